@@ -1,0 +1,61 @@
+"""Agent-based simulation of access to compute, AI power and its concentration.
+
+>>> import sim
+>>> result = sim.run(sim.load_scenario("scenarios/baseline.yaml"))  # doctest: +SKIP
+>>> result.plot()  # doctest: +SKIP
+
+The names below are all that the package promises to keep; each is imported on first use, so that
+``import sim`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from sim import errors, indices
+    from sim.result import Result, load_result, run, verify_result
+    from sim.scenario import Scenario, load_scenario, shipped_scenarios
+
+__version__ = "0.1.0"
+
+# public name -> the module that holds it; None where the name is the module
+_HOMES = {
+    "Result": "sim.result",
+    "Scenario": "sim.scenario",
+    "errors": None,
+    "indices": None,
+    "load_result": "sim.result",
+    "load_scenario": "sim.scenario",
+    "run": "sim.result",
+    "shipped_scenarios": "sim.scenario",
+    "verify_result": "sim.result",
+}
+
+__all__ = [
+    "Result",
+    "Scenario",
+    "__version__",
+    "errors",
+    "indices",
+    "load_result",
+    "load_scenario",
+    "run",
+    "shipped_scenarios",
+    "verify_result",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        message = f"module 'sim' has no attribute {name!r}; it offers {', '.join(__all__)}"
+        raise AttributeError(message)
+    home = _HOMES[name]
+    value: object = getattr(import_module(home), name) if home else import_module(f"sim.{name}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -1,0 +1,1 @@
+"""The front ends: the only modules that parse arguments, print or hold widgets."""

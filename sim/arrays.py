@@ -1,0 +1,44 @@
+"""Array types, and the few array operations that NumPy does not name."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[np.float64]
+Flags = npt.NDArray[np.bool_]
+Counts = npt.NDArray[np.int64]
+
+
+def safe_ratio(numerator: Array, denominator: Array, otherwise: float = 0.0) -> Array:
+    """Quotient, or ``otherwise`` where the denominator is zero; shapes broadcast.
+
+    >>> safe_ratio(np.array([1.0, 1.0]), np.array([2.0, 0.0]))
+    array([0.5, 0. ])
+    """
+    zero = denominator == 0.0
+    return np.where(zero, otherwise, numerator / np.where(zero, 1.0, denominator))
+
+
+def shares(values: Array) -> Array:
+    """Values over their sum on the last axis; zeros where the sum is zero.
+
+    >>> shares(np.array([1.0, 3.0]))
+    array([0.25, 0.75])
+    """
+    return safe_ratio(values, values.sum(axis=-1, keepdims=True))
+
+
+def best_other(values: Array) -> Array:
+    """For each entry the largest among the others on the last axis.
+
+    >>> best_other(np.array([3.0, 5.0, 4.0]))
+    array([5., 4., 5.])
+    """
+    if values.shape[-1] == 1:
+        return np.full_like(values, -np.inf)
+    leader = values.argmax(axis=-1, keepdims=True)
+    best = np.take_along_axis(values, leader, axis=-1)
+    is_leader = np.arange(values.shape[-1]) == leader
+    second = np.where(is_leader, -np.inf, values).max(axis=-1, keepdims=True)
+    return np.where(is_leader, second, best)

@@ -1,0 +1,175 @@
+"""The time loop over a block of replicates; the only loop over quarters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from sim.arrays import Array
+from sim.errors import ReplicateError
+from sim.luck import Luck
+from sim.observe import Moments, Recording, firm_table, maker_table, observe, owner_table
+from sim.policies.levers import Observation, Policy
+from sim.quarters import Quarter, quarter_range
+from sim.state import State
+from sim.step import Moment, step
+from sim.world.build import World
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Which quarters to simulate and which of them to record.
+
+    Parameters
+    ----------
+    start, end : Quarter
+        Both included; the world starts at ``start``.
+    firms, owners : frozenset of Quarter
+        Quarters whose tables of firms, and of owners and makers, are kept.
+    networks : frozenset of Quarter
+        Quarters whose supply network is kept.
+    """
+
+    start: Quarter
+    end: Quarter
+    firms: frozenset[Quarter] = frozenset()
+    owners: frozenset[Quarter] = frozenset()
+    networks: frozenset[Quarter] = frozenset()
+
+    @property
+    def quarters(self) -> tuple[Quarter, ...]:
+        """Every quarter, in order."""
+        return quarter_range(self.start, self.end)
+
+
+class QuarterError(ReplicateError):
+    """A replicate could not go on in a quarter."""
+
+    def __init__(self, quarter: Quarter, reason: str) -> None:
+        super().__init__(f"{quarter}: {reason}")
+        self.quarter = quarter
+        self.reason = reason
+
+
+@dataclass
+class _Recorder:
+    """Rows collected while time passes."""
+
+    measures: list[dict[str, Array]] = field(default_factory=list)
+    flows: list[dict[str, Array]] = field(default_factory=list)
+    firms: list[dict[str, Array]] = field(default_factory=list)
+    owners: list[dict[str, Array]] = field(default_factory=list)
+    makers: list[dict[str, Array]] = field(default_factory=list)
+    networks: dict[str, dict[str, Array]] = field(default_factory=dict)
+    delivered: list[Array] = field(default_factory=list)
+
+    def record(self, m: Moments, quarter: Quarter, timeline: Timeline, row: dict[str, Array]) -> None:
+        self.measures.append(row)
+        flows = m.flows
+        ledger = flows.accounts.flows + flows.investment.flows + flows.demography.flows
+        self.flows.append({f"{f.name}|{f.payer}|{f.payee}": f.amount for f in ledger})
+        if quarter in timeline.firms:
+            self.firms.append(firm_table(m))
+        if quarter in timeline.owners:
+            self.owners.append(owner_table(m))
+            self.makers.append(maker_table(m))
+        if quarter.number == 1:
+            self.delivered.clear()
+        self.delivered.append(flows.investment.delivered)
+        if quarter in timeline.networks:
+            used = flows.markets.owner_weight * flows.markets.compute_used[..., None, :]
+            self.networks[str(quarter)] = {
+                "firm_owner": np.swapaxes(used, -1, -2),
+                "owner_maker": np.sum(self.delivered, axis=0),
+            }
+
+
+def simulate_block(
+    world: World,
+    timeline: Timeline,
+    seed: int,
+    replicates: Sequence[int],
+    policies: Sequence[Policy] = (),
+    progress: Callable[[int], None] | None = None,
+) -> Recording:
+    """Run a block of replicates from the first quarter to the last.
+
+    Parameters
+    ----------
+    world : World
+        Calibrated world.
+    timeline : Timeline
+        Quarters to run and record.
+    seed : int
+        Key of the luck.
+    replicates : sequence of int
+        Numbers of the replicates; results do not depend on which share a block.
+    policies : sequence of Policy
+        What is in force.
+    progress : callable, optional
+        Told the number of replicate-quarters just finished.
+
+    Raises
+    ------
+    QuarterError
+        When a replicate of the block cannot go on.
+    """
+    luck = Luck(seed, replicates)
+    state = world.initial_state(len(replicates))
+    observation = Observation({})
+    recorder = _Recorder()
+    for period, quarter in enumerate(timeline.quarters):
+        state, observation = _advance(
+            state, world, policies, observation, luck, Moment(period, quarter), timeline, recorder
+        )
+        if progress is not None:
+            progress(len(replicates))
+    return _recording(recorder, world, timeline, replicates)
+
+
+def _advance(
+    state: State,
+    world: World,
+    policies: Sequence[Policy],
+    observation: Observation,
+    luck: Luck,
+    now: Moment,
+    timeline: Timeline,
+    recorder: _Recorder,
+) -> tuple[State, Observation]:
+    try:
+        with np.errstate(divide="raise", over="raise", invalid="raise", under="ignore"):
+            after, flows, residual = step(state, world, policies, observation, luck, now)
+            moments = Moments(state, after, flows, residual, world)
+            row = observe(moments)
+    except (ReplicateError, FloatingPointError) as error:
+        raise QuarterError(now.quarter, str(error)) from error
+    recorder.record(moments, now.quarter, timeline, row)
+    return after, Observation(row)
+
+
+def _recording(
+    recorder: _Recorder, world: World, timeline: Timeline, replicates: Sequence[int]
+) -> Recording:
+    return Recording(
+        replicates=np.asarray(replicates),
+        quarters=tuple(str(q) for q in timeline.quarters),
+        measures=_stack(recorder.measures),
+        flows=_stack(recorder.flows),
+        firms=_stack(recorder.firms),
+        firm_quarters=tuple(str(q) for q in timeline.quarters if q in timeline.firms),
+        owners=_stack(recorder.owners),
+        makers=_stack(recorder.makers),
+        owner_quarters=tuple(str(q) for q in timeline.quarters if q in timeline.owners),
+        firm_names=world.firm_names,
+        owner_names=world.owner_names,
+        maker_names=world.maker_names,
+        networks=recorder.networks,
+    )
+
+
+def _stack(rows: Sequence[dict[str, Array]]) -> dict[str, Array]:
+    """Quarters' rows as arrays ``[replicate, quarter, ...]`` by name."""
+    return {name: np.stack([row[name] for row in rows], axis=1) for name in rows[0]} if rows else {}

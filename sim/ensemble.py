@@ -1,0 +1,240 @@
+"""Replicates in blocks, in this process or in several; what is run where.
+
+Results do not depend on the size of blocks, the number of workers or their order: a replicate's luck is keyed by its
+number, and every replicate stops solving its markets by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import fields
+from multiprocessing import get_context
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from sim.arrays import Array
+from sim.engine import QuarterError, Timeline, simulate_block
+from sim.errors import FailureError
+from sim.observe import Failure, Recording
+from sim.quarters import Quarter, quarter_range
+from sim.world.build import Mechanisms, World, WorldSpec, build
+
+if TYPE_CHECKING:
+    from sim.policies.levers import Policy
+    from sim.scenario import Scenario
+
+BLOCK_SIZE = 16
+"""Replicates that share arrays; chosen by the benchmark so that a block's arrays stay in cache."""
+
+Progress = Callable[[int, int], None]
+
+
+class _Job(NamedTuple):
+    """What a worker needs."""
+
+    world: World
+    timeline: Timeline
+    seed: int
+    policies: Sequence[Policy]
+
+
+def simulate(
+    scenario: Scenario,
+    *,
+    replicates: int | None = None,
+    seed: int | None = None,
+    workers: int = 1,
+    executor: Executor | None = None,
+    progress: Progress | None = None,
+    block_size: int = BLOCK_SIZE,
+) -> Recording:
+    """Run every replicate of a scenario.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        Validated scenario.
+    replicates, seed : int, optional
+        Instead of the scenario's own.
+    workers : int
+        Processes; 1 runs in this one.
+    executor : concurrent.futures.Executor, optional
+        Runs the blocks instead of ``workers`` processes, for example a cluster's.
+    progress : callable, optional
+        Told replicate-quarters done and in all.
+    block_size : int
+        Replicates in a block.
+
+    Returns
+    -------
+    Recording
+        Replicates in order; those that failed are listed in ``failures``.
+
+    Raises
+    ------
+    FailureError
+        When no replicate succeeded.
+    WorldError
+        When the world cannot be built.
+    """
+    n_replicates = scenario.run.replicates if replicates is None else replicates
+    job = _Job(
+        build(world_spec(scenario)),
+        timeline(scenario),
+        scenario.run.seed if seed is None else seed,
+        (),
+    )
+    blocks = [range(k, min(k + block_size, n_replicates)) for k in range(0, n_replicates, block_size)]
+    total = n_replicates * len(job.timeline.quarters)
+    if executor is None and (workers == 1 or len(blocks) == 1):
+        parts = list(_here(job, blocks, _Meter(progress, total)))
+    elif executor is not None:
+        parts = _elsewhere(job, blocks, executor, _Meter(progress, total))
+    else:
+        with ProcessPoolExecutor(min(workers, len(blocks)), mp_context=get_context("spawn")) as pool:
+            parts = _elsewhere(job, blocks, pool, _Meter(progress, total))
+    return _merge(parts)
+
+
+def world_spec(scenario: Scenario) -> WorldSpec:
+    """What a scenario asks of its world."""
+    world, mechanisms = scenario.world, scenario.mechanisms
+    return WorldSpec(
+        hold=world.hold,
+        parameters=scenario.changed_parameters(),
+        firms=world.firms,
+        owners=world.owners,
+        makers=world.makers,
+        family=scenario.power.family,
+        mechanisms=Mechanisms(**mechanisms.model_dump()),
+    )
+
+
+def timeline(scenario: Scenario) -> Timeline:
+    """Which quarters a scenario runs and records."""
+    start, end = Quarter.parse(scenario.horizon.start), Quarter.parse(scenario.horizon.end)
+    record = scenario.record
+    return Timeline(
+        start=start,
+        end=end,
+        firms=_kept(record.firms, start, end),
+        owners=_kept(record.owners, start, end),
+        networks=frozenset(Quarter.parse(quarter) for quarter in record.networks),
+    )
+
+
+def _kept(frequency: str, start: Quarter, end: Quarter) -> frozenset[Quarter]:
+    """Quarters of a table: none, all, or each year's last and the horizon's."""
+    quarters = quarter_range(start, end)
+    if frequency == "none":
+        return frozenset()
+    if frequency == "quarterly":
+        return frozenset(quarters)
+    return frozenset(q for q in quarters if q.number == 4 or q in (start, end))
+
+
+class _Meter:
+    """Adds up what is done and tells the user."""
+
+    def __init__(self, progress: Progress | None, total: int) -> None:
+        self.progress = progress
+        self.total = total
+        self.done = 0
+
+    def advance(self, amount: int) -> None:
+        self.done += amount
+        if self.progress is not None:
+            self.progress(self.done, self.total)
+
+
+def _here(job: _Job, blocks: Sequence[range], meter: _Meter) -> Iterator[Recording]:
+    for block in blocks:
+        yield run_block(job, block, meter.advance)
+
+
+def _elsewhere(job: _Job, blocks: Sequence[range], executor: Executor, meter: _Meter) -> list[Recording]:
+    """Run blocks in other processes; those a killed worker took with it are run here."""
+    n_quarters = len(job.timeline.quarters)
+    futures: dict[Future[Recording], range] = {}
+    parts: dict[range, Recording] = {}
+    try:
+        futures = {executor.submit(run_block, job, block): block for block in blocks}
+        for future in as_completed(futures):
+            parts[futures[future]] = future.result()
+            meter.advance(len(futures[future]) * n_quarters)
+    except BrokenProcessPool:
+        lost = [block for block in blocks if block not in parts]
+        parts.update(zip(lost, _here(job, lost, meter), strict=True))
+    except BaseException:
+        for future in futures:
+            future.cancel()
+        raise
+    return [parts[block] for block in blocks]
+
+
+def run_block(job: _Job, replicates: Sequence[int], advance: Callable[[int], None] | None = None) -> Recording:
+    """Run a block; when one replicate fails, find it by halving and keep the others."""
+    try:
+        return simulate_block(
+            job.world, job.timeline, job.seed, list(replicates), job.policies, advance
+        )
+    except QuarterError as error:
+        if len(replicates) == 1:
+            failure = Failure(replicates[0], str(error.quarter), error.reason)
+            return _nothing(job, failure)
+        half = len(replicates) // 2
+        return _merge([run_block(job, replicates[:half]), run_block(job, replicates[half:])], allow_empty=True)
+
+
+def _nothing(job: _Job, failure: Failure) -> Recording:
+    return Recording(
+        replicates=np.array([], dtype=np.int64),
+        quarters=tuple(str(quarter) for quarter in job.timeline.quarters),
+        measures={},
+        flows={},
+        firms={},
+        firm_quarters=(),
+        owners={},
+        makers={},
+        owner_quarters=(),
+        firm_names=job.world.firm_names,
+        owner_names=job.world.owner_names,
+        maker_names=job.world.maker_names,
+        networks={},
+        failures=(failure,),
+    )
+
+
+def _merge(parts: Sequence[Recording], *, allow_empty: bool = False) -> Recording:
+    """One recording from those of several blocks, in order."""
+    failures = tuple(failure for part in parts for failure in part.failures)
+    good = [part for part in parts if len(part.replicates)]
+    if not good:
+        if allow_empty:
+            return Recording(**{**_shallow(parts[0]), "failures": failures})
+        first = failures[0]
+        message = (
+            f"every replicate failed; the first, {first.replicate}, in {first.quarter}: {first.reason}. "
+            "Check the parameters that differ from the baseline"
+        )
+        raise FailureError(message)
+    first_part = good[0]
+    joined = {
+        name: {key: np.concatenate([getattr(part, name)[key] for part in good]) for key in getattr(first_part, name)}
+        for name in ("measures", "flows", "firms", "owners", "makers")
+    }
+    networks = {
+        quarter: {key: np.concatenate([part.networks[quarter][key] for part in good]) for key in layers}
+        for quarter, layers in first_part.networks.items()
+    }
+    replicates: Array = np.concatenate([part.replicates for part in good])
+    return Recording(
+        **{**_shallow(first_part), **joined, "networks": networks, "replicates": replicates, "failures": failures}
+    )
+
+
+def _shallow(recording: Recording) -> dict[str, object]:
+    return {field.name: getattr(recording, field.name) for field in fields(Recording)}

@@ -1,0 +1,75 @@
+"""Every error that aipower raises on purpose.
+
+::
+
+    AipowerError
+    ├── InputError            the user's input is wrong (exit code 2)
+    │   ├── ScenarioError     a scenario file or mapping
+    │   ├── WorldError        a world table
+    │   └── ResultError       a result folder, or a question it cannot answer
+    └── FailureError          something failed and is reported (exit code 1)
+        ├── ReplicateError    one replicate cannot go on; recorded as data
+        │   ├── ConvergenceError  a market did not clear
+        │   └── LedgerError       a flow without payer or payee
+        └── StoreError        a result could not be written or read back
+
+Each message says what is wrong, where, what is allowed and what to try.
+"""
+
+from __future__ import annotations
+
+
+class AipowerError(Exception):
+    """Base of all errors raised on purpose."""
+
+    exit_code = 1
+
+
+class InputError(AipowerError):
+    """What the user gave cannot be used."""
+
+    exit_code = 2
+
+
+class ScenarioError(InputError):
+    """A scenario file or mapping is wrong.
+
+    Parameters
+    ----------
+    message : str
+        What is wrong and what to try.
+    problems : tuple of str, optional
+        One line for each problem when there are several.
+    """
+
+    def __init__(self, message: str, problems: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.problems = problems or (message,)
+
+
+class WorldError(InputError):
+    """A world table is wrong."""
+
+
+class ResultError(InputError):
+    """A result folder is not one, or cannot answer the question."""
+
+
+class FailureError(AipowerError):
+    """Something failed that the input does not explain."""
+
+
+class ReplicateError(FailureError):
+    """One replicate cannot go on; the run records it and continues with the others."""
+
+
+class ConvergenceError(ReplicateError):
+    """A market did not clear within the allowed number of iterations."""
+
+
+class LedgerError(ReplicateError):
+    """A flow of money has no payer or no payee, or a stock changed without a flow."""
+
+
+class StoreError(FailureError):
+    """A result could not be written or read back."""

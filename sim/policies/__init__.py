@@ -1,0 +1,1 @@
+"""Levers, and the rulebook into which policies' answers are combined."""

@@ -1,0 +1,74 @@
+"""Words and axes that the figures share."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+from sim.report import style
+from sim.report.tables import flywheel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from matplotlib.axes import Axes
+
+    from sim.result import Result
+
+
+WIDTH = 9.0
+"""Width of every figure in inches."""
+
+
+def run_remark(result: Result) -> str:
+    """Scenario, replicates and the flywheel elasticity: what a reader must know of the run."""
+    n = len(result.replicates)
+    words = [f"Scenario {result.scenario.name}", "one replicate" if n == 1 else f"{n:,} replicates"]
+    value = flywheel(result)
+    if value is not None:
+        words.append(f"flywheel elasticity \N{GREEK CAPITAL LETTER LAMDA} = {value:.2f} (assumed)")
+    return ", ".join(words) + "."
+
+
+def band_remark(result: Result) -> str:
+    """Say what lines and bands are; nothing for a single replicate."""
+    if len(result.replicates) == 1:
+        return ""
+    return " Lines: mean; bands: 5-95% range over replicates (luck only)."
+
+
+def year_of(quarter: str) -> float:
+    """Middle of a quarter on a time axis in years.
+
+    Examples
+    --------
+    >>> year_of("2024Q1"), year_of("2024Q4")
+    (2024.125, 2024.875)
+    """
+    return int(quarter[:4]) + (int(quarter[-1]) - 0.5) / 4
+
+
+def set_time_axis(axes: Axes, quarters: Iterable[str]) -> None:
+    """Let the time axis run from the first to the last quarter, in years."""
+    times = [year_of(quarter) for quarter in quarters]
+    pad = 0.125 if len(times) == 1 else 0.0
+    axes.set_xlim(min(times) - pad, max(times) + pad)
+    axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True, min_n_ticks=1))
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}"))
+    axes.set_xlabel("Year")
+
+
+def percent(value: float) -> str:
+    """Print a share in whole per cent."""
+    return f"{100 * value:.0f}%"
+
+
+def lower(label: str) -> str:
+    """Begin a label in lower case, unless it begins with an abbreviation."""
+    return label if label[:2].isupper() else label[0].lower() + label[1:]
+
+
+def group_of(name: str, firm_class: str) -> str:
+    """Name under which a firm is drawn: its own, or the small firms' and entrants'."""
+    return style.SMALL if firm_class == "sme" or name.startswith("Entrant") else name

@@ -1,0 +1,93 @@
+"""Firms' shares of revenue over time."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from matplotlib.ticker import FuncFormatter
+
+from sim.report import style
+from sim.report.figures.common import WIDTH, group_of, percent, run_remark, set_time_axis, year_of
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from sim.result import Result
+
+
+N_NAMED = 8
+"""Firms drawn one by one; the others are added up."""
+
+
+def revenue_shares(result: Result) -> pd.DataFrame:
+    """Mean share of firms' revenue over replicates, by quarter.
+
+    Returns
+    -------
+    pandas.DataFrame
+        One row a recorded quarter, one column a firm or group; rows sum to 1. The largest firms in
+        the last quarter come first, then other labs, then small firms and entrants.
+    """
+    firms = result.firms
+    totals = firms["revenue"].groupby(level=["replicate", "quarter"]).transform("sum")
+    shares = (firms["revenue"] / totals.where(totals > 0)).fillna(0.0)
+    names = firms.index.get_level_values("firm")
+    groups = [group_of(*pair) for pair in zip(names, firms["firm_class"], strict=True)]
+    keys = [firms.index.get_level_values("quarter"), np.array(groups)]
+    summed = shares.groupby(keys).sum()
+    means = summed.unstack(fill_value=0) / len(result.replicates)  # noqa: PD010 - of a series
+    means.index.name = "quarter"
+    labs = means.drop(columns=[style.SMALL], errors="ignore")
+    named = labs.mean().sort_values(ascending=False, kind="stable").index[:N_NAMED]
+    order = labs.iloc[-1][named].sort_values(ascending=False, kind="stable").index
+    frame = labs[order].copy()
+    if labs.shape[1] > len(named):
+        frame[style.OTHERS] = labs.drop(columns=named).sum(axis=1)
+    if style.SMALL in means.columns:
+        frame[style.SMALL] = means[style.SMALL]
+    return frame
+
+
+def firm_shares(result: Result) -> Figure:
+    """Draw firms' shares of revenue as a stack."""
+    shares = revenue_shares(result)
+    last, quarter = shares.iloc[-1], str(shares.index[-1])
+    singles = last.drop([style.OTHERS, style.SMALL], errors="ignore")
+    leaders = singles.sort_values(ascending=False)
+    finding = f"{leaders.index[0]} takes {percent(leaders.iloc[0])} of AI revenue in {quarter}"
+    if len(leaders) > N_TOP:
+        finding += (
+            f"; the largest three take {percent(leaders.iloc[:N_TOP].sum())}, "
+            f"against {percent(shares.iloc[0][singles.index].nlargest(N_TOP).sum())} in "
+            f"{shares.index[0]}"
+        )
+    with style.settings():
+        figure = style.new_figure(WIDTH, 5.4)
+        remark = (
+            f"{run_remark(result)} Mean over replicates of each firm's share of firms' revenue."
+        )
+        top = style.set_title(figure, finding, remark)
+        axes = figure.add_axes((0.085, 0.1, 0.62, top - 0.12), label="shares")
+        times = [year_of(str(row)) for row in shares.index]
+        if len(times) == 1:
+            times, shares = [times[0] - 0.125, times[0] + 0.125], pd.concat([shares, shares])
+        colours = [style.colour(str(name)) for name in shares.columns]
+        axes.stackplot(times, shares.to_numpy().T, colors=colours, edgecolor="white", linewidth=0.8)
+        for area, name in zip(axes.collections, shares.columns, strict=True):
+            area.set_gid(str(name))
+        axes.set_ylim(0, 1)
+        set_time_axis(axes, result.quarters)
+        axes.set_xlim(times[0], times[-1])
+        axes.set_ylabel("Share of firms' revenue")
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: percent(value)))
+        middles = np.cumsum(last.to_numpy()) - last.to_numpy() / 2
+        texts = [
+            f"{style.shorten(str(name), 8, 1.7)} {percent(share)}" for name, share in last.items()
+        ]
+        style.label_right(axes, times[-1], list(middles), texts, [style.MUTED] * len(texts))
+    return figure
+
+
+N_TOP = 3

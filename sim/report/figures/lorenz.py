@@ -1,0 +1,131 @@
+"""Lorenz curves of compute, power and revenue among firms."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from matplotlib.ticker import FixedLocator, FuncFormatter
+
+from sim.report import style
+from sim.report.figures.common import WIDTH, lower, run_remark
+from sim.result import HIGH, LOW
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+    from sim.result import Result
+
+
+LORENZ = {"compute_used": "Compute used", "power": "AI power", "revenue": "Revenue"}
+N_LORENZ = 201
+
+
+def lorenz(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Lorenz curve: share of the total that the poorest p hold.
+
+    Parameters
+    ----------
+    values : array, shape [actor]
+        Not negative.
+
+    Returns
+    -------
+    population, held : arrays, shape [actor + 1]
+        Cumulative shares from 0 to 1; ``held`` is NaN when the total is 0.
+
+    Examples
+    --------
+    >>> lorenz(np.array([3.0, 1.0]))
+    (array([0. , 0.5, 1. ]), array([0.  , 0.25, 1.  ]))
+    """
+    ordered = np.concatenate([[0.0], np.cumsum(np.sort(values))])
+    population = np.linspace(0.0, 1.0, len(ordered))
+    total = ordered[-1]
+    return population, ordered / total if total > 0 else np.full_like(ordered, np.nan)
+
+
+def lorenz_curves(result: Result, column: str, quarter: str) -> NDArray[np.float64]:
+    """Lorenz curves of the active firms of each replicate.
+
+    Returns
+    -------
+    array, shape [replicate, N_LORENZ]
+        Shares held at ``N_LORENZ`` equal steps of the population.
+    """
+    grid = np.linspace(0.0, 1.0, N_LORENZ)
+    values = result.firms[column].xs(quarter, level="quarter").clip(lower=0.0)
+    curves = []
+    for _, group in values.groupby(level="replicate"):
+        population, held = lorenz(group.to_numpy(dtype=np.float64))
+        curves.append(np.interp(grid, population, held))
+    return np.array(curves)
+
+
+def gini_of_curve(curve: NDArray[np.float64]) -> float:
+    """Gini coefficient: twice the area between a Lorenz curve and the diagonal."""
+    return float(1 - 2 * np.trapezoid(curve, np.linspace(0.0, 1.0, len(curve))))
+
+
+def lorenz_figure(result: Result) -> Figure:
+    """Draw Lorenz curves of compute, power and revenue at the first and last recorded quarter."""
+    recorded = sorted(set(result.firms.index.get_level_values("quarter")))
+    ends = list(dict.fromkeys([str(recorded[0]), str(recorded[-1])]))
+    curves = {
+        (column, quarter): lorenz_curves(result, column, quarter)
+        for column in LORENZ
+        for quarter in ends
+    }
+    ginis = {key: gini_of_curve(value.mean(axis=0)) for key, value in curves.items()}
+    by_column = {column: ginis[column, ends[-1]] for column in LORENZ}
+    most, least = (
+        max(by_column, key=by_column.__getitem__),
+        min(by_column, key=by_column.__getitem__),
+    )
+    finding = (
+        f"{LORENZ[most]} is the most unequal among firms in {ends[-1]} (Gini "
+        f"{by_column[most]:.2f}), {lower(LORENZ[least])} the least ({by_column[least]:.2f})"
+    )
+    with style.settings():
+        figure = style.new_figure(WIDTH, 4.5)
+        remark = (
+            f"{run_remark(result)} Share held by the smallest firms, mean over replicates"
+            + ("; band: 5-95% range (luck only)." if len(result.replicates) > 1 else ".")
+            + " Active firms only."
+        )
+        top = style.set_title(figure, finding, remark)
+        for position, (column, label) in enumerate(LORENZ.items()):
+            box = (0.085 + 0.308 * position, 0.125, 0.28, top - 0.21)
+            axes = figure.add_axes(box, label=column)
+            axes.set_title(label, fontweight="bold")
+            _draw_lorenz(axes, {quarter: curves[column, quarter] for quarter in ends})
+            axes.set_xlabel("Share of firms (%), smallest first")
+            if position == 0:
+                axes.set_ylabel("Share held (%)")
+            else:
+                axes.tick_params(labelleft=False)
+    return figure
+
+
+def _draw_lorenz(axes: Axes, curves: dict[str, NDArray[np.float64]]) -> None:
+    """Draw mean and band of each quarter's curves, shape [replicate, N_LORENZ]."""
+    grid = np.linspace(0.0, 1.0, N_LORENZ)
+    axes.plot([0, 1], [0, 1], color=style.GREY, linewidth=0.8, label="equal shares", gid="equal")
+    looks = ((style.BLUE, "--"), (style.VERMILLION, "-"))[-len(curves) :]
+    for (quarter, curve), (shade, line) in zip(curves.items(), looks, strict=True):
+        mean = curve.mean(axis=0)
+        low, high = np.quantile(curve, [LOW, HIGH], axis=0)
+        axes.fill_between(grid, low, high, color=shade, alpha=0.15, linewidth=0)
+        label = f"{quarter}: Gini {gini_of_curve(mean):.2f}"
+        axes.plot(grid, mean, color=shade, linestyle=line, linewidth=1.8, label=label, gid=quarter)
+    axes.set_xlim(0, 1)
+    axes.set_ylim(0, 1)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(FixedLocator([0.0, 0.25, 0.5, 0.75, 1.0]))
+        axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f}"))
+    # The region above the diagonal is empty by construction.
+    axes.legend(
+        loc="upper left", bbox_to_anchor=(-0.02, 1.02), frameon=False, fontsize=8, handlelength=1.8
+    )

@@ -1,0 +1,363 @@
+"""The closing table of a run, as data; front ends render it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from sim.result import Leader, Result
+
+YEARS = (2024, 2027, 2030, 2035)
+"""Years that the closing table shows where the horizon holds them."""
+
+LAYERS = {
+    "chip_sales": "Makers' chip sales",
+    "compute_owned": "Owners' compute",
+    "compute_used": "Firms' compute used",
+    "power": "Firms' AI power",
+    "revenue": "Firms' revenue",
+}
+"""Layers from chips to revenue: variable of the measures -> label."""
+
+LEADERS: dict[Leader, str] = {"power": "AI power", "revenue": "revenue", "compute_used": "compute"}
+MOST_LEADERS = 6
+"""Firms named in the table of leaders; the rest are added up."""
+
+CONCENTRATION = "Concentration by layer"
+OUTCOMES = "Power, scale and small firms"
+LEADING = "Who leads"
+
+
+@dataclass(frozen=True)
+class Row:
+    """One cell of the closing table, with what a front end needs to print it.
+
+    Attributes
+    ----------
+    section : str
+        The grid it belongs to.
+    label, column : str
+        Its row and column in the grid.
+    measure : str
+        Measure behind it.
+    year : int
+    mean, low, high : float
+        Mean and 5-95% range over replicates; NaN where undefined. Probabilities have no range.
+    unit : str
+    text, range_text : str
+        The mean and the range as printed.
+    """
+
+    section: str
+    label: str
+    column: str
+    measure: str
+    year: int
+    mean: float
+    low: float
+    high: float
+    unit: str
+    text: str
+    range_text: str
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Rows of one section laid out for printing.
+
+    Attributes
+    ----------
+    title : str
+    columns : tuple of str
+        Headings; the first is that of the labels.
+    rows : tuple of tuple of str
+        Cells as printed; a cell with a range has it on a second line.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+def shown_years(result: Result) -> tuple[int, ...]:
+    """Years of the table: those of ``YEARS`` inside the horizon, else its first and last year."""
+    inside = tuple(year for year in YEARS if year in result.years)
+    if len(inside) > 1:
+        return inside
+    return tuple(sorted({result.years[0], *inside, result.years[-1]}))
+
+
+def headline(result: Result) -> str:
+    """Say what was run, the flywheel elasticity and the own finance share, and what ranges mean."""
+    first, last = result.years[0], result.years[-1]
+    summary = _Summary(result)
+    count = _count(len(result.replicates), "replicate")
+    parts = [f"{result.scenario.name}: {count}, {result.quarters[0]} to {result.quarters[-1]}."]
+    elasticity = flywheel(result)
+    if elasticity is not None:
+        parts.append(
+            f"Flywheel elasticity \N{GREEK CAPITAL LETTER LAMDA} = {elasticity:.2f} "
+            "(an assumption that the facts do not identify)."
+        )
+    if summary.has("own_finance_share"):
+        begin = _percent(summary.cell("own_finance_share", first)[0])
+        end = _percent(summary.cell("own_finance_share", last)[0])
+        parts.append(f"Own margins pay {begin} of training outlay in {first}, {end} in {last}.")
+    parts.append(ranges_note(result))
+    return " ".join(parts)
+
+
+def flywheel(result: Result) -> float | None:
+    """Flywheel elasticity Lambda of the run; None where it was neither recorded nor given."""
+    if "flywheel" in result.measures.columns:
+        return float(result.measures["flywheel"].iloc[-1])
+    world = result.scenario.resolved()["world"]
+    return float(world["parameters"]["flywheel"]) if world["hold"] == "flywheel" else None
+
+
+def ranges_note(result: Result) -> str:
+    """Say what the ranges are over."""
+    if len(result.replicates) == 1:
+        return "One replicate: there are no ranges; run more to see how far luck matters."
+    return "Ranges are 5-95% over replicates: they show luck only, not doubt about parameters."
+
+
+def notes(result: Result) -> tuple[str, ...]:
+    """Remarks for below the table: failed replicates, years simulated in part."""
+    remarks = []
+    if len(result.failures):
+        first = result.failures.iloc[0]
+        remarks.append(
+            f"{_count(len(result.failures), 'replicate')} of {result.scenario.run.replicates} "
+            f"failed and are left out; the first in {first['quarter']}: {first['reason']}"
+        )
+    partial = [
+        str(year)
+        for year in shown_years(result)
+        if sum(quarter.startswith(str(year)) for quarter in result.quarters) < _QUARTERS_PER_YEAR
+    ]
+    if partial:
+        remarks.append(f"Only a part of {', '.join(partial)} was simulated.")
+    return tuple(remarks)
+
+
+def closing(result: Result) -> list[Row]:
+    """Every cell of the closing table, in printing order.
+
+    Parameters
+    ----------
+    result : Result
+
+    Returns
+    -------
+    list of Row
+        Concentration by layer, outcomes, and who leads in the last year.
+    """
+    summary = _Summary(result)
+    years = shown_years(result)
+    rows = []
+    for variable, label in LAYERS.items():
+        rows += summary.rows(CONCENTRATION, f"{label}: HHI", f"hhi_{variable}", years, whole)
+        rows += summary.rows(CONCENTRATION, f"{label}: Gini", f"gini_{variable}", years, two_places)
+    for measure, (label, form) in _OUTCOMES.items():
+        rows += summary.rows(OUTCOMES, label, measure, years, form)
+    return rows + _leading(result)
+
+
+def grids(result: Result) -> list[Grid]:
+    """Lay the closing table out as one grid a section."""
+    rows = closing(result)
+    layouts = []
+    for section in dict.fromkeys(row.section for row in rows):
+        inside = [row for row in rows if row.section == section]
+        columns = list(dict.fromkeys(row.column for row in inside))
+        cells = {(row.label, row.column): _cell_text(row) for row in inside}
+        labels = dict.fromkeys(row.label for row in inside)
+        title, heading = section, ""
+        if section == LEADING:
+            title, heading = f"{LEADING} in {inside[0].year} (share of replicates)", "Firm"
+        body = tuple(
+            (label, *(cells.get((label, column), "") for column in columns)) for label in labels
+        )
+        layouts.append(Grid(title, (heading, *columns), body))
+    return layouts
+
+
+def _cell_text(row: Row) -> str:
+    return f"{row.text}\n{row.range_text}" if row.range_text else row.text
+
+
+def _leading(result: Result) -> list[Row]:
+    """Probabilities of leading in the last year."""
+    year = result.years[-1]
+    shares = {
+        by: result.leaders(year, by) for by in LEADERS if f"leader_{by}" in result.measures.columns
+    }
+    best: dict[str, float] = {}
+    for series in shares.values():
+        for firm, share in series.items():
+            best[str(firm)] = max(best.get(str(firm), 0.0), float(share))
+    named = sorted(best, key=lambda firm: (-best[firm], firm))[:MOST_LEADERS]
+    rows = []
+    for firm in [*named, *([_OTHERS] if len(best) > len(named) else [])]:
+        for by, series in shares.items():
+            value = float(series.get(firm, 0.0))
+            if firm == _OTHERS:
+                value = float(series.drop([name for name in named if name in series.index]).sum())
+            rows.append(
+                Row(
+                    LEADING,
+                    firm,
+                    f"by {LEADERS[by]}",
+                    f"leader_{by}",
+                    year,
+                    value,
+                    np.nan,
+                    np.nan,
+                    "probability",
+                    _percent(value),
+                    "",
+                )
+            )
+    return rows
+
+
+_OTHERS = "all others"
+_QUARTERS_PER_YEAR = 4
+
+
+class _Summary:
+    """The summary of a result, addressed by measure and year."""
+
+    def __init__(self, result: Result) -> None:
+        frame = result.summary()
+        keys = zip(frame["measure"], frame["year"], strict=True)
+        values = zip(frame["mean"], frame["p5"], frame["p95"], strict=True)
+        self._cells = dict(zip(keys, values, strict=True))
+        self._measures = set(result.measures.columns)
+        self._has_ranges = len(result.replicates) > 1
+        self._unit = {name: measure.unit for name, measure in result.catalogue.items()}
+
+    def has(self, measure: str) -> bool:
+        return measure in self._measures
+
+    def cell(self, measure: str, year: int) -> tuple[float, float, float]:
+        """Mean, 5% and 95% quantile."""
+        return self._cells[measure, year]
+
+    def rows(
+        self,
+        section: str,
+        label: str,
+        measure: str,
+        years: tuple[int, ...],
+        form: Callable[[float], str],
+    ) -> list[Row]:
+        if not self.has(measure):
+            return []
+        rows = []
+        for year in years:
+            mean, low, high = self.cell(measure, year)
+            range_text = ""
+            if self._has_ranges and np.isfinite(low):
+                range_text = span(form(low), form(high))
+            rows.append(
+                Row(
+                    section,
+                    label,
+                    str(year),
+                    measure,
+                    year,
+                    mean,
+                    low,
+                    high,
+                    self._unit[measure],
+                    form(mean),
+                    range_text,
+                )
+            )
+        return rows
+
+
+# -- numbers as text --------------------------------------------------------------------------
+
+
+def span(low: str, high: str) -> str:
+    """Join two printed numbers into a range.
+
+    Examples
+    --------
+    >>> span("1,980", "2,410"), span("0.40", "0.40")
+    ('1,980-2,410', '0.40')
+    """
+    return low if low == high else f"{low}-{high}"
+
+
+def whole(value: float) -> str:
+    """Print without decimals, with thousands separated.
+
+    Examples
+    --------
+    >>> whole(2160.4), whole(float("nan"))
+    ('2,160', 'n/a')
+    """
+    return f"{value:,.0f}" if np.isfinite(value) else "n/a"
+
+
+def two_places(value: float) -> str:
+    """Print with two decimals.
+
+    Examples
+    --------
+    >>> two_places(0.4621)
+    '0.46'
+    """
+    return f"{value:.2f}" if np.isfinite(value) else "n/a"
+
+
+def significant(value: float) -> str:
+    """Print about three significant digits.
+
+    Examples
+    --------
+    >>> [significant(x) for x in (0.01234, 2.345, 23.45, 2345.6, 2.1e25)]
+    ['0.0123', '2.35', '23.5', '2,346', '2.1e25']
+    """
+    size = abs(value)
+    if not np.isfinite(value):
+        return "n/a"
+    if size >= _LARGE or 0 < size < _SMALL:
+        mantissa, exponent = f"{value:.1e}".split("e")
+        return f"{mantissa}e{int(exponent)}"
+    places = 0 if size == 0 else max(0, 2 - int(np.floor(np.log10(size))))
+    return f"{value:,.{places}f}"
+
+
+_LARGE, _SMALL = 1e6, 1e-3
+
+
+def _percent(value: float) -> str:
+    """Print a share as a percentage; small ones keep a decimal."""
+    if not np.isfinite(value):
+        return "n/a"
+    points = 100 * value
+    return f"{points:.1f}%" if 0 < points < 1 else f"{points:.0f}%"
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+_OUTCOMES: dict[str, tuple[str, Callable[[float], str]]] = {
+    "frontier_power": ("Frontier AI power (leader at start = 1)", significant),
+    "total_power": ("Total AI power", significant),
+    "largest_run_flop": ("Largest training run (FLOP)", significant),
+    "energy_twh": ("Energy (TWh a year)", significant),
+    "small_firm_share_of_compute": ("Small firms' share of compute", _percent),
+    "small_firm_survival": ("Small firms' survival", _percent),
+}

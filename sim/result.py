@@ -1,0 +1,717 @@
+"""What a run leaves in the user's hands: tables, a summary, networks and figures.
+
+``sim.run(sim.load_scenario("baseline"))`` returns a :class:`Result`; ``sim.load_result(folder)``
+reads one back. Tables are pandas frames, made when they are first asked for.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from sim.errors import ReplicateError, ResultError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    import networkx as nx
+    import pandas as pd
+    from matplotlib.figure import Figure
+    from numpy.typing import NDArray
+
+    from sim.observe import Measure, Recording
+    from sim.scenario import Scenario
+    from sim.store import Verification
+
+TABLES = ("measures", "firms", "owners", "makers", "flows", "networks", "failures")
+"""The tables of a result, in the order in which its README names them."""
+
+LOW, HIGH = 0.05, 0.95
+"""Ends of the range over replicates that every table and figure shows."""
+
+LAYERS = {"owner_maker": ("maker", "owner"), "firm_owner": ("owner", "firm")}
+"""Layers of the supply network: name -> (who supplies, who buys)."""
+
+FIRM_CLASSES = ("giant", "lab", "sme")
+"""Words for the codes of ``sim.state``: labs of large companies, other labs, small firms."""
+
+Leader = Literal["revenue", "power", "compute_used"]
+
+
+@dataclass(frozen=True)
+class Actors:
+    """Names of the actors, by slot.
+
+    Attributes
+    ----------
+    firms : tuple of str
+        One entry a firm slot; entrants' slots are named in order and reused.
+    owners, makers : tuple of str
+        Compute owners and chip makers.
+    """
+
+    firms: tuple[str, ...]
+    owners: tuple[str, ...]
+    makers: tuple[str, ...]
+
+
+class Result:
+    """Outcome of a run.
+
+    Made by :func:`run`, :meth:`from_recording` or :func:`sim.load_result`, never by hand.
+
+    Attributes
+    ----------
+    scenario : Scenario
+        The resolved scenario.
+    actors : Actors
+        Names of firms, owners and makers by slot.
+    catalogue : dict of str to Measure
+        Unit, population, aggregation and meaning of each column of ``measures``.
+    timing : dict of str to float
+        Seconds spent, by stage.
+    folder : pathlib.Path or None
+        Where the result is stored, if it is.
+    manifest : dict
+        Contents of ``manifest.json``; empty while the result is not stored.
+    is_reused : bool
+        Whether :func:`run` found this result complete on disk instead of computing it.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        actors: Actors,
+        catalogue: Mapping[str, Measure],
+        tables: Mapping[str, Callable[[], pd.DataFrame]],
+        timing: Mapping[str, float],
+    ) -> None:
+        self.scenario = scenario
+        self.actors = actors
+        self.catalogue = dict(catalogue)
+        self.timing = dict(timing)
+        self.folder: Path | None = None
+        self.manifest: dict[str, Any] = {}
+        self.is_reused = False
+        self._makers_of_tables = dict(tables)
+        self._tables: dict[str, pd.DataFrame] = {}
+
+    @classmethod
+    def from_recording(
+        cls, scenario: Scenario, recording: Recording, timing: Mapping[str, float] | None = None
+    ) -> Result:
+        """Wrap what the engine recorded.
+
+        Parameters
+        ----------
+        scenario : Scenario
+            The resolved scenario that was run.
+        recording : Recording
+            Arrays ``[replicate, quarter]`` and ``[replicate, quarter, actor]``.
+        timing : mapping of str to float, optional
+            Seconds spent, by stage.
+        """
+        from sim.observe import MEASURES
+
+        actors = Actors(
+            tuple(recording.firm_names),
+            tuple(recording.owner_names),
+            tuple(recording.maker_names),
+        )
+        catalogue = {name: MEASURES[name] for name in recording.measures}
+        makers: dict[str, Callable[[], pd.DataFrame]] = {
+            "measures": lambda: _measures_frame(recording),
+            "firms": lambda: _firms_frame(recording),
+            "owners": lambda: _actor_frame(
+                recording, recording.owners, recording.owner_quarters, "owner", actors.owners
+            ),
+            "makers": lambda: _actor_frame(
+                recording, recording.makers, recording.owner_quarters, "maker", actors.makers
+            ),
+            "flows": lambda: _flows_frame(recording),
+            "networks": lambda: _networks_frame(recording),
+            "failures": lambda: _failures_frame(recording),
+        }
+        return cls(scenario, actors, catalogue, makers, timing or {})
+
+    # -- tables ---------------------------------------------------------------------------
+
+    def table(self, name: str) -> pd.DataFrame:
+        """Return one of the tables by name.
+
+        Raises
+        ------
+        ResultError
+            When there is no table of that name.
+        """
+        if name not in self._makers_of_tables:
+            message = f"a result has no table {name!r}; its tables are {', '.join(TABLES)}"
+            raise ResultError(message)
+        if name not in self._tables:
+            self._tables[name] = self._makers_of_tables[name]()
+        return self._tables[name]
+
+    @property
+    def measures(self) -> pd.DataFrame:
+        """Measures by (replicate, quarter); one column a measure, units in ``catalogue``."""
+        return self.table("measures")
+
+    @property
+    def firms(self) -> pd.DataFrame:
+        """Active firms by (replicate, quarter, firm)."""
+        return self.table("firms")
+
+    @property
+    def owners(self) -> pd.DataFrame:
+        """Compute owners by (replicate, quarter, owner)."""
+        return self.table("owners")
+
+    @property
+    def makers(self) -> pd.DataFrame:
+        """Chip makers by (replicate, quarter, maker)."""
+        return self.table("makers")
+
+    @property
+    def flows(self) -> pd.DataFrame:
+        """Payments by (replicate, quarter, flow): payer, payee, amount ($bn per quarter)."""
+        return self.table("flows")
+
+    @property
+    def failures(self) -> pd.DataFrame:
+        """Replicates that failed: quarter and reason by replicate; empty when none did."""
+        return self.table("failures")
+
+    @property
+    def replicates(self) -> NDArray[np.int64]:
+        """Numbers of the replicates that succeeded."""
+        return np.asarray(self.measures.index.levels[0], dtype=np.int64)  # type: ignore[attr-defined]
+
+    @property
+    def quarters(self) -> tuple[str, ...]:
+        """Labels of the quarters simulated, in order."""
+        return tuple(self.measures.index.levels[1])  # type: ignore[attr-defined]
+
+    @property
+    def years(self) -> tuple[int, ...]:
+        """Calendar years that the horizon touches, in order."""
+        return tuple(sorted({int(quarter[:4]) for quarter in self.quarters}))
+
+    def equals(self, other: Result) -> bool:
+        """Whether the scenario's numbers and every table are the same, bit for bit."""
+        return (
+            self.scenario.content_hash() == other.scenario.content_hash()
+            and self.actors == other.actors
+            and self.catalogue == other.catalogue
+            and all(self.table(name).equals(other.table(name)) for name in TABLES)
+        )
+
+    # -- questions ------------------------------------------------------------------------
+
+    def yearly(self) -> pd.DataFrame:
+        """Measures by (replicate, year), each with its own aggregation.
+
+        Stocks give the last quarter of the year, flows the sum, mean or maximum that the
+        catalogue declares. A year that the horizon covers in part holds the part.
+        """
+        import pandas as pd
+
+        frame = self.measures
+        columns = list(frame.columns)
+        cube = frame.to_numpy().reshape(len(self.replicates), len(self.quarters), len(columns))
+        year_of = np.array([int(quarter[:4]) for quarter in self.quarters])
+        index = pd.MultiIndex.from_product(
+            [self.replicates, self.years], names=["replicate", "year"]
+        )
+        values = np.empty((len(self.replicates), len(self.years), len(columns)))
+        kinds = np.array([self.catalogue[name].aggregation for name in columns])
+        for kind, aggregate in _AGGREGATES.items():
+            chosen = kinds == kind
+            for position, year in enumerate(self.years):
+                block = cube[:, year_of == year][:, :, chosen]
+                values[:, position, chosen] = aggregate(block)
+        return pd.DataFrame(values.reshape(-1, len(columns)), index=index, columns=columns)
+
+    def summary(self) -> pd.DataFrame:
+        """Mean and quantiles over replicates of each measure's yearly values.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns measure, year, mean, p5, p50, p95, unit; a replicate in which the measure is
+            undefined is left out of that row.
+        """
+        import pandas as pd
+
+        groups = self.yearly().groupby(level="year")
+        parts = {"mean": groups.mean()}
+        for label, share in (("p5", LOW), ("p50", 0.5), ("p95", HIGH)):
+            parts[label] = groups.quantile(share)
+        index = pd.MultiIndex.from_product(
+            [self.measures.columns, self.years], names=["measure", "year"]
+        )
+        values = {label: part.to_numpy().T.ravel() for label, part in parts.items()}
+        frame = pd.DataFrame(values, index=index).reset_index()
+        frame["unit"] = [self.catalogue[name].unit for name in frame["measure"]]
+        return frame
+
+    def leaders(self, year: int, by: Leader = "revenue") -> pd.Series[float]:
+        """Probability that each firm leads at the end of a year.
+
+        Parameters
+        ----------
+        year : int
+            A year of the horizon.
+        by : {"revenue", "power", "compute_used"}
+            What the leader leads in.
+
+        Returns
+        -------
+        pandas.Series
+            Share of replicates by firm name, largest first; sums to 1.
+
+        Raises
+        ------
+        ResultError
+            When the year is outside the horizon or nothing is known about ``by``.
+        """
+        import pandas as pd
+
+        measure = f"leader_{by}"
+        if measure not in self.measures.columns:
+            known = [name[7:] for name in self.measures.columns if name.startswith("leader_")]
+            message = f"no leader by {by!r} was recorded; choose one of {', '.join(known)}"
+            raise ResultError(message)
+        if year not in self.years:
+            message = (
+                f"year {year} is outside the horizon; choose {self.years[0]} to {self.years[-1]}"
+            )
+            raise ResultError(message)
+        slots = self.yearly()[measure].xs(year, level="year").dropna().astype(int)
+        names = pd.Series([self.actors.firms[slot] for slot in slots], dtype="str")
+        shares = names.value_counts(normalize=True).rename("probability").rename_axis("firm")
+        order = sorted(shares.index, key=lambda name: (-shares[name], name))
+        return shares.loc[order]
+
+    def network(self, quarter: str, replicate: int | None = None) -> nx.DiGraph[str]:
+        """Supply network of a quarter: maker to owner to firm.
+
+        Parameters
+        ----------
+        quarter : str
+            One of the quarters named under ``record: networks`` in the scenario.
+        replicate : int, optional
+            One replicate; the mean over all when left out.
+
+        Returns
+        -------
+        networkx.DiGraph
+            Nodes are named ``"maker:Nvidia"``, with attributes ``kind`` (maker, owner, firm) and
+            ``name``; edges carry ``weight`` in M H100e: chips delivered in the year to date
+            (maker to owner), compute used in the quarter (owner to firm).
+
+        Raises
+        ------
+        ResultError
+            When the quarter or replicate was not recorded.
+        """
+        import networkx as nx
+
+        weights = self._network_weights(str(quarter), replicate)
+        graph: nx.DiGraph[str] = nx.DiGraph(quarter=str(quarter))
+        for kind, names in self._names_by_kind().items():
+            graph.add_nodes_from((f"{kind}:{name}", {"kind": kind, "name": name}) for name in names)
+        for (layer, seller, buyer), weight in weights.items():
+            supplier, customer = LAYERS[layer]
+            graph.add_edge(f"{supplier}:{seller}", f"{customer}:{buyer}", weight=float(weight))
+        return graph
+
+    def network_quarters(self) -> tuple[str, ...]:
+        """Quarters whose supply network was recorded."""
+        return tuple(sorted(set(self.table("networks")["quarter"].astype(str))))
+
+    def _network_weights(
+        self, quarter: str, replicate: int | None
+    ) -> dict[tuple[str, str, str], float]:
+        frame = self.table("networks")
+        known = self.network_quarters()
+        if quarter not in known:
+            message = (
+                f"no supply network was recorded for {quarter}; recorded: "
+                f"{', '.join(known) or 'none'}. Name it under record: networks and run again"
+            )
+            raise ResultError(message)
+        chosen = frame["quarter"] == quarter
+        n_averaged = len(self.replicates)
+        if replicate is not None:
+            if replicate not in self.replicates:
+                message = (
+                    f"there is no replicate {replicate}; choose one of {self.replicates.tolist()}"
+                )
+                raise ResultError(message)
+            chosen &= frame["replicate"] == replicate
+            n_averaged = 1
+        groups = frame[chosen].groupby(["layer", "seller", "buyer"], as_index=False)["weight"]
+        totals = groups.sum()
+        links = zip(totals["layer"], totals["seller"], totals["buyer"], strict=True)
+        return {
+            (str(layer), str(seller), str(buyer)): float(total) / n_averaged
+            for (layer, seller, buyer), total in zip(links, totals["weight"], strict=True)
+        }
+
+    def _names_by_kind(self) -> dict[str, tuple[str, ...]]:
+        return {"maker": self.actors.makers, "owner": self.actors.owners, "firm": self.actors.firms}
+
+    # -- artefacts ------------------------------------------------------------------------
+
+    def plot(self, figure: str | None = None) -> Figure:
+        """Draw one of the figures.
+
+        Parameters
+        ----------
+        figure : str, optional
+            A name in ``sim.report.figures.FIGURES``; the concentration paths when left out.
+
+        Raises
+        ------
+        ResultError
+            When there is no figure of that name.
+        """
+        from sim.report.figures import FIGURES
+
+        name = figure or next(iter(FIGURES))
+        if name not in FIGURES:
+            message = f"there is no figure {name!r}; the figures are {', '.join(FIGURES)}"
+            raise ResultError(message)
+        return FIGURES[name](self)
+
+    def save(self, folder: str | Path) -> Path:
+        """Write tables, figures, README and manifest to a new folder.
+
+        Raises
+        ------
+        StoreError
+            When the folder exists already or cannot be written; nothing is left behind.
+        """
+        from sim import report, store
+
+        return store.write(self, Path(folder), artefacts=report.ARTEFACTS)
+
+    def __repr__(self) -> str:
+        where = f", folder={str(self.folder)!r}" if self.folder is not None else ""
+        n_failed = f", {len(self.failures)} failed" if len(self.failures) else ""
+        return (
+            f"Result({self.scenario.name!r}, {self.quarters[0]} to {self.quarters[-1]}, "
+            f"{len(self.replicates)} replicates{n_failed}{where})"
+        )
+
+
+def load_result(folder: str | Path) -> Result:
+    """Read a result back from its folder; tables are loaded when first asked for.
+
+    Raises
+    ------
+    ResultError
+        When the folder is not a result folder, is incomplete or was written by a newer version.
+    """
+    from sim import store
+
+    return store.read(folder)
+
+
+def verify_result(folder: str | Path) -> Verification:
+    """Compare every file of a result folder with its checksum.
+
+    Returns
+    -------
+    Verification
+        Names of damaged, missing and extra files; ``is_complete`` when none is damaged or missing.
+
+    Raises
+    ------
+    ResultError
+        When the folder is not a result folder.
+    """
+    from sim import store
+
+    return store.verify(folder)
+
+
+_AGGREGATES: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
+    "last": lambda block: block[:, -1],
+    "sum": lambda block: block.sum(axis=1),
+    "mean": lambda block: block.mean(axis=1),
+    "max": lambda block: block.max(axis=1),
+}
+
+
+def run(
+    scenario: Scenario | str | Path | Mapping[str, Any],
+    *,
+    replicates: int | None = None,
+    seed: int | None = None,
+    quarters: int | None = None,
+    workers: int = 1,
+    executor: object | None = None,
+    out: str | Path | None = None,
+    progress: bool = False,
+) -> Result:
+    """Run a scenario.
+
+    Parameters
+    ----------
+    scenario : Scenario, str, Path or mapping
+        A loaded scenario, or what :func:`sim.load_scenario` accepts.
+    replicates, seed, quarters : int, optional
+        Replace the scenario's own.
+    workers : int
+        Processes to use.
+    executor : optional
+        A ``concurrent.futures`` executor (Dask's included) to use instead of own processes.
+    out : str or Path, optional
+        Folder to store the result in. Where the same result is there already and complete, it is
+        returned at once; where another one is, ``<out>-2`` is used, and so on.
+    progress : bool
+        Show a progress bar with the time left on standard error, if that is a terminal.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    ScenarioError
+        When the scenario is wrong.
+    ReplicateError
+        When every replicate failed; the message gives the first reason.
+    StoreError
+        When the result cannot be written.
+    """
+    from sim import store
+    from sim.scenario import Scenario, load_scenario
+
+    if not isinstance(scenario, Scenario):
+        scenario = load_scenario(scenario)
+    scenario = scenario.replace(replicates=replicates, seed=seed, quarters=quarters)
+    if out is not None:
+        choice = store.choose_folder(Path(out), scenario.content_hash())
+        if choice.is_complete:
+            result = store.read(choice.folder)
+            result.is_reused = True
+            return result
+        store.check_writable(choice.folder)
+    result = _simulate(scenario, workers, executor, is_shown=progress)
+    if out is not None:
+        _save_beside(result, Path(out))
+    return result
+
+
+def _simulate(
+    scenario: Scenario, workers: int, executor: object | None, *, is_shown: bool
+) -> Result:
+    """Run all replicates and wrap what was recorded."""
+    from sim.ensemble import simulate
+
+    begin = time.perf_counter()
+    with _progress_bar(scenario.name, is_shown=is_shown) as progress:
+        recording = simulate(
+            scenario,
+            replicates=scenario.run.replicates,
+            seed=scenario.run.seed,
+            workers=workers,
+            executor=executor,
+            progress=progress,
+        )
+    seconds = time.perf_counter() - begin
+    if len(recording.replicates) == 0:
+        first = recording.failures[0]
+        message = (
+            f"all {len(recording.failures)} replicates failed; replicate {first.replicate} in "
+            f"{first.quarter}: {first.reason}. Move parameters back towards their defaults "
+            "(`aipower show` names those that differ)"
+        )
+        raise ReplicateError(message)
+    return Result.from_recording(scenario, recording, {"simulate": seconds})
+
+
+def _save_beside(result: Result, base: Path) -> None:
+    """Save under the first free name, also when another run takes that name at this moment."""
+    from sim import store
+
+    while result.folder is None:
+        choice = store.choose_folder(base, result.scenario.content_hash())
+        if choice.is_complete:
+            result.folder, result.manifest = choice.folder, store.read_manifest(choice.folder)
+            return
+        with contextlib.suppress(store.FolderTakenError):
+            result.save(choice.folder)
+
+
+@contextlib.contextmanager
+def _progress_bar(name: str, *, is_shown: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """Yield a callback ``(done, total)`` that moves a bar on standard error, or None."""
+    if not is_shown:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+    from rich.progress import TimeRemainingColumn as TimeLeft
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeLeft())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(name, total=None)
+
+        def move(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield move
+
+
+# -- frames from arrays -----------------------------------------------------------------------
+
+
+def _index(
+    codes: tuple[NDArray[np.intp], ...], levels: tuple[Any, ...], names: tuple[str, ...]
+) -> pd.MultiIndex:
+    """Build a sorted-level index from codes, without one Python object a row."""
+    import pandas as pd
+
+    return pd.MultiIndex(
+        levels=[
+            pd.Index(np.asarray(level), dtype="int64")
+            if name == "replicate"
+            else pd.Index(list(level), dtype="str")
+            for level, name in zip(levels, names, strict=True)
+        ],
+        codes=list(codes),  # type: ignore[arg-type]
+        names=list(names),
+    )
+
+
+def _text(values: Sequence[str]) -> Any:  # noqa: ANN401 - pandas' own array of strings
+    """Hold text as pandas' own string type."""
+    import pandas as pd
+
+    return pd.Series(list(values), dtype="str").array
+
+
+def _full_codes(shape: tuple[int, ...]) -> tuple[NDArray[np.intp], ...]:
+    return tuple(axis.ravel() for axis in np.indices(shape, dtype=np.intp))
+
+
+def _measures_frame(recording: Recording) -> pd.DataFrame:
+    import pandas as pd
+
+    shape = (len(recording.replicates), len(recording.quarters))
+    index = _index(
+        _full_codes(shape), (recording.replicates, recording.quarters), ("replicate", "quarter")
+    )
+    columns = {
+        name: np.asarray(values, dtype=np.float64).reshape(-1)
+        for name, values in recording.measures.items()
+    }
+    return pd.DataFrame(columns, index=index)
+
+
+def _actor_frame(
+    recording: Recording,
+    arrays: Mapping[str, NDArray[Any]],
+    quarters: tuple[str, ...],
+    kind: str,
+    names: tuple[str, ...],
+    mask: NDArray[np.bool_] | None = None,
+) -> pd.DataFrame:
+    """Put arrays [replicate, quarter, actor] side by side, where ``mask`` holds."""
+    import pandas as pd
+
+    shape = (len(recording.replicates), len(quarters), len(names))
+    chosen = np.ones(shape, dtype=bool) if mask is None else mask
+    index = _index(
+        np.nonzero(chosen),
+        (recording.replicates, quarters, names),
+        ("replicate", "quarter", kind),
+    )
+    columns = {name: np.asarray(values)[chosen] for name, values in arrays.items()}
+    return pd.DataFrame(columns, index=index)
+
+
+def _firms_frame(recording: Recording) -> pd.DataFrame:
+    """One row for each active firm; empty slots are left out."""
+    arrays = dict(recording.firms)
+    shape = (len(recording.replicates), len(recording.firm_quarters), len(recording.firm_names))
+    active = np.asarray(arrays.pop("active", np.ones(shape)), dtype=bool)
+    codes = np.asarray(arrays.pop("class_code", np.zeros(shape)), dtype=int)[active]
+    names = tuple(recording.firm_names)
+    frame = _actor_frame(recording, arrays, recording.firm_quarters, "firm", names, active)
+    frame.insert(0, "firm_class", _text([FIRM_CLASSES[code] for code in codes]))
+    return frame
+
+
+def _flows_frame(recording: Recording) -> pd.DataFrame:
+    """One row for each payment; keys are ``name|payer|payee``."""
+    import pandas as pd
+
+    keys = [tuple(key.split("|")) for key in recording.flows]
+    flows = [f"{name} ({payer} to {payee})" for name, payer, payee in keys]
+    names = [name for name, _, _ in keys]
+    if len(set(names)) == len(names):
+        flows = names
+    shape = (len(recording.replicates), len(recording.quarters), len(keys))
+    codes = _full_codes(shape)
+    index = _index(
+        codes, (recording.replicates, recording.quarters, flows), ("replicate", "quarter", "flow")
+    )
+    payers = pd.Categorical([payer for _, payer, _ in keys])
+    payees = pd.Categorical([payee for _, _, payee in keys])
+    amounts = np.stack([np.asarray(a, dtype=np.float64) for a in recording.flows.values()], axis=-1)
+    return pd.DataFrame(
+        {"payer": payers[codes[2]], "payee": payees[codes[2]], "amount": amounts.reshape(-1)},
+        index=index,
+    )
+
+
+def _networks_frame(recording: Recording) -> pd.DataFrame:
+    """One row for each supply link that carries anything."""
+    import pandas as pd
+
+    names = {"maker": recording.maker_names, "owner": recording.owner_names}
+    names["firm"] = recording.firm_names
+    parts = []
+    for quarter in sorted(recording.networks):
+        for layer, (supplier, customer) in LAYERS.items():
+            array = np.asarray(recording.networks[quarter][layer], dtype=np.float64)
+            replicate, buyer, seller = np.nonzero(array)
+            part = {
+                "replicate": np.asarray(recording.replicates, dtype=np.int64)[replicate],
+                "quarter": _text([quarter] * len(buyer)),
+                "layer": _text([layer] * len(buyer)),
+                "seller": _text([names[supplier][slot] for slot in seller]),
+                "buyer": _text([names[customer][slot] for slot in buyer]),
+                "weight": array[replicate, buyer, seller],
+            }
+            parts.append(pd.DataFrame(part))
+    if not parts:
+        text = _text([])
+        empty = {"replicate": np.empty(0, dtype=np.int64), "quarter": text, "layer": text}
+        return pd.DataFrame({**empty, "seller": text, "buyer": text, "weight": np.empty(0)})
+    return pd.concat(parts, ignore_index=True)
+
+
+def _failures_frame(recording: Recording) -> pd.DataFrame:
+    import pandas as pd
+
+    failures = recording.failures
+    index = pd.Index([f.replicate for f in failures], dtype="int64", name="replicate")
+    columns = {
+        "quarter": _text([str(f.quarter) for f in failures]),
+        "reason": _text([f.reason for f in failures]),
+    }
+    return pd.DataFrame(columns, index=index)

@@ -1,0 +1,208 @@
+"""Stage 9: exit and entry."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from sim.accounts import Flow
+from sim.arrays import Array, Counts, Flags, safe_ratio
+from sim.luck import Luck, poisson_distribution
+from sim.policies.levers import Rulebook
+from sim.state import SME, Demography, Drivers, Funding, Markets, State
+from sim.stages.funding import released_frontier
+from sim.submodels import compute_market, demand, demography, pricing, training
+from sim.world.build import World
+
+
+def turn_over(
+    state: State,
+    world: World,
+    drivers: Drivers,
+    rules: Rulebook,
+    funding: Funding,
+    markets: Markets,
+    luck: Luck,
+    period: int,
+) -> tuple[State, Demography]:
+    """Insolvent firms leave, and candidates for whom it pays enter the slots that are free."""
+    survivors, exits, written_off, recovered = _leave(state, world, funding)
+    entrants = _candidates(survivors, world, drivers, rules, markets, luck, period)
+    if entrants is None:
+        entered, entries = survivors, np.zeros_like(exits)
+        refused = np.zeros(exits.shape[:-1], dtype=np.int64)
+    else:
+        candidate, refused = demography.assign_slots(
+            entrants.enters, ~survivors.is_active & ~exits & world.is_entry_slot
+        )
+        entries = candidate >= 0
+        entered = _enter(survivors, world, entrants, candidate)
+    cash_in = np.where(entries, entered.cash, 0.0)
+    entered = replace(entered, fund_committed=cash_in.sum(axis=-1))
+    flows = (
+        Flow("recovered from exits", "firms", "households", recovered, recovered.sum(axis=-1)),
+        Flow("entrants' equity", "households", "firms", cash_in.sum(axis=-1), cash_in),
+    )
+    return entered, Demography(
+        exits=exits, entries=entries, refused=refused, written_off=written_off, flows=flows
+    )
+
+
+def _leave(state: State, world: World, funding: Funding) -> tuple[State, Flags, Array, Array]:
+    beyond = demography.quarters_beyond(
+        state.quarters_beyond, state.debt, funding.debt_limit, state.is_active
+    )
+    exits = beyond >= world.parameters.exit_quarters
+    recovered = np.where(exits, state.cash, 0.0)
+    written_off = np.where(exits, np.maximum(state.debt - state.cash, 0.0), 0.0)
+    stays = ~exits
+    survivors = replace(
+        state,
+        is_active=state.is_active & stays,
+        generation=state.generation + exits,
+        quarters_beyond=np.where(stays, beyond, 0),
+        cash=np.where(stays, state.cash, 0.0),
+        debt=np.where(stays, state.debt, 0.0),
+        own_compute=np.where(stays, state.own_compute, 0.0),
+        own_compute_history=np.where(stays[..., None, :], state.own_compute_history, 0.0),
+        data=np.where(stays, state.data, 0.0),
+        share=np.where(stays[..., None, :], state.share, 0.0),
+        target_share=np.where(stays[..., None, :], state.target_share, 0.0),
+        profit=np.where(stays[..., None, :], state.profit, 0.0),
+        funding_share=np.where(stays, state.funding_share, 0.0),
+        age=np.where(stays, state.age, 0),
+    )
+    return survivors, exits, written_off, recovered
+
+
+class _Entrants:
+    """Candidates of a quarter and what they would start with; arrays ``[replicate, candidate]``."""
+
+    def __init__(self, enters: Flags, own: Array, efficiency: Array, cash: Array) -> None:
+        self.enters = enters
+        self.own = own
+        self.efficiency = efficiency
+        self.cash = cash
+
+
+def _candidates(
+    state: State,
+    world: World,
+    drivers: Drivers,
+    rules: Rulebook,
+    markets: Markets,
+    luck: Luck,
+    period: int,
+) -> _Entrants | None:
+    """Who knocks at the door, and for whom it pays: value at its target share exceeds the cost of a start."""
+    p = world.parameters
+    if not world.mechanisms.entry or p.entry_candidates == 0.0:
+        return None
+    n_slots = len(poisson_distribution(p.entry_candidates))
+    n_candidates = luck.poisson("entry: number", period, p.entry_candidates)
+    size = p.entry_start_median * np.exp(
+        p.entry_start_dispersion * luck.normal("entry: size", period, n_slots)
+    )
+    arrives = np.arange(n_slots) < n_candidates[:, None]
+
+    frontier, open_efficiency = _open_leader(state, world, rules)
+    own = p.open_discount * frontier[:, None] * size
+    effective = training.effective_compute(own, np.broadcast_to(frontier[:, None], own.shape), p.open_discount)
+    power = world.power_function.power(effective)
+    efficiency = np.broadcast_to(open_efficiency[:, None], own.shape)
+
+    seller_capacity = np.where(world.is_seller & np.isfinite(world.affinity).any(axis=-1), state.capacity, 0.0)
+    rent = safe_ratio((seller_capacity * markets.rent).sum(axis=-1), seller_capacity.sum(axis=-1))
+    need = pricing.serving_need(
+        power,
+        efficiency,
+        world.serving_need_reference,
+        p.serving_size_elasticity,
+        p.serving_algorithm_elasticity,
+    )
+    taken = np.full_like(need, p.operating_cost_share)
+    elasticity = np.full((len(need), len(world.sector_names), need.shape[-1]), p.substitution)
+    price = pricing.price(need * rent[:, None], taken, elasticity)
+    attraction = (
+        demand.attraction_before_price(
+            np.exp(world.class_strength[:, [SME]]),
+            power,
+            np.zeros_like(power),
+            world.theta,
+            world.data_elasticity,
+            world.data_reference,
+        )
+        * safe_ratio(np.ones(()), price) ** (p.substitution - 1.0)
+    )
+    share = safe_ratio(attraction, attraction + markets.attraction.sum(axis=-1, keepdims=True))
+    revenue = (drivers.budget * markets.nest)[..., None] * share
+    profit = pricing.operating_profit(revenue, taken, elasticity)
+    net_profit = profit.sum(axis=-2) - p.small_firm_fixed_cost
+    industry_growth = state.profit_growth.max(axis=-1, keepdims=True)
+    value = demography.firm_value(
+        net_profit, industry_growth, p.cost_of_funds, p.exit_hazard, p.valuation_growth_high
+    )
+    cost = p.entry_sunk_cost * rules.entry_cost[:, None] + rent[:, None] * safe_ratio(own, efficiency)
+    enters = arrives & (value > cost) & (own > 0.0)
+
+    gamma = world.power_function.elasticity(effective)
+    flywheel = training.quality_elasticity(gamma, world.theta, p.serving_size_elasticity, p.substitution)
+    stealing = pricing.business_stealing(share, markets.nest, p.nest_growth)
+    horizon = training.horizon_factor(
+        industry_growth, state.capability_growth.max(axis=-1, keepdims=True), p.discount, p.capability_decay
+    )
+    plan = training.training_plan((flywheel * stealing * profit).sum(axis=-2), horizon, own, effective)
+    running = revenue.sum(axis=-2) - profit.sum(axis=-2) + p.small_firm_fixed_cost
+    outlay = (1.0 + p.training_staff_share) * plan + running
+    return _Entrants(enters, own, efficiency, p.entry_funding_quarters * outlay)
+
+
+def _open_leader(state: State, world: World, rules: Rulebook) -> tuple[Array, Array]:
+    """Released compute and efficiency of the best open model; ``[replicate]`` each, zeros where none is open."""
+    if not world.mechanisms.open_weights:
+        nothing = np.zeros(state.cash.shape[:-1])
+        return nothing, nothing + 1.0
+    is_open = state.is_active & (state.is_open | (rules.open_weights > 0.0))
+    released = np.where(is_open, state.own_compute_history[..., -1, :], 0.0)
+    leader = released.argmax(axis=-1)[:, None]
+    frontier = np.take_along_axis(released, leader, axis=-1)[:, 0]
+    return frontier, np.take_along_axis(state.efficiency, leader, axis=-1)[:, 0]
+
+
+def _enter(state: State, world: World, entrants: _Entrants, candidate: Counts) -> State:
+    p = world.parameters
+    enters = candidate >= 0
+    chosen = np.maximum(candidate, 0)
+
+    def pick(values: Array, otherwise: Array) -> Array:
+        return np.where(enters, np.take_along_axis(values, chosen, axis=-1), otherwise)
+
+    own = pick(entrants.own, state.own_compute)
+    weight = compute_market.target_owner_weights(
+        state.capacity, state.rent, np.exp(world.affinity), p.owner_price_elasticity
+    )
+    return replace(
+        state,
+        is_active=state.is_active | enters,
+        is_open=state.is_open & ~enters,
+        firm_class=np.where(enters, SME, state.firm_class),
+        age=np.where(enters, 0, state.age),
+        quarters_beyond=np.where(enters, 0, state.quarters_beyond),
+        cash=pick(entrants.cash, state.cash),
+        own_compute=own,
+        own_compute_history=np.where(
+            enters[..., None, :], own[..., None, :], state.own_compute_history
+        ),
+        efficiency=pick(entrants.efficiency, state.efficiency),
+        log_strength=np.where(
+            enters[..., None, :], world.class_strength[:, [SME]], state.log_strength
+        ),
+        owner_weight=np.where(enters[..., None, :], weight, state.owner_weight),
+        profit_growth=np.where(
+            enters, state.profit_growth.max(axis=-1, keepdims=True), state.profit_growth
+        ),
+        capability_growth=np.where(
+            enters, state.capability_growth.max(axis=-1, keepdims=True), state.capability_growth
+        ),
+    )

@@ -1,0 +1,97 @@
+"""Stage 3: parents, partners and investors fund firms; firms form expectations and plan training outlay."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sim.arrays import Array
+from sim.policies.levers import Rulebook
+from sim.state import Drivers, Funding, State
+from sim.submodels import funding, pricing, training
+from sim.world.build import World
+
+
+def fund(state: State, world: World, drivers: Drivers, rules: Rulebook) -> Funding:
+    """New money and the training plan of every firm."""
+    p = world.parameters
+    open_frontier = released_frontier(state, world, rules)
+    effective = np.where(
+        state.is_active, training.effective_compute(state.own_compute, open_frontier, p.open_discount), 0.0
+    )
+    power = world.power_function.power(effective)
+    gamma = world.power_function.elasticity(effective)
+
+    funding_share, raised = _raise_equity(state, world, drivers, power, effective)
+    has_partner = world.partner_owner.sum(axis=0) > 0.0
+    credit_share = p.partner_credit_share * np.minimum(rules.partner_credit, 1.0)[..., None]
+    partner_credit = (credit_share * raised * has_partner)[..., None, :] * world.partner_owner
+    parent_grant = (drivers.parent_fund * world.parent_weight * state.is_active)[..., None, :] * world.parent_owner
+    grant = np.where(state.is_active, rules.grant, 0.0)
+    new_money = raised + parent_grant.sum(axis=-2) + grant
+
+    static = world.mechanisms.expectations == "static"
+    horizon = training.horizon_factor(
+        np.zeros_like(state.profit_growth) if static else state.profit_growth,
+        np.zeros_like(state.capability_growth) if static else state.capability_growth,
+        p.discount,
+        p.capability_decay,
+    )
+    marginal_profit = marginal_profit_of_capability(state, world, gamma)
+    own_plan = training.training_plan(marginal_profit, horizon, state.own_compute, effective)
+    limit = training.debt_limit(state.cash - state.debt, 4.0 * state.profit.sum(axis=-2), p.leverage)
+    plan = training.affordable(
+        own_plan + p.earmark * new_money,
+        state.cash + new_money,
+        np.maximum(limit - state.debt, 0.0),
+        p.outlay_limit,
+    )
+    return Funding(
+        funding_share=funding_share,
+        raised=raised,
+        partner_credit=partner_credit,
+        parent_grant=parent_grant,
+        grant=grant,
+        open_frontier=open_frontier,
+        effective_compute=effective,
+        power=power,
+        power_elasticity=gamma,
+        horizon=horizon,
+        own_plan=own_plan,
+        plan=np.where(state.is_active, plan, 0.0),
+        debt_limit=limit,
+    )
+
+
+def released_frontier(state: State, world: World, rules: Rulebook) -> Array:
+    """The best model that others have published, by own effective compute; ``[..., firm]``."""
+    if not world.mechanisms.open_weights:
+        return np.zeros_like(state.own_compute)
+    is_open = state.is_active & (state.is_open | (rules.open_weights > 0.0))
+    return training.open_frontier_of_others(state.own_compute_history[..., -1, :], is_open)
+
+
+def marginal_profit_of_capability(state: State, world: World, gamma: Array) -> Array:
+    """Sum over sectors of Lambda B Pi at last quarter's shares, $bn per log unit; ``[..., firm]``."""
+    p = world.parameters
+    flywheel = training.quality_elasticity(gamma, world.theta, p.serving_size_elasticity, p.substitution)
+    stealing = pricing.business_stealing(state.target_share, state.nest, p.nest_growth)
+    return (flywheel * stealing * state.profit).sum(axis=-2)
+
+
+def _raise_equity(
+    state: State, world: World, drivers: Drivers, power: Array, effective: Array
+) -> tuple[Array, Array]:
+    p = world.parameters
+    now = funding.industry_return(state.recent_profit, state.recent_outlay)
+    start = funding.industry_return(world.initial.recent_profit, world.initial.recent_outlay)
+    fund = funding.investor_fund(
+        drivers.investor_fund,
+        now / start,
+        p.funding_return_elasticity,
+        p.funding_return_low,
+        p.funding_return_high,
+    )
+    is_eligible = state.is_active & world.is_investor_funded
+    contest = funding.contest_shares(power, state.own_compute, effective, is_eligible, p.contest_exponent)
+    share = funding.moved_shares(state.funding_share, contest, is_eligible, p.funding_speed)
+    return share, np.maximum(fund - state.fund_committed, 0.0)[..., None] * share

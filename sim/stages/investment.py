@@ -1,0 +1,118 @@
+"""Stage 8: owners order chips; chip price; delivery at quarter's end, usable next quarter."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from sim.accounts import Flow
+from sim.arrays import Array, safe_ratio, shares
+from sim.policies.levers import Rulebook
+from sim.state import Accounts, Drivers, Investment, Markets, State
+from sim.submodels import investment, makers
+from sim.world.build import World
+
+
+def invest(
+    state: State, world: World, drivers: Drivers, rules: Rulebook, markets: Markets, accounts: Accounts
+) -> Investment:
+    """Chips ordered, made, priced and delivered, and owners' money afterwards."""
+    p = world.parameters
+    value = investment.chip_value(
+        markets.rent,
+        markets.floor,
+        drivers.site_cost,
+        p.utilisation,
+        p.cost_of_funds + p.chip_decay + p.value_decline,
+    )
+    mean_value = investment.mean_value(value, state.capacity)
+    orders = investment.order_shares(
+        value, mean_value, state.capacity, drivers.order_factor, p.order_elasticity
+    )
+    shipments = _shipments(state, world, drivers, rules, mean_value)
+    price = makers.chip_price(drivers.unit_cost, mean_value, p.maker_margin_floor, p.maker_bargaining)
+    delivered = _deliver(world, orders, shipments)
+
+    chip_outlay = (delivered * price[..., None, :]).sum(axis=-1)
+    site_outlay = drivers.site_cost * delivered.sum(axis=-1)
+    before = state.owner_cash + accounts.owner_income - chip_outlay - site_outlay
+    equity = np.maximum(-before, 0.0)
+    outlay = chip_outlay + site_outlay + markets.floor * markets.use
+    dividends = p.dividend_share * np.maximum(before - p.cash_buffer * outlay, 0.0)
+
+    sales = price * shipments
+    cost = drivers.unit_cost * shipments
+    flows = (
+        Flow("chips", "owners", "makers", chip_outlay, sales),
+        Flow("sites", "owners", "households", site_outlay, site_outlay.sum(axis=-1)),
+        Flow("chip production", "makers", "households", cost, cost.sum(axis=-1)),
+        Flow("makers' profits", "makers", "households", sales - cost, (sales - cost).sum(axis=-1)),
+        Flow("owners' equity", "households", "owners", equity.sum(axis=-1), equity),
+        Flow("owners' dividends", "owners", "households", dividends, dividends.sum(axis=-1)),
+    )
+    return Investment(
+        value=value,
+        mean_value=mean_value,
+        orders=orders,
+        price=price,
+        shipments=shipments,
+        delivered=delivered,
+        chip_outlay=chip_outlay,
+        site_outlay=site_outlay,
+        owner_cash=before + equity - dividends,
+        flows=flows,
+    )
+
+
+def connect(
+    state: State, world: World, drivers: Drivers, accounts: Accounts, investment_: Investment
+) -> State:
+    """The state with new chips in place and this quarter's money."""
+    p = world.parameters
+    arrived = investment_.delivered.sum(axis=-1)
+    drift = p.captive_share_drift * (shares(state.capacity) - state.captive_share)
+    return replace(
+        state,
+        cash=accounts.cash,
+        debt=accounts.debt,
+        capacity=investment.next_capacity(state.capacity, arrived, p.chip_decay),
+        chips_bought=state.chips_bought + arrived,
+        chips_sold=state.chips_sold + investment_.shipments,
+        price_cost=investment_.price / drivers.unit_cost,
+        captive_share=state.captive_share + drift,
+        owner_cash=investment_.owner_cash,
+    )
+
+
+def _shipments(
+    state: State, world: World, drivers: Drivers, rules: Rulebook, mean_value: Array
+) -> Array:
+    """Output of each maker: capacity, fewer when chips are worth less than they cost, and no more than the grid."""
+    p = world.parameters
+    made = (
+        drivers.maker_capacity
+        * makers.capacity_response(
+            state.price_cost,
+            world.initial_price_cost,
+            p.capacity_response,
+            p.capacity_response_low,
+            p.capacity_response_high,
+        )
+        * makers.demand_response(
+            drivers.unit_cost, mean_value, p.maker_margin_floor, p.shipment_value_exponent
+        )
+    )
+    total = made.sum(axis=-1)
+    connected = np.minimum(safe_ratio(rules.grid_limit, total, otherwise=1.0), 1.0)
+    return made * connected[..., None]
+
+
+def _deliver(world: World, orders: Array, shipments: Array) -> Array:
+    """Chips of each maker to each owner; ``[..., owner, maker]``."""
+    is_merchant = world.captive_to.sum(axis=0) == 0.0
+    captive = (world.captive_to * shipments[..., None, :]).sum(axis=-1)
+    merchant_output = np.where(is_merchant, shipments, 0.0)
+    _, from_merchants = investment.allot(orders, captive, merchant_output.sum(axis=-1))
+    mix = shares(merchant_output)
+    return world.captive_to * shipments[..., None, :] + from_merchants[..., None] * mix[..., None, :]

@@ -1,0 +1,583 @@
+"""Result folders: Parquet tables, a manifest with checksums, atomic writes.
+
+A folder is written under a temporary name beside its place, flushed to disk and renamed, so that
+it is either there and complete or not there at all. Nothing is ever overwritten.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import os
+import platform
+import shutil
+import subprocess
+import uuid
+import warnings
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any
+
+from sim.errors import ResultError, StoreError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import pandas as pd
+
+    from sim.result import Result
+
+FORMAT = "aipower-result"
+SCHEMA = 1
+"""Version of the folder's layout; readers refuse a higher one."""
+
+MANIFEST = "manifest.json"
+RESOLVED_SCENARIO = "scenario.resolved.yaml"
+SUMMARY = "summary.csv"
+LIBRARIES = ("numpy", "pandas", "scipy", "pyarrow", "networkx")
+
+Artefact = Callable[["Result", Path], object]
+"""Writes something about a result (figures, README) into a folder."""
+
+
+class FolderTakenError(StoreError):
+    """The folder exists already; results are never overwritten."""
+
+
+@dataclass(frozen=True)
+class FolderChoice:
+    """Where a run should go.
+
+    Attributes
+    ----------
+    folder : pathlib.Path
+        The place.
+    is_complete : bool
+        Whether the same result is there already, complete and undamaged.
+    """
+
+    folder: Path
+    is_complete: bool
+
+
+@dataclass(frozen=True)
+class Verification:
+    """What :func:`verify` found; file names are relative to the folder.
+
+    Attributes
+    ----------
+    folder : pathlib.Path
+    n_files : int
+        Files that the manifest lists.
+    damaged, missing, extra : tuple of str
+        Files whose checksum differs, that are gone, and that the manifest does not know.
+    """
+
+    folder: Path
+    n_files: int
+    damaged: tuple[str, ...]
+    missing: tuple[str, ...]
+    extra: tuple[str, ...]
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether every listed file is there and undamaged."""
+        return not self.damaged and not self.missing
+
+
+# -- writing ----------------------------------------------------------------------------------
+
+
+def write(result: Result, folder: Path, *, artefacts: Sequence[Artefact] = ()) -> Path:
+    """Write a result to a new folder, all or nothing.
+
+    Parameters
+    ----------
+    result : Result
+        What to write; its ``folder`` and ``manifest`` are set afterwards.
+    folder : pathlib.Path
+        Must not exist (an empty folder may).
+    artefacts : sequence of callables
+        Writers of figures and README.
+
+    Raises
+    ------
+    FolderTakenError
+        When the folder exists.
+    StoreError
+        When writing fails (a full disk, no permission); nothing is left behind.
+    """
+    folder = Path(folder).absolute()
+    _refuse_taken(folder)
+    draft = folder.parent / f".{folder.name}.{uuid.uuid4().hex[:8]}.partial"
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        draft.mkdir()
+        manifest = _fill(draft, result, artefacts)
+        _flush(draft)
+        _claim(draft, folder)
+    except OSError as error:
+        message = (
+            f"the result could not be written to {folder}: {error.strerror or error}. Nothing was "
+            "left there; check space and permissions, or choose another folder with --out"
+        )
+        raise StoreError(message) from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    result.folder, result.manifest = folder, manifest
+    return folder
+
+
+def check_writable(folder: Path) -> None:
+    """Raise before a long run, not after it, when the folder's parent cannot be written.
+
+    Raises
+    ------
+    StoreError
+        When the parent is not a folder, cannot be made or is read-only.
+    """
+    parent = Path(folder).absolute().parent
+    probe = parent / f".{folder.name}.{uuid.uuid4().hex[:8]}.partial"
+    try:
+        parent.mkdir(parents=True, exist_ok=True)
+        probe.mkdir()
+        probe.rmdir()
+    except OSError as error:
+        message = (
+            f"no result can be written into {parent}: {error.strerror or error}. Choose a folder "
+            "that you may write to with --out"
+        )
+        raise StoreError(message) from error
+
+
+def _refuse_taken(folder: Path) -> None:
+    if folder.is_symlink() or folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
+        message = (
+            f"{folder} exists already and results are never overwritten; remove it, or choose "
+            "another folder with --out"
+        )
+        raise FolderTakenError(message)
+
+
+def _claim(draft: Path, folder: Path) -> None:
+    """Rename the draft into place; fails where a folder with contents has appeared meanwhile."""
+    try:
+        if folder.is_dir():
+            folder.rmdir()
+        draft.rename(folder)
+    except OSError:
+        _refuse_taken(folder)
+        raise
+    _sync(folder.parent)
+
+
+def _fill(draft: Path, result: Result, artefacts: Sequence[Artefact]) -> dict[str, Any]:
+    """Write every file of the folder, the manifest last."""
+    from sim.result import TABLES
+
+    rows = {name: _write_table(draft / f"{name}.parquet", result, name) for name in TABLES}
+    (draft / RESOLVED_SCENARIO).write_text(result.scenario.to_yaml(), encoding="utf-8")
+    summary = result.summary().to_csv(index=False, lineterminator="\n")
+    (draft / SUMMARY).write_text(summary, encoding="utf-8", newline="\n")
+    for artefact in artefacts:
+        artefact(result, draft)
+    manifest = _describe(result, rows)
+    manifest["files"] = {
+        name: {"sha256": _sha256(draft / name), "bytes": (draft / name).stat().st_size}
+        for name in _names_of_files(draft)
+    }
+    manifest["manifest_sha256"] = _sha256_of(manifest)
+    text = json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    (draft / MANIFEST).write_text(text, encoding="utf-8", newline="\n")
+    return manifest
+
+
+def _write_table(path: Path, result: Result, name: str) -> int:
+    """Write a table as Parquet with the unit and meaning of each column; return its rows."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    described = columns_of(result, name)
+    table = pa.Table.from_pandas(result.table(name), preserve_index=None)
+    schema = pa.schema(
+        [
+            field.with_metadata(
+                {"unit": described[field.name][0], "meaning": described[field.name][1]}
+            )
+            for field in table.schema
+        ],
+        metadata=table.schema.metadata,
+    )
+    pq.write_table(table.cast(schema), path, compression="zstd")
+    return int(table.num_rows)
+
+
+KEY_COLUMNS: dict[str, tuple[str, str]] = {
+    "replicate": ("count", "Number of the replicate; the same number has the same luck"),
+    "quarter": ("quarter", "Calendar quarter, as in 2024Q1"),
+    "firm": ("name", "Firm slot; a slot freed by exit can be reused, see generation"),
+    "owner": ("name", "Compute owner"),
+    "maker": ("name", "Chip maker"),
+    "flow": ("name", "What is paid for"),
+    "payer": ("name", "Who pays"),
+    "payee": ("name", "Who is paid"),
+    "amount": ("$bn per quarter", "Payment, in billions of 2024 US dollars"),
+    "firm_class": ("giant, lab or sme", "Class of the firm"),
+    "layer": (
+        "name",
+        "owner_maker: chips delivered in the year to date; firm_owner: compute used in the quarter",
+    ),
+    "seller": ("name", "Who supplies: a maker (owner_maker) or an owner (firm_owner)"),
+    "buyer": ("name", "Who buys: an owner (owner_maker) or a firm (firm_owner)"),
+    "weight": ("M H100e", "Amount supplied"),
+    "reason": ("text", "Why the replicate could not go on"),
+}
+"""Unit and meaning of the columns that the catalogue of measures does not describe."""
+
+
+def columns_of(result: Result, table: str) -> dict[str, tuple[str, str]]:
+    """Tell unit and meaning of each column of a table, index first.
+
+    Parameters
+    ----------
+    result : Result
+    table : str
+        One of ``sim.result.TABLES``.
+    """
+    from sim.observe import FIRM_COLUMNS, MAKER_COLUMNS, OWNER_COLUMNS
+
+    catalogues: dict[str, Any] = {
+        "measures": result.catalogue,
+        "firms": FIRM_COLUMNS,
+        "owners": OWNER_COLUMNS,
+        "makers": MAKER_COLUMNS,
+    }
+    known = dict(KEY_COLUMNS)
+    known.update(
+        {name: (row.unit, row.sentence) for name, row in catalogues.get(table, {}).items()}
+    )
+    frame = result.table(table)
+    names = [str(name) for name in frame.index.names if name is not None]
+    return {name: known[name] for name in [*names, *map(str, frame.columns)]}
+
+
+def _describe(result: Result, rows: dict[str, int]) -> dict[str, Any]:
+    """Where the numbers come from: code, libraries, machine, scenario, actors, failures."""
+    scenario = result.scenario
+    return {
+        "format": FORMAT,
+        "schema": SCHEMA,
+        "aipower": code_version(),
+        "source_sha256": source_hash(),
+        **_git_state(),
+        "python": platform.python_version(),
+        "libraries": {name: metadata.version(name) for name in LIBRARIES},
+        "cpu_dispatch": cpu_dispatch(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        "name": scenario.name,
+        "content_hash": scenario.content_hash(),
+        "seed": scenario.run.seed,
+        "replicates": scenario.run.replicates,
+        "n_succeeded": len(result.replicates),
+        "failed_replicates": [
+            {"replicate": int(number), "quarter": row["quarter"], "reason": row["reason"]}
+            for number, row in zip(
+                result.failures.index, result.failures.to_dict("records"), strict=True
+            )
+        ],
+        "timing_seconds": {name: round(value, 3) for name, value in result.timing.items()},
+        "rows": rows,
+        "actors": {kind: list(names) for kind, names in asdict(result.actors).items()},
+        "measures": [measure._asdict() for measure in result.catalogue.values()],
+    }
+
+
+# -- where the numbers come from --------------------------------------------------------------
+
+
+def code_version() -> str:
+    """Version of the installed distribution, or ``unknown`` in a bare checkout."""
+    try:
+        return metadata.version("aipower")
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
+@functools.cache
+def source_hash() -> str:
+    """Sha256 of the package's code and data files: two results with it used the same code."""
+    package = Path(__file__).parent
+    digest = hashlib.sha256()
+    for path in sorted(p for p in package.rglob("*") if p.suffix in {".py", ".csv"}):
+        digest.update(path.relative_to(package).as_posix().encode() + b"\0")
+        digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
+
+
+def _git_state() -> dict[str, Any]:
+    """Commit of the checkout that the package is in; empty for an installed package."""
+    checkout = Path(__file__).parent.parent
+    git = shutil.which("git")
+    if git is None or not (checkout / ".git").exists():
+        return {}
+    commands = {"git_commit": ["rev-parse", "HEAD"], "changes": ["status", "--porcelain", "sim"]}
+    answers = {
+        name: subprocess.run(  # noqa: S603 - fixed arguments, no shell
+            [git, "-C", str(checkout), *arguments], capture_output=True, text=True, check=False
+        )
+        for name, arguments in commands.items()
+    }
+    if answers["git_commit"].returncode != 0:
+        return {}
+    return {
+        "git_commit": answers["git_commit"].stdout.strip(),
+        "git_has_changes": bool(answers["changes"].stdout.strip()),
+    }
+
+
+def cpu_dispatch() -> list[str]:
+    """CPU features that NumPy uses on this machine; bits are promised only where they agree."""
+    import numpy as np
+
+    built: dict[str, Any] = np.show_config(mode="dicts")  # type: ignore[assignment]
+    levels = built["SIMD Extensions"]
+    return sorted({*levels.get("baseline", []), *levels.get("found", [])})
+
+
+# -- choosing ---------------------------------------------------------------------------------
+
+
+def choose_folder(base: Path, content_hash: str) -> FolderChoice:
+    """Find the folder for a run: ``base``, else ``base-2``, ``base-3``, and so on.
+
+    Parameters
+    ----------
+    base : pathlib.Path
+        Where the user wants it.
+    content_hash : str
+        ``Scenario.content_hash()`` of the run.
+
+    Returns
+    -------
+    FolderChoice
+        The first that holds the same scenario, run by the same code, complete and undamaged;
+        else the first that is free.
+    """
+    folder = next(f for f in _candidates(base) if _is_free(f) or _holds(f, content_hash))
+    return FolderChoice(folder, is_complete=not _is_free(folder))
+
+
+def next_free(base: Path) -> Path:
+    """First of ``base``, ``base-2``, ... that does not exist or is empty."""
+    return next(folder for folder in _candidates(base) if _is_free(folder))
+
+
+def _candidates(base: Path) -> Iterator[Path]:
+    base = Path(base).absolute()
+    yield base
+    number = 2
+    while True:
+        yield base.with_name(f"{base.name}-{number}")
+        number += 1
+
+
+def _is_free(folder: Path) -> bool:
+    try:
+        _refuse_taken(folder)
+    except FolderTakenError:
+        return False
+    return True
+
+
+def _holds(folder: Path, content_hash: str) -> bool:
+    """Whether the folder holds this scenario, run by this code, complete."""
+    try:
+        manifest = read_manifest(folder)
+    except ResultError:
+        return False
+    return (
+        manifest.get("content_hash") == content_hash
+        and manifest.get("source_sha256") == source_hash()
+        and verify(folder).is_complete
+    )
+
+
+# -- reading ----------------------------------------------------------------------------------
+
+
+def read(folder: str | Path) -> Result:
+    """Read a result back; its tables are loaded, and checked, when first asked for.
+
+    Raises
+    ------
+    ResultError
+        When the folder is not a result folder, is incomplete or was written by a newer version.
+    """
+    from sim.observe import Measure
+    from sim.result import TABLES, Actors, Result
+    from sim.scenario import load_scenario
+
+    folder = Path(folder).absolute()
+    manifest = read_manifest(folder)
+    for name in (RESOLVED_SCENARIO, *(f"{table}.parquet" for table in TABLES)):
+        if not (folder / name).is_file():
+            message = (
+                f"{folder} lacks {name}; run `aipower verify {folder}` to see what else is gone, "
+                "and run the scenario again"
+            )
+            raise ResultError(message)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the user was warned when the scenario was run
+        scenario = load_scenario(folder / RESOLVED_SCENARIO)
+    catalogue = {
+        row["name"]: Measure(**{field: row[field] for field in Measure._fields})
+        for row in manifest["measures"]
+    }
+    actors = Actors(**{kind: tuple(names) for kind, names in manifest["actors"].items()})
+    tables = {name: functools.partial(_read_table, folder, name) for name in TABLES}
+    result = Result(scenario, actors, catalogue, tables, manifest["timing_seconds"])
+    result.folder, result.manifest = folder, manifest
+    return result
+
+
+def _read_table(folder: Path, name: str) -> pd.DataFrame:
+    """Read a table after comparing its checksum."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    path = folder / f"{name}.parquet"
+    if not path.is_file() or _sha256(path) != read_manifest(folder)["files"][path.name]["sha256"]:
+        message = (
+            f"{path} is missing or differs from its checksum; run `aipower verify {folder}`, then "
+            "run the scenario again"
+        )
+        raise StoreError(message)
+    try:
+        frame: pd.DataFrame = pq.read_table(path).to_pandas()
+    except pa.ArrowInvalid as error:
+        message = f"{path} is not a Parquet file ({error}); run the scenario again"
+        raise StoreError(message) from error
+    return frame
+
+
+def read_manifest(folder: Path) -> dict[str, Any]:
+    """Read and check the manifest of a result folder.
+
+    Raises
+    ------
+    ResultError
+        When the folder is not a result folder or its layout is newer than this code.
+    """
+    path = Path(folder) / MANIFEST
+    try:
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        what = (
+            "has no manifest.json" if not path.exists() else f"has an unreadable manifest ({error})"
+        )
+        if not Path(folder).exists():
+            what = "does not exist"
+        message = (
+            f"{folder} is not a result folder: it {what}. Name a folder that `aipower run` wrote, "
+            "such as outputs/baseline"
+        )
+        raise ResultError(message) from error
+    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+        message = (
+            f"{path} is not the manifest of a result (no format: {FORMAT}); name a folder that "
+            "`aipower run` wrote, such as outputs/baseline"
+        )
+        raise ResultError(message)
+    if manifest.get("schema") != SCHEMA:
+        message = (
+            f"{folder} has layout version {manifest.get('schema')!r} and this aipower reads "
+            f"{SCHEMA}; install aipower {manifest.get('aipower')} or run the scenario again"
+        )
+        raise ResultError(message)
+    return manifest
+
+
+def verify(folder: str | Path) -> Verification:
+    """Compare every file of a result folder with its checksum.
+
+    Raises
+    ------
+    ResultError
+        When the folder is not a result folder.
+    """
+    folder = Path(folder).absolute()
+    manifest = read_manifest(folder)
+    listed = manifest.get("files")
+    body = {key: value for key, value in manifest.items() if key != "manifest_sha256"}
+    is_manifest_sound = isinstance(listed, dict) and all(map(_is_inside, listed))
+    is_manifest_sound &= manifest.get("manifest_sha256") == _sha256_of(body)
+    files: dict[str, Any] = {}
+    if isinstance(listed, dict):
+        files = {name: row for name, row in listed.items() if _is_inside(name)}
+    present = set(_names_of_files(folder)) - {MANIFEST}
+    damaged = [
+        name
+        for name, row in files.items()
+        if name in present and _sha256(folder / name) != dict(row).get("sha256")
+    ]
+    return Verification(
+        folder,
+        len(files),
+        tuple(sorted(damaged + ([] if is_manifest_sound else [MANIFEST]))),
+        tuple(sorted(set(files) - present)),
+        tuple(sorted(present - set(files))),
+    )
+
+
+def _is_inside(name: str) -> bool:
+    """Whether a file name of a manifest stays inside its folder."""
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts and "\\" not in name
+
+
+# -- files ------------------------------------------------------------------------------------
+
+
+def _names_of_files(folder: Path) -> list[str]:
+    return sorted(
+        path.relative_to(folder).as_posix()
+        for path in folder.rglob("*")
+        if path.is_symlink() or not path.is_dir()
+    )
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _sha256_of(manifest: dict[str, Any]) -> str:
+    text = json.dumps(manifest, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _flush(folder: Path) -> None:
+    """Force every file and folder to disk, so that the rename cannot come first."""
+    for name in _names_of_files(folder):
+        _sync(folder / name)
+    for path in folder.rglob("*"):
+        if path.is_dir():
+            _sync(path)
+    _sync(folder)
+
+
+def _sync(path: Path) -> None:
+    """Flush one file or folder; systems that cannot open folders (Windows) skip those."""
+    if path.is_dir() and os.name == "nt":
+        return
+    # Windows flushes only what is open for writing.
+    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,59 @@
+"""Owners' investment in chips and sites (MODEL section 7.7)."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sim.arrays import Array, safe_ratio, shares
+
+
+def chip_value(rent: Array, floor: Array, site_cost: float, utilisation: float, user_cost_rate: float) -> Array:
+    """Value_j = (u w_j - floor_j) / (r + delta_K + decline) - site; ``[..., owner]``, $bn per M H100e.
+
+    Discounted net rents of a chip whose rent falls and that wears out, less the site it needs.
+    """
+    return (utilisation * rent - floor) / user_cost_rate - site_cost
+
+
+def mean_value(value: Array, capacity: Array) -> Array:
+    """Capacity-weighted mean of the positive values; ``[...]``."""
+    return safe_ratio((np.maximum(value, 0.0) * capacity).sum(axis=-1), capacity.sum(axis=-1))
+
+
+def order_shares(value: Array, mean: Array, capacity: Array, order_factor: Array, elasticity: float) -> Array:
+    """Shares proportional to phi K (Value+ / mean)^eta; by capacity alone where nobody gains; ``[..., owner]``."""
+    relative = safe_ratio(np.maximum(value, 0.0), mean[..., None], otherwise=1.0)
+    return shares(order_factor * capacity * relative**elasticity)
+
+
+def allot(orders: Array, captive_output: Array, merchant_output: Array) -> tuple[Array, Array]:
+    """Deliveries: captive chips first, merchants fill the rest of each owner's orders.
+
+    Parameters
+    ----------
+    orders : array [..., owner]
+        Shares of all shipments.
+    captive_output : array [..., owner]
+        Output of the makers captive to each owner, M H100e; all of it goes there.
+    merchant_output : array [...]
+        Output that anyone may buy, M H100e.
+
+    Returns
+    -------
+    delivered, merchant_delivered : array [..., owner]
+        All chips, and those from merchants; the latter sum to ``merchant_output``.
+
+    Examples
+    --------
+    >>> allot(np.array([0.5, 0.5]), np.array([2.0, 0.0]), np.array(8.0))[0]
+    array([5., 5.])
+    """
+    total = merchant_output + captive_output.sum(axis=-1)
+    wanted = np.maximum(orders * total[..., None] - captive_output, 0.0)
+    merchant_delivered = shares(wanted) * merchant_output[..., None]
+    return captive_output + merchant_delivered, merchant_delivered
+
+
+def next_capacity(capacity: Array, delivered: Array, decay: float) -> Array:
+    """K' = (1 - delta_K) K + delivered; ``[..., owner]``, M H100e."""
+    return (1.0 - decay) * capacity + delivered

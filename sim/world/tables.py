@@ -1,0 +1,175 @@
+"""World tables: one tidy row for each fact, with unit, range, kind of evidence and source.
+
+Populations (firms, owners, makers, sectors) are stored long: ``name, attribute, value, unit, low, high, kind,
+source``. An attribute written ``partners.Amazon`` is an entry of the mapping ``partners``.
+"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from sim.errors import WorldError
+from sim.parameters import DATA
+
+Actors = dict[str, dict[str, Any]]
+
+
+@dataclass(frozen=True, slots=True)
+class Attribute:
+    """What an actor of a population may be given.
+
+    Parameters
+    ----------
+    kind : {"number", "text", "mapping"}
+        A mapping goes from names of owners to numbers.
+    sentence : str
+        Meaning.
+    unit : str
+        Unit of a number.
+    choices : tuple of str
+        Allowed texts; empty when any name will do.
+    minimum, maximum : float or None
+        Range of a number.
+    required : bool
+        Whether a new actor must have it.
+    """
+
+    kind: Literal["number", "text", "mapping"]
+    sentence: str
+    unit: str = ""
+    choices: tuple[str, ...] = ()
+    minimum: float | None = None
+    maximum: float | None = None
+    required: bool = False
+
+
+ATTRIBUTES: dict[str, dict[str, Attribute]] = {
+    "firms": {
+        "class": Attribute("text", "kind of firm", choices=("giant", "lab", "sme"), required=True),
+        "compute": Attribute("number", "compute in use at the start", "k H100e", minimum=1e-6, required=True),
+        "revenue": Attribute("number", "revenue at the start", "$bn per year", minimum=0),
+        "weights": Attribute("text", "whether model weights are published", choices=("open", "closed")),
+        "anticipated_share_factor": Attribute("number", "target share over share at the start", "ratio", minimum=0.01),
+        "investor_weight": Attribute("number", "weight in investors' funding", "$bn raised in 2024", minimum=0),
+        "parent_weight": Attribute("number", "weight in parents' funding", "$bn granted in 2024", minimum=0),
+        "integrated_owner": Attribute("text", "compute owner of the same corporation"),
+        "integrated_affinity": Attribute("number", "log odds of using the integrated owner", "log odds", minimum=0),
+        "partners": Attribute("mapping", "log odds of using each partner owner", "log odds", minimum=0),
+    },
+    "owners": {
+        "stock_share": Attribute("number", "share of the world's stock at the start", "share", minimum=0, maximum=1),
+        "order_factor": Attribute("number", "orders over capacity share in the first year", "ratio", minimum=0),
+        "business": Attribute("text", "what it does with chips", choices=("cloud", "own", "cloud+own"), required=True),
+        "sells_to": Attribute("text", "who may rent from it", choices=("all", "affiliates", "own"), required=True),
+    },
+    "makers": {
+        "stock_share": Attribute("number", "share of the world's stock at the start", "share", minimum=0, maximum=1),
+        "flow_share": Attribute("number", "share of shipments", "share", minimum=0, maximum=1),
+        "unit_cost_share": Attribute("number", "unit cost over price in 2024", "share of price", minimum=0.01),
+        "captive_to": Attribute("text", "the owner that takes its chips first"),
+    },
+    "sectors": {
+        "budget_share": Attribute("number", "share of all budgets", "share", minimum=0, maximum=1),
+        "adoption": Attribute("number", "firms using AI", "%", minimum=0),
+        "quality_elasticity": Attribute("number", "relative elasticity of demand to AI power", "x mean", minimum=0),
+        "data_elasticity": Attribute("number", "relative elasticity of demand to data", "x mean", minimum=0),
+    },
+}
+
+
+def read_population(population: str, folder: Path = DATA) -> Actors:
+    """Read the actors of ``firms``, ``owners``, ``makers`` or ``sectors``.
+
+    Parameters
+    ----------
+    population : str
+        Name of the table without its ending.
+    folder : Path
+        Where the table lies.
+
+    Returns
+    -------
+    dict of str to dict
+        Attributes by actor; numbers as float.
+
+    Raises
+    ------
+    WorldError
+        When the table is missing, or a row has an unknown attribute or a bad value; the row is named.
+    """
+    actors: Actors = {}
+    for line, row in _rows(folder / f"{population}.csv"):
+        where = f"{population}.csv line {line} ({row['name']}, {row['attribute']})"
+        attribute, _, entry = row["attribute"].partition(".")
+        value = parse_value(population, attribute, row["value"], where)
+        actor = actors.setdefault(row["name"], {})
+        if entry:
+            actor.setdefault(attribute, {})[entry] = value
+        else:
+            actor[attribute] = value
+    return actors
+
+
+def read_shipments(folder: Path = DATA) -> tuple[float, ...]:
+    """World shipments of the first quarters, in M H100e."""
+    return tuple(float(row["value"]) for _, row in _rows(folder / "shipments.csv"))
+
+
+def parse_value(population: str, attribute: str, text: str, where: str) -> float | str:
+    """Read one value of the table as its attribute declares it.
+
+    Raises
+    ------
+    WorldError
+        When the attribute is unknown or the value is not allowed.
+    """
+    declared = ATTRIBUTES[population].get(attribute)
+    if declared is None:
+        message = f"{where}: no such attribute; known: {', '.join(ATTRIBUTES[population])}"
+        raise WorldError(message)
+    if declared.kind == "text":
+        if declared.choices and text not in declared.choices:
+            message = f"{where}: {text!r} is not one of {', '.join(declared.choices)}"
+            raise WorldError(message)
+        return text
+    try:
+        number = float(text)
+    except ValueError:
+        message = f"{where}: {text!r} is not a number"
+        raise WorldError(message) from None
+    low = declared.minimum if declared.minimum is not None else float("-inf")
+    high = declared.maximum if declared.maximum is not None else float("inf")
+    if not low <= number <= high:
+        message = f"{where}: {number:g} is outside {low:g} to {high:g}"
+        raise WorldError(message)
+    return number
+
+
+def merge_actors(actors: Actors, changes: Sequence[Mapping[str, Any]]) -> Actors:
+    """Add to or change ``actors`` by name; mappings such as ``partners`` replace.
+
+    Parameters
+    ----------
+    actors : dict
+        The table's actors.
+    changes : sequence of mapping
+        Each with ``name`` and attributes, as in a scenario file.
+    """
+    merged = {name: dict(attributes) for name, attributes in actors.items()}
+    for change in changes:
+        attributes = {key: value for key, value in change.items() if key != "name"}
+        merged.setdefault(change["name"], {}).update(attributes)
+    return merged
+
+
+def _rows(path: Path) -> list[tuple[int, dict[str, str]]]:
+    try:
+        with path.open(encoding="utf-8", newline="") as handle:
+            return list(enumerate(csv.DictReader(handle), start=2))
+    except FileNotFoundError:
+        message = f"there is no world table {path.name} in {path.parent}"
+        raise WorldError(message) from None

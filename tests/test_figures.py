@@ -1,0 +1,393 @@
+"""Figures draw the numbers of the tables, repeat byte for byte, and let no text overlap."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from matplotlib.collections import PathCollection
+from matplotlib.figure import Figure
+from matplotlib.patches import PathPatch
+from matplotlib.text import Text
+
+from sim.errors import ResultError
+from sim.report import style
+from sim.report.figures import CAPTIONS, FIGURES, drawable
+from sim.report.figures.concentration import concentration_paths
+from sim.report.figures.firm_shares import revenue_shares
+from sim.report.figures.lorenz import gini_of_curve, lorenz
+from sim.report.figures.network import supply_links
+from sim.report.figures.payments import payments
+from sim.report.figures.power import power_curve
+from sim.report.tables import significant
+from sim.result import Result
+from sim.scenario import load_scenario
+from tests.synthetic import recording
+
+CASES = {
+    "a long run": {"n_replicates": 4},
+    "one replicate": {"n_replicates": 1, "n_quarters": 10},
+    "one quarter": {"n_replicates": 2, "n_quarters": 1},
+    "half a year": {"n_replicates": 2, "start": "2024Q3", "n_quarters": 2},
+    "another seed": {"n_replicates": 3, "n_quarters": 30, "seed": 99},
+}
+
+
+@pytest.fixture(scope="module")
+def results():
+    scenario = load_scenario({"name": "made-up"})
+    return {
+        case: Result.from_recording(scenario, recording(**options))
+        for case, options in CASES.items()
+    }
+
+
+@pytest.fixture(scope="module")
+def result(results):
+    return results["a long run"]
+
+
+@pytest.fixture(scope="module")
+def drawn(results):
+    """Every figure of every case, drawn once."""
+    return {
+        (case, name): FIGURES[name](result) for case, result in results.items() for name in FIGURES
+    }
+
+
+# -- checkers
+
+
+def shown_texts(figure):
+    """Texts that a reader sees, with their boxes in pixels."""
+    figure.draw_without_rendering()
+    hidden = set()
+    for axes in figure.axes:
+        for axis in (axes.xaxis, axes.yaxis):
+            seen = {id(tick) for tick in axis._update_ticks()} if axes.axison else set()
+            for tick in [*axis.get_major_ticks(), *axis.get_minor_ticks()]:
+                if id(tick) not in seen:
+                    hidden |= {tick.label1, tick.label2}
+            if not axes.axison:
+                hidden |= {axis.label, axis.offsetText}
+    texts = [
+        text
+        for text in figure.findobj(Text)
+        if text.get_text().strip() and text.get_visible() and text not in hidden
+    ]
+    return [(text.get_text(), Text.get_window_extent(text)) for text in texts]
+
+
+def overlaps(figure):
+    """Pairs of texts whose boxes share more than a pixel, and texts that leave the figure."""
+    boxes = shown_texts(figure)
+    found = []
+    for k, (text, box) in enumerate(boxes):
+        if box.x0 < 0 or box.y0 < 0 or box.x1 > figure.bbox.x1 or box.y1 > figure.bbox.y1:
+            found.append((text, "the edge of the figure"))
+        for other, place in boxes[k + 1 :]:
+            width = min(box.x1, place.x1) - max(box.x0, place.x0)
+            height = min(box.y1, place.y1) - max(box.y0, place.y0)
+            if width > 1 and height > 1:
+                found.append((text, other))
+    return found
+
+
+def covered_data(figure):
+    """Points of lines and markers that lie under a legend or a name."""
+    figure.draw_without_rendering()
+    found = []
+    for axes in figure.axes:
+        boxes = [Text.get_window_extent(text) for text in axes.texts]
+        if axes.get_legend() is not None:
+            boxes.append(axes.get_legend().get_window_extent())
+        points = [
+            line.get_transform().transform(line.get_xydata())
+            for line in axes.lines
+            if line.get_gid() not in ("tie", "equal")
+        ]
+        points += [
+            axes.transData.transform(c.get_offsets())
+            for c in axes.collections
+            if isinstance(c, PathCollection)
+        ]
+        found += [box for box in boxes for group in points if box.count_contains(group)]
+    return found
+
+
+def line(axes, gid):
+    return next(line for line in axes.lines if line.get_gid() == gid)
+
+
+def panel(figure, label):
+    return next(axes for axes in figure.axes if axes.get_label() == label)
+
+
+# -- what holds for every figure
+
+
+@pytest.mark.parametrize("name", FIGURES)
+@pytest.mark.parametrize("case", CASES)
+def test_no_text_overlaps_another_or_leaves_the_figure(drawn, case, name):
+    assert overlaps(drawn[case, name]) == []
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_no_legend_or_name_covers_data(drawn, name):
+    assert covered_data(drawn["a long run", name]) == []
+
+
+def test_the_checkers_see_an_overlap_an_edge_and_a_covered_point():
+    figure = style.new_figure(4, 3)
+    axes = figure.add_axes((0.1, 0.1, 0.8, 0.8))
+    axes.text(0.5, 0.5, "one")
+    axes.text(0.51, 0.5, "two")
+    axes.text(0.95, 0.9, "far too long for its place")
+    axes.plot([0.52], [0.51])
+    axes.set(xlim=(0, 1), ylim=(0, 1))
+    found = overlaps(figure)
+    assert ("one", "two") in found
+    assert ("far too long for its place", "the edge of the figure") in found
+    assert covered_data(figure)
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_figure_repeats_byte_for_byte(result, drawn, name):
+    first, again = drawn["a long run", name], FIGURES[name](result)
+    assert style.png(first) == style.png(again)
+    assert style.svg(first) == style.svg(again)
+
+
+def test_the_users_own_settings_change_no_byte(result, drawn):
+    with mpl.rc_context({"font.size": 20, "axes.grid": False, "savefig.dpi": 30}):
+        assert style.png(FIGURES["lorenz"](result)) == style.png(drawn["a long run", "lorenz"])
+
+
+def test_drawing_leaves_settings_and_plotting_state_alone(result):
+    before = dict(mpl.rcParams)
+    assert isinstance(FIGURES["lorenz"](result), Figure)
+    assert dict(mpl.rcParams) == before
+    code = "import sys; from sim.report import figures; print('matplotlib.pyplot' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_the_remark_names_scenario_replicates_and_flywheel(drawn, name):
+    remark = drawn["a long run", name].texts[1].get_text().replace("\n", " ")
+    assert "Scenario made-up, 4 replicates, flywheel elasticity Λ = 1.00 (assumed)" in remark
+
+
+def test_every_figure_has_a_caption():
+    assert list(CAPTIONS) == list(FIGURES)
+
+
+def test_figures_without_recorded_numbers_are_left_out(result):
+    bare = replace(recording(n_replicates=2, n_quarters=4), firms={}, firm_quarters=(), networks={})
+    bare = Result.from_recording(load_scenario({}), bare)
+    assert drawable(bare) == ("concentration", "who_pays_whom")
+    assert drawable(result) == tuple(FIGURES)
+    with pytest.raises(ResultError, match="record: networks"):
+        bare.plot("supply_network")
+
+
+def test_hostile_and_long_names_are_drawn_as_they_are():
+    recorded = recording(n_replicates=2, n_quarters=4)
+    names = ("A$\\frac$B_{", "A" * 64, "x" * 30 + " of " + "y" * 30, *recorded.firm_names[3:])
+    owners = ("$" * 5, "B" * 64, *recorded.owner_names[2:])
+    odd = replace(recorded, firm_names=names, owner_names=owners)
+    result = Result.from_recording(load_scenario({}), odd)
+    for name in FIGURES:
+        assert overlaps(FIGURES[name](result)) == [], name
+
+
+def test_an_actor_has_one_colour_everywhere(result, drawn):
+    axes = drawn["a long run", "firm_shares"].axes[0]
+    areas = {area.get_gid(): area.get_facecolor()[0][:3] for area in axes.collections}
+    assert areas["OpenAI"] == pytest.approx(mpl.colors.to_rgb(style.colour("OpenAI")))
+    points = drawn["a long run", "power_against_compute"].axes[0].collections
+    labs = next(group for group in points if group.get_gid() == "lab")
+    data = power_curve(result).firms
+    order = data[data["firm_class"] == "lab"].index.tolist()
+    shade = labs.get_facecolor()[order.index("OpenAI")][:3]
+    assert shade == pytest.approx(areas["OpenAI"])
+
+
+def test_the_best_known_actors_have_different_colours():
+    names = ("OpenAI", "Google", "Meta", "Anthropic", "xAI", "Microsoft", "Amazon", "China")
+    assert len({mpl.colors.to_hex(style.colour(name)) for name in names}) == len(names)
+
+
+@given(
+    st.lists(st.floats(-5, 15), min_size=1, max_size=12),
+    st.floats(0.01, 3),
+)
+def test_labels_moved_apart_keep_order_distance_and_bounds(positions, gap):
+    moved = style.spread(positions, gap, 0.0, 10.0)
+    gap = min(gap, 10.0 / max(len(positions) - 1, 1))
+    order = np.argsort(positions, kind="stable")
+    steps = np.diff(np.array(moved)[order])
+    assert (steps >= gap - 1e-9).all()
+    assert min(moved) >= -1e-9
+    assert max(moved) <= 10 + 1e-9
+
+
+def test_labels_with_room_stay_where_they_are():
+    assert style.spread([7.0, 1.0, 4.0], 2.0, 0.0, 10.0) == [7.0, 1.0, 4.0]
+
+
+# -- the numbers of each figure
+
+
+@pytest.mark.parametrize("index", ["hhi", "gini"])
+def test_concentration_lines_are_means_and_bands_quantiles(result, drawn, index):
+    axes = panel(drawn["a long run", "concentration"], index)
+    bands = dict(zip(concentration_paths(result, index), axes.collections, strict=True))
+    for layer in ("chip_sales", "compute_owned", "compute_used", "power", "revenue"):
+        values = result.measures[f"{index}_{layer}"].to_numpy().reshape(4, 48)
+        times, means = line(axes, layer).get_xydata().T
+        assert means == pytest.approx(values.mean(axis=0), rel=1e-12)
+        assert times[0] == 2024.125
+        assert times[-1] == 2035.875
+        heights = bands[layer].get_paths()[0].vertices[:, 1]
+        low, high = np.quantile(values, [0.05, 0.95], axis=0)
+        assert heights.min() == pytest.approx(low.min(), rel=1e-12)
+        assert heights.max() == pytest.approx(high.max(), rel=1e-12)
+
+
+def test_the_concentration_title_names_the_layers_that_move_most(result, drawn):
+    title = drawn["a long run", "concentration"].texts[0].get_text().replace("\n", " ")
+    changes = {}
+    for layer in ("chip_sales", "compute_owned", "compute_used", "power", "revenue"):
+        values = result.measures[f"hhi_{layer}"].groupby("quarter").mean()
+        changes[layer] = values.iloc[-1] / values.iloc[0]
+    low = min(changes, key=changes.get)
+    words = {"chip_sales": "chip sales", "compute_owned": "owners' compute", "power": "AI power"}
+    words |= {"compute_used": "compute used", "revenue": "revenue"}
+    ends = result.measures[f"hhi_{low}"].groupby("quarter").mean()
+    assert f"{words[low]} (HHI {ends.iloc[0]:,.0f} to {ends.iloc[-1]:,.0f})" in title
+
+
+def test_stacked_areas_are_mean_shares_of_revenue(result, drawn):
+    shares = revenue_shares(result)
+    assert shares.sum(axis=1).to_numpy() == pytest.approx(1.0)
+    assert shares.columns[-2:].tolist() == [style.OTHERS, style.SMALL]
+    assert shares.shape[1] == 10
+    revenue = result.firms["revenue"]
+    totals = revenue.groupby(["replicate", "quarter"]).sum()
+    one = revenue.xs("OpenAI", level="firm") / totals
+    assert shares["OpenAI"].to_numpy() == pytest.approx(one.groupby("quarter").mean().to_numpy())
+    axes = drawn["a long run", "firm_shares"].axes[0]
+    below = np.zeros(len(shares))
+    for area in axes.collections:
+        heights = area.get_paths()[0].vertices
+        above = below + shares[area.get_gid()].to_numpy()
+        assert heights[:, 1].max() == pytest.approx(above.max(), abs=1e-12)
+        assert heights[:, 1].min() == pytest.approx(below.min(), abs=1e-12)
+        below = above
+    assert below == pytest.approx(1.0)
+
+
+def test_a_firm_that_left_counts_as_nothing(result):
+    assert "Small firm 1" not in result.firms.xs("2035Q4", level="quarter").index.unique("firm")
+    last = revenue_shares(result).loc["2035Q4"]
+    assert last.sum() == pytest.approx(1.0)
+
+
+def test_lorenz_curves_enclose_the_recorded_gini(result, drawn):
+    figure = drawn["a long run", "lorenz"]
+    for column in ("compute_used", "power", "revenue"):
+        for quarter in ("2024Q1", "2035Q4"):
+            grid, held = line(panel(figure, column), quarter).get_xydata().T
+            assert (grid[0], grid[-1], held[0], held[-1]) == (0, 1, 0, pytest.approx(1))
+            recorded = result.measures[f"gini_{column}"].xs(quarter, level="quarter").mean()
+            assert gini_of_curve(held) == pytest.approx(recorded, abs=2e-3)
+            label = line(panel(figure, column), quarter).get_label()
+            assert label == f"{quarter}: Gini {gini_of_curve(held):.2f}"
+
+
+def test_the_lorenz_curve_of_equals_is_the_diagonal_and_of_nothing_undefined():
+    population, held = lorenz(np.full(5, 3.0))
+    assert held == pytest.approx(population)
+    assert np.isnan(lorenz(np.zeros(3))[1]).all()
+
+
+def test_points_are_firms_of_the_median_replicate_and_lie_on_f(result, drawn):
+    data = power_curve(result)
+    axes = drawn["a long run", "power_against_compute"].axes[0]
+    frame = result.firms.xs(("2035Q4", data.replicate), level=("quarter", "replicate"))
+    points = np.concatenate([c.get_offsets() for c in axes.collections])
+    expected = frame[["effective_compute", "power"]].to_numpy()
+    assert np.array_equal(np.sort(points, axis=0), np.sort(expected, axis=0))
+    x, y = np.log(line(axes, "f").get_xydata().T)
+    assert np.interp(np.log(points[:, 0]), x, y) == pytest.approx(np.log(points[:, 1]), abs=1e-9)
+    totals = result.firms["power"].xs("2035Q4", level="quarter").groupby("replicate").sum()
+    assert (totals <= totals[data.replicate]).sum() == 2  # the lower middle one of four
+
+
+def test_the_power_function_is_the_scenarios(result):
+    scenario = load_scenario({"power": {"family": "log"}})
+    recorded = recording(n_replicates=1, n_quarters=4)
+    compute = recorded.firms["effective_compute"]
+    power = np.log1p(compute / 0.3) / np.log(2.0)
+    odd = replace(recorded, firms={**recorded.firms, "power": power})
+    data = power_curve(Result.from_recording(scenario, odd))
+    assert data.power == pytest.approx(np.log1p(data.compute / 0.3) / np.log(2.0), rel=1e-9)
+
+
+def test_band_heights_are_proportional_to_the_supply(result, drawn):
+    delivered, used = supply_links(result, "2035Q4")
+    graph = result.network("2035Q4")
+    assert used.loc["Google", "OpenAI"] == graph.edges["owner:Google", "firm:OpenAI"]["weight"]
+    total = sum(weight for _, _, weight in graph.edges(data="weight"))
+    assert delivered.to_numpy().sum() + used.to_numpy().sum() == pytest.approx(total)
+    axes = drawn["a long run", "supply_network"].axes[0]
+    scales = []
+    for band in axes.patches:
+        if isinstance(band, PathPatch):
+            seller, buyer = band.get_gid().split("|")
+            frame = delivered if seller in delivered.index and buyer in delivered else used
+            corners = band.get_path().vertices
+            heights = (corners[0, 1] - corners[7, 1], corners[3, 1] - corners[4, 1])
+            assert heights[0] == pytest.approx(heights[1])
+            scales.append(heights[0] / frame.loc[seller, buyer])
+    assert len(scales) > 20
+    assert scales == pytest.approx([scales[0]] * len(scales))
+
+
+def test_names_in_the_network_carry_their_totals(result, drawn):
+    _, used = supply_links(result, "2035Q4")
+    texts = {text.get_text() for text in drawn["a long run", "supply_network"].axes[0].texts}
+    for firm in used.columns:
+        assert f"{firm} {significant(used[firm].sum())}" in texts
+
+
+def test_payment_cells_are_the_years_flows(result, drawn):
+    figure = drawn["a long run", "who_pays_whom"]
+    for year in (2024, 2035):
+        table = payments(result, year)
+        quarters = [f"{year}Q{k}" for k in (1, 2, 3, 4)]
+        flows = result.flows[result.flows.index.get_level_values("quarter").isin(quarters)]
+        pairs = flows.astype({"payer": "str", "payee": "str"}).groupby(["payer", "payee"])["amount"]
+        for (payer, payee), amount in pairs.sum().items():
+            assert table.loc[payer, payee] == pytest.approx(amount / 4)
+        axes = panel(figure, str(year))
+        shown = axes.images[0].get_array()
+        names = [label.get_text() for label in axes.get_xticklabels()]
+        assert shown.filled(0.0) == pytest.approx(table.loc[names, names].to_numpy())
+        cells = [text.get_text() for text in axes.texts]
+        for value in table.to_numpy()[table.to_numpy() > 0]:
+            assert significant(float(value)) in cells
+    assert "government" not in names  # it neither pays nor is paid
+
+
+def test_the_payments_title_names_the_largest(result, drawn):
+    table = payments(result, 2035)
+    largest = table.to_numpy().max()
+    payer, payee = table.stack().idxmax()
+    title = drawn["a long run", "who_pays_whom"].texts[0].get_text().replace("\n", " ")
+    assert f"from {payer} to {payee}: ${significant(float(largest))} bn" in title
