@@ -99,12 +99,17 @@ def net_receipts(population: str, flows: Iterable[Flow], like: Array) -> Array:
 
 
 def _complaint(
-    opening: Mapping[str, Array], closing: Mapping[str, Array], flows: tuple[Flow, ...], worst: Array
+    opening: Mapping[str, Array],
+    closing: Mapping[str, Array],
+    flows: tuple[Flow, ...],
+    worst: Array,
 ) -> str:
     uneven = max(flows, key=lambda flow: float(np.abs(flow.mismatch).max()))
     gaps = {
         population: float(
-            np.abs(closing[population] - opening[population] - net_receipts(population, flows, opening[population])).max()
+            np.abs(
+                closing[population] - opening[population] - net_receipts(population, flows, opening[population])
+            ).max()
         )
         for population in POPULATIONS
     }

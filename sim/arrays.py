@@ -2,12 +2,24 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Counts = npt.NDArray[np.int64]
+
+
+def total(values: npt.NDArray[Any], axis: int | tuple[int, ...] = -1, *, keepdims: bool = False) -> Array:
+    """Sum over ``axis``, the last by default; flags count as ones.
+
+    >>> total(np.array([[1.0, 2.0], [3.0, 4.0]]))
+    array([3., 7.])
+    """
+    summed: Array = values.sum(axis=axis, dtype=np.float64, keepdims=keepdims)
+    return summed
 
 
 def safe_ratio(numerator: Array, denominator: Array, otherwise: float = 0.0) -> Array:
@@ -26,7 +38,20 @@ def shares(values: Array) -> Array:
     >>> shares(np.array([1.0, 3.0]))
     array([0.25, 0.75])
     """
-    return safe_ratio(values, values.sum(axis=-1, keepdims=True))
+    whole = total(values, keepdims=True)
+    return values / np.where(whole == 0.0, 1.0, whole)
+
+
+def dot(left: Array, right: Array) -> Array:
+    """Sum of products over the last axis of ``left`` and the last but one of ``right``, by replicate.
+
+    Each replicate is a product of its own, so that bits do not depend on how many there are.
+
+    >>> dot(np.array([[1.0, 2.0]]), np.array([[[3.0], [4.0]]]))
+    array([[11.]])
+    """
+    product: Array = (left[..., None, :] @ right)[..., 0, :]
+    return product
 
 
 def best_other(values: Array) -> Array:

@@ -10,7 +10,7 @@ import numpy as np
 from sim.arrays import Array
 from sim.errors import ReplicateError
 from sim.luck import Luck
-from sim.observe import Moments, Recording, firm_table, maker_table, observe, owner_table
+from sim.observe import Moments, Recording, Values, firm_table, maker_table, observe, owner_table
 from sim.policies.levers import Observation, Policy
 from sim.quarters import Quarter, quarter_range
 from sim.state import State
@@ -57,11 +57,11 @@ class QuarterError(ReplicateError):
 class _Recorder:
     """Rows collected while time passes."""
 
-    measures: list[dict[str, Array]] = field(default_factory=list)
-    flows: list[dict[str, Array]] = field(default_factory=list)
-    firms: list[dict[str, Array]] = field(default_factory=list)
-    owners: list[dict[str, Array]] = field(default_factory=list)
-    makers: list[dict[str, Array]] = field(default_factory=list)
+    measures: list[dict[str, Values]] = field(default_factory=list)
+    flows: list[dict[str, Values]] = field(default_factory=list)
+    firms: list[dict[str, Values]] = field(default_factory=list)
+    owners: list[dict[str, Values]] = field(default_factory=list)
+    makers: list[dict[str, Values]] = field(default_factory=list)
     networks: dict[str, dict[str, Array]] = field(default_factory=dict)
     delivered: list[Array] = field(default_factory=list)
 
@@ -150,9 +150,7 @@ def _advance(
     return after, Observation(row)
 
 
-def _recording(
-    recorder: _Recorder, world: World, timeline: Timeline, replicates: Sequence[int]
-) -> Recording:
+def _recording(recorder: _Recorder, world: World, timeline: Timeline, replicates: Sequence[int]) -> Recording:
     return Recording(
         replicates=np.asarray(replicates),
         quarters=tuple(str(q) for q in timeline.quarters),
@@ -170,6 +168,6 @@ def _recording(
     )
 
 
-def _stack(rows: Sequence[dict[str, Array]]) -> dict[str, Array]:
+def _stack(rows: Sequence[dict[str, Values]]) -> dict[str, Values]:
     """Quarters' rows as arrays ``[replicate, quarter, ...]`` by name."""
     return {name: np.stack([row[name] for row in rows], axis=1) for name in rows[0]} if rows else {}

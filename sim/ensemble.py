@@ -9,9 +9,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from dataclasses import fields
+from dataclasses import replace
 from multiprocessing import get_context
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from sim.arrays import Array
 from sim.engine import QuarterError, Timeline, simulate_block
 from sim.errors import FailureError
 from sim.observe import Failure, Recording
-from sim.quarters import Quarter, quarter_range
+from sim.quarters import QUARTERS_PER_YEAR, Quarter, quarter_range
 from sim.world.build import Mechanisms, World, WorldSpec, build
 
 if TYPE_CHECKING:
@@ -133,7 +133,7 @@ def _kept(frequency: str, start: Quarter, end: Quarter) -> frozenset[Quarter]:
         return frozenset()
     if frequency == "quarterly":
         return frozenset(quarters)
-    return frozenset(q for q in quarters if q.number == 4 or q in (start, end))
+    return frozenset(q for q in quarters if q.number == QUARTERS_PER_YEAR or q in (start, end))
 
 
 class _Meter:
@@ -178,9 +178,7 @@ def _elsewhere(job: _Job, blocks: Sequence[range], executor: Executor, meter: _M
 def run_block(job: _Job, replicates: Sequence[int], advance: Callable[[int], None] | None = None) -> Recording:
     """Run a block; when one replicate fails, find it by halving and keep the others."""
     try:
-        return simulate_block(
-            job.world, job.timeline, job.seed, list(replicates), job.policies, advance
-        )
+        return simulate_block(job.world, job.timeline, job.seed, list(replicates), job.policies, advance)
     except QuarterError as error:
         if len(replicates) == 1:
             failure = Failure(replicates[0], str(error.quarter), error.reason)
@@ -214,7 +212,7 @@ def _merge(parts: Sequence[Recording], *, allow_empty: bool = False) -> Recordin
     good = [part for part in parts if len(part.replicates)]
     if not good:
         if allow_empty:
-            return Recording(**{**_shallow(parts[0]), "failures": failures})
+            return replace(parts[0], failures=failures)
         first = failures[0]
         message = (
             f"every replicate failed; the first, {first.replicate}, in {first.quarter}: {first.reason}. "
@@ -222,7 +220,7 @@ def _merge(parts: Sequence[Recording], *, allow_empty: bool = False) -> Recordin
         )
         raise FailureError(message)
     first_part = good[0]
-    joined = {
+    joined: dict[str, Any] = {
         name: {key: np.concatenate([getattr(part, name)[key] for part in good]) for key in getattr(first_part, name)}
         for name in ("measures", "flows", "firms", "owners", "makers")
     }
@@ -231,10 +229,4 @@ def _merge(parts: Sequence[Recording], *, allow_empty: bool = False) -> Recordin
         for quarter, layers in first_part.networks.items()
     }
     replicates: Array = np.concatenate([part.replicates for part in good])
-    return Recording(
-        **{**_shallow(first_part), **joined, "networks": networks, "replicates": replicates, "failures": failures}
-    )
-
-
-def _shallow(recording: Recording) -> dict[str, object]:
-    return {field.name: getattr(recording, field.name) for field in fields(Recording)}
+    return replace(first_part, **joined, networks=networks, replicates=replicates, failures=failures)

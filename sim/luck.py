@@ -11,6 +11,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.special import ndtri
@@ -51,10 +52,10 @@ class Luck:
         code = zlib.crc32(decision.encode())
         raw = np.empty((len(self.replicates), n_slots), dtype=np.uint64)
         for row, replicate in enumerate(self.replicates):
-            stream.state = _state(self.seed, (replicate << _REPLICATE_SHIFT) | code, period)
+            stream.state = _place(self.seed, (replicate << _REPLICATE_SHIFT) | code, period)
             raw[row] = stream.random_raw(n_slots)
-        uniform: Array = ((raw >> _MANTISSA_SHIFT) + 0.5) * _MANTISSA_STEP
-        return uniform
+        whole: Array = (raw >> _MANTISSA_SHIFT).astype(np.float64)
+        return (whole + 0.5) * _MANTISSA_STEP
 
     def normal(self, decision: str, period: int, n_slots: int) -> Array:
         """Standard normal draws; ``[replicate, slot]``."""
@@ -82,7 +83,8 @@ def poisson_distribution(mean: float, tail: float = 1e-12) -> Array:
     return np.cumsum(terms)
 
 
-def _state(seed: int, word: int, period: int) -> dict[str, object]:
+def _place(seed: int, word: int, period: int) -> Any:  # noqa: ANN401  NumPy keeps the type to itself
+    """State of a generator that stands at the first slot of a decision in a period."""
     key = np.array([seed, word], dtype=np.uint64)
     counter = np.array([0, period, 0, 0], dtype=np.uint64)
     return {

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from sim import indices, units
-from sim.arrays import Array, Flags, safe_ratio
+from sim.arrays import Array, Flags, safe_ratio, total
 from sim.state import SME, Flows, State
 from sim.submodels import demand
 from sim.world.build import World
 
+Values = npt.NDArray[Any]
 Kind = Literal["stock", "flow"]
 Aggregation = Literal["last", "sum", "mean", "max"]
 
@@ -68,10 +70,10 @@ class Recording:
     quarters: tuple[str, ...]
     measures: Mapping[str, Array]
     flows: Mapping[str, Array]
-    firms: Mapping[str, Array]
+    firms: Mapping[str, Values]
     firm_quarters: tuple[str, ...]
-    owners: Mapping[str, Array]
-    makers: Mapping[str, Array]
+    owners: Mapping[str, Values]
+    makers: Mapping[str, Values]
     owner_quarters: tuple[str, ...]
     firm_names: tuple[str, ...]
     owner_names: tuple[str, ...]
@@ -117,20 +119,37 @@ def _of_firms(values: Array, m: Moments) -> tuple[Array, Flags]:
 
 VARIABLES: dict[str, Variable] = {
     "revenue": Variable(
-        "firms", "flow", "revenue of firms", lambda m: _of_firms(m.flows.markets.revenue.sum(axis=-2), m)
+        "firms",
+        "flow",
+        "revenue of firms",
+        lambda m: _of_firms(total(m.flows.markets.revenue, axis=-2), m),
     ),
     "profit": Variable(
-        "firms", "flow", "operating profit of firms", lambda m: _of_firms(m.flows.markets.profit.sum(axis=-2), m)
+        "firms",
+        "flow",
+        "operating profit of firms",
+        lambda m: _of_firms(total(m.flows.markets.profit, axis=-2), m),
     ),
     "power": Variable("firms", "stock", "AI power of firms", lambda m: _of_firms(m.flows.funding.power, m)),
     "compute_used": Variable(
-        "firms", "flow", "compute used by firms", lambda m: _of_firms(m.flows.markets.compute_used, m)
+        "firms",
+        "flow",
+        "compute used by firms",
+        lambda m: _of_firms(m.flows.markets.compute_used, m),
     ),
     "training_compute": Variable(
-        "firms", "flow", "training compute of firms", lambda m: _of_firms(m.flows.markets.training, m)
+        "firms",
+        "flow",
+        "training compute of firms",
+        lambda m: _of_firms(m.flows.markets.training, m),
     ),
     "compute_owned": Variable("owners", "stock", "compute owned", lambda m: (m.after.capacity, None)),
-    "chips_bought": Variable("owners", "stock", "chips bought since the start of AI", lambda m: (m.after.chips_bought, None)),
+    "chips_bought": Variable(
+        "owners",
+        "stock",
+        "chips bought since the start of AI",
+        lambda m: (m.after.chips_bought, None),
+    ),
     "chip_sales": Variable("makers", "flow", "chips sold by makers", lambda m: (m.flows.investment.shipments, None)),
     "chip_stock": Variable("makers", "stock", "chips ever sold by makers", lambda m: (m.after.chips_sold, None)),
 }
@@ -147,7 +166,7 @@ INDEX_SENTENCES: dict[str, tuple[str, str]] = {
     "entropy": ("nats", "Shannon entropy of"),
     "effective_number": ("count", "numbers equivalent 1 / HHI of"),
     "hall_tideman": ("index", "Hall-Tideman index of"),
-    "palma": ("ratio", "share of the top tenth over that of the bottom four tenths in"),
+    "palma": ("ratio", "share of the top tenth over that of the bottom four tenths (none when those have nothing) in"),
     "top10_share": ("share", "share of the top tenth in"),
     "dominance": ("index", "dominance index of"),
 }
@@ -159,7 +178,12 @@ def _enter_indices() -> None:
             name = f"{index}_{variable_name}"
             aggregation: Aggregation = "last" if variable.kind == "stock" else "mean"
             MEASURES[name] = Measure(
-                name, unit, variable.population, "stock", aggregation, f"{sentence} {variable.sentence}."
+                name,
+                unit,
+                variable.population,
+                "stock",
+                aggregation,
+                f"{sentence} {variable.sentence}.",
             )
 
 
@@ -172,22 +196,26 @@ def observe(m: Moments) -> dict[str, Array]:
     for name, variable in VARIABLES.items():
         amounts, where = variable.values(m)
         for index, value in indices.all_indices(np.ascontiguousarray(amounts), where=where).items():
-            values[f"{index}_{name}"] = value * units.HHI_POINTS if index == "hhi" else value
+            scale = units.HHI_POINTS if index == "hhi" else 1.0
+            values[f"{index}_{name}"] = np.where(np.isfinite(value), value * scale, np.nan)
     for name, function in _FUNCTIONS.items():
         values[name] = np.broadcast_to(np.asarray(function(m), dtype=float), m.ledger_residual.shape)
     return values
 
 
 def _leader(values: Array, m: Moments) -> Array:
-    return np.where(m.before.is_active, values, -1.0).argmax(axis=-1).astype(float)
+    leader: Array = np.where(m.before.is_active, values, -1.0).argmax(axis=-1).astype(np.float64)
+    return leader
 
 
 def _top(values: Array) -> Array:
-    return values.max(axis=-1)
+    largest: Array = values.max(axis=-1)
+    return largest
 
 
 def _small(m: Moments) -> Flags:
-    return m.before.is_active & (m.before.firm_class == SME)
+    small: Flags = m.before.is_active & (m.before.firm_class == SME)
+    return small
 
 
 def _ranked_power(m: Moments, rank: int) -> Array:
@@ -198,7 +226,7 @@ def _ranked_power(m: Moments, rank: int) -> Array:
 @measure("ratio", "firms", "stock", "last")
 def total_power(m: Moments) -> Array:
     """Sum of all firms' AI power; the leader's at the start is 1."""
-    return m.flows.funding.power.sum(axis=-1)
+    return total(m.flows.funding.power)
 
 
 @measure("ratio", "firms", "stock", "last")
@@ -229,7 +257,7 @@ def relative_power_rank_10(m: Moments) -> Array:
 def within_tenfold(m: Moments) -> Array:
     """Firms whose own effective compute is within ten-fold of the largest."""
     own = m.before.own_compute
-    return ((own >= 0.1 * own.max(axis=-1, keepdims=True)) & m.before.is_active).sum(axis=-1)
+    return total((own >= 0.1 * own.max(axis=-1, keepdims=True)) & m.before.is_active)
 
 
 @measure("months", "firms", "stock", "last")
@@ -263,7 +291,7 @@ def largest_run_cost(m: Moments) -> Array:
 def rental_price(m: Moments) -> Array:
     """Capacity-weighted rent of the owners that sell."""
     capacity = np.where(m.world.is_seller, m.before.capacity, 0.0)
-    rent = safe_ratio((capacity * m.flows.markets.rent).sum(axis=-1), capacity.sum(axis=-1))
+    rent = safe_ratio(total(capacity * m.flows.markets.rent), total(capacity))
     return rent * units.dollars_per_hour(1.0)
 
 
@@ -271,7 +299,7 @@ def rental_price(m: Moments) -> Array:
 def chip_price(m: Moments) -> Array:
     """Sales-weighted price of a chip."""
     inv = m.flows.investment
-    return safe_ratio((inv.price * inv.shipments).sum(axis=-1), inv.shipments.sum(axis=-1))
+    return safe_ratio(total(inv.price * inv.shipments), total(inv.shipments))
 
 
 @measure("ratio", "makers", "stock", "mean")
@@ -279,60 +307,60 @@ def chip_markup(m: Moments) -> Array:
     """Sales-weighted price of a chip over its unit cost."""
     inv = m.flows.investment
     cost = m.flows.drivers.unit_cost * inv.shipments
-    return safe_ratio((inv.price * inv.shipments).sum(axis=-1), cost.sum(axis=-1))
+    return safe_ratio(total(inv.price * inv.shipments), total(cost))
 
 
 @measure("M H100e", "makers", "stock", "last")
 def chips_sold_cumulative(m: Moments) -> Array:
     """Chips ever sold, worn out or not; what published stocks count."""
-    return m.after.chips_sold.sum(axis=-1)
+    return total(m.after.chips_sold)
 
 
 @measure("M H100e", "owners", "stock", "last")
 def compute_owned_total(m: Moments) -> Array:
     """Chips in place at the end of the quarter."""
-    return m.after.capacity.sum(axis=-1)
+    return total(m.after.capacity)
 
 
 @measure("M H100e", "firms", "flow", "mean")
 def compute_used_total(m: Moments) -> Array:
     """Compute that firms use."""
-    return m.flows.markets.compute_used.sum(axis=-1)
+    return total(m.flows.markets.compute_used)
 
 
 @measure("share", "firms", "flow", "mean")
 def serving_share(m: Moments) -> Array:
     """Share of firms' compute that serves customers."""
-    used = m.flows.markets.compute_used.sum(axis=-1)
-    return safe_ratio(m.flows.markets.serving.sum(axis=-1), used)
+    used = total(m.flows.markets.compute_used)
+    return safe_ratio(total(m.flows.markets.serving), used)
 
 
 @measure("share", "owners", "flow", "mean")
 def captive_share(m: Moments) -> Array:
     """Share of compute in use that serves owners' own business."""
-    use = m.flows.markets.use.sum(axis=-1)
-    return safe_ratio(m.flows.markets.captive_use.sum(axis=-1), use)
+    use = total(m.flows.markets.use)
+    return safe_ratio(total(m.flows.markets.captive_use), use)
 
 
 @measure("share", "owners", "flow", "mean")
 def idle_share(m: Moments) -> Array:
     """Share of usable capacity that stands idle because rents are at their floor."""
-    supply = m.flows.markets.supply.sum(axis=-1)
-    return 1.0 - safe_ratio(m.flows.markets.use.sum(axis=-1), supply)
+    supply = total(m.flows.markets.supply)
+    return 1.0 - safe_ratio(total(m.flows.markets.use), supply)
 
 
 @measure("share", "firms", "flow", "mean")
 def small_firm_share_of_compute(m: Moments) -> Array:
     """Small and medium firms' share of the compute that firms use."""
     used = m.flows.markets.compute_used
-    return safe_ratio((used * _small(m)).sum(axis=-1), used.sum(axis=-1))
+    return safe_ratio(total(used * _small(m)), total(used))
 
 
 @measure("share", "firms", "flow", "mean")
 def small_firm_share_of_revenue(m: Moments) -> Array:
     """Small and medium firms' share of revenue."""
-    revenue = m.flows.markets.revenue.sum(axis=-2)
-    return safe_ratio((revenue * _small(m)).sum(axis=-1), revenue.sum(axis=-1))
+    revenue = total(m.flows.markets.revenue, axis=-2)
+    return safe_ratio(total(revenue * _small(m)), total(revenue))
 
 
 @measure("share", "firms", "stock", "last")
@@ -340,76 +368,76 @@ def small_firm_survival(m: Moments) -> Array:
     """Share of the small and medium firms of the start that still exist."""
     first = m.world.initial.is_active & (m.world.initial.firm_class == SME)
     still = first & m.before.is_active & (m.before.generation == 0)
-    return safe_ratio(still.sum(axis=-1).astype(float), np.asarray(float(first.sum())))
+    return safe_ratio(total(still), total(first))
 
 
 @measure("firms", "firms", "stock", "last")
 def n_firms(m: Moments) -> Array:
     """Firms in the market."""
-    return m.before.is_active.sum(axis=-1)
+    return total(m.before.is_active)
 
 
 @measure("firms", "firms", "stock", "last")
 def n_small_firms(m: Moments) -> Array:
     """Small and medium firms in the market."""
-    return _small(m).sum(axis=-1)
+    return total(_small(m))
 
 
 @measure("firms", "firms", "flow", "sum")
 def entries(m: Moments) -> Array:
     """Firms that enter at the end of the quarter."""
-    return m.flows.demography.entries.sum(axis=-1)
+    return total(m.flows.demography.entries)
 
 
 @measure("firms", "firms", "flow", "sum")
 def exits(m: Moments) -> Array:
     """Firms that leave at the end of the quarter."""
-    return m.flows.demography.exits.sum(axis=-1)
+    return total(m.flows.demography.exits)
 
 
 @measure("firms", "firms", "flow", "sum")
 def entries_refused(m: Moments) -> Array:
     """Candidates that wanted to enter and found no slot; more than none asks for more entry_slots."""
-    return m.flows.demography.refused
+    return m.flows.demography.refused.astype(np.float64)
 
 
 @measure("$bn", "firms", "flow", "sum")
 def industry_revenue(m: Moments) -> Array:
     """Revenue of all firms."""
-    return m.flows.markets.revenue.sum(axis=(-2, -1))
+    return total(m.flows.markets.revenue, axis=(-2, -1))
 
 
 @measure("$bn", "firms", "flow", "sum")
 def industry_profit(m: Moments) -> Array:
     """Operating profit of all firms: revenue less serving, operating cost and levies."""
-    return m.flows.markets.profit.sum(axis=(-2, -1))
+    return total(m.flows.markets.profit, axis=(-2, -1))
 
 
 @measure("$bn", "firms", "flow", "sum")
 def industry_earnings(m: Moments) -> Array:
     """Revenue less all costs, training, interest and taxes."""
-    return m.flows.accounts.earnings.sum(axis=-1)
+    return total(m.flows.accounts.earnings)
 
 
 @measure("$bn", "firms", "flow", "sum")
 def training_outlay(m: Moments) -> Array:
     """Rents that firms pay for training."""
-    return (m.flows.markets.user_rent * m.flows.markets.training).sum(axis=-1)
+    return total(m.flows.markets.user_rent * m.flows.markets.training)
 
 
 @measure("$bn", "firms", "flow", "sum")
 def funding_raised(m: Moments) -> Array:
     """New money of firms from investors, partners and parents."""
-    return m.flows.funding.raised.sum(axis=-1) + m.flows.funding.parent_grant.sum(axis=(-2, -1))
+    return total(m.flows.funding.raised) + total(m.flows.funding.parent_grant, axis=(-2, -1))
 
 
 @measure("share", "firms", "flow", "mean")
 def own_finance_share(m: Moments) -> Array:
     """Share of desired training outlay that own margins justify; the rest is earmarked new money."""
     funding = m.flows.funding
-    new_money = funding.raised + funding.parent_grant.sum(axis=-2) + funding.grant
-    own = funding.own_plan.sum(axis=-1)
-    return safe_ratio(own, own + m.world.parameters.earmark * new_money.sum(axis=-1))
+    new_money = funding.raised + total(funding.parent_grant, axis=-2) + funding.grant
+    own = total(funding.own_plan)
+    return safe_ratio(own, own + m.world.parameters.earmark * total(new_money))
 
 
 @measure("ratio", "firms", "flow", "mean")
@@ -417,14 +445,14 @@ def markup_mean(m: Moments) -> Array:
     """Sales-weighted price over marginal cost."""
     markets = m.flows.markets
     ratio = markets.elasticity / (markets.elasticity - 1.0)
-    return safe_ratio((markets.revenue * ratio).sum(axis=(-2, -1)), markets.revenue.sum(axis=(-2, -1)))
+    return safe_ratio(total(markets.revenue * ratio, axis=(-2, -1)), total(markets.revenue, axis=(-2, -1)))
 
 
 @measure("ratio", "firms", "flow", "mean")
 def service_price(m: Moments) -> Array:
     """Mean price of a unit of AI service; the leader's at the start is 1."""
     markets = m.flows.markets
-    return safe_ratio(markets.revenue.sum(axis=(-2, -1)), markets.quantity.sum(axis=(-2, -1)))
+    return safe_ratio(total(markets.revenue, axis=(-2, -1)), total(markets.quantity, axis=(-2, -1)))
 
 
 @measure("elasticity", "sectors", "stock", "last")
@@ -433,29 +461,27 @@ def nest_elasticity(m: Moments) -> Array:
     p, markets = m.world.parameters, m.flows.markets
     spending = m.flows.drivers.budget * markets.nest
     elasticity = 1.0 + p.nest_growth * (p.substitution - 1.0) * (1.0 - markets.nest)
-    return safe_ratio((spending * elasticity).sum(axis=-1), spending.sum(axis=-1))
+    return safe_ratio(total(spending * elasticity), total(spending))
 
 
 @measure("share", "sectors", "stock", "last")
 def adoption(m: Moments) -> Array:
     """Share of all budgets spent on AI."""
     budget = m.flows.drivers.budget
-    return (budget * m.flows.markets.nest).sum(axis=-1) / budget.sum()
+    return total(budget * m.flows.markets.nest) / total(budget)
 
 
 @measure("$bn", "sectors", "flow", "sum")
 def consumer_gain(m: Moments) -> Array:
     """Saving of buyers at fixed budgets against a world without AI; long run, with the value of variety."""
     p = m.world.parameters
-    return demand.consumer_gain(
-        m.flows.drivers.budget, m.flows.markets.odds, 0.0, p.nest_growth, p.substitution
-    )
+    return demand.consumer_gain(m.flows.drivers.budget, m.flows.markets.odds, 0.0, p.nest_growth, p.substitution)
 
 
 @measure("TWh", "owners", "flow", "sum")
 def energy_twh(m: Moments) -> Array:
     """Electricity of all compute in use, cooling included."""
-    return m.flows.markets.use.sum(axis=-1) * units.energy_twh(1.0, m.flows.drivers.kilowatt)
+    return total(m.flows.markets.use) * units.energy_twh(1.0, m.flows.drivers.kilowatt)
 
 
 @measure("MtCO2", "owners", "flow", "sum")
@@ -480,20 +506,20 @@ def fiscal_balance(m: Moments) -> Array:
 @measure("$bn", "owners", "flow", "sum")
 def capital_expenditure(m: Moments) -> Array:
     """What owners pay for chips and sites."""
-    return (m.flows.investment.chip_outlay + m.flows.investment.site_outlay).sum(axis=-1)
+    return total(m.flows.investment.chip_outlay + m.flows.investment.site_outlay)
 
 
 @measure("$bn", "makers", "flow", "sum")
 def maker_profit(m: Moments) -> Array:
     """Chip sales less the cost of chips."""
     inv = m.flows.investment
-    return ((inv.price - m.flows.drivers.unit_cost) * inv.shipments).sum(axis=-1)
+    return total((inv.price - m.flows.drivers.unit_cost) * inv.shipments)
 
 
 @measure("firm", "firms", "flow", "last")
 def leader_revenue(m: Moments) -> Array:
     """Slot of the firm with most revenue, counted from 0."""
-    return _leader(m.flows.markets.revenue.sum(axis=-2), m)
+    return _leader(total(m.flows.markets.revenue, axis=-2), m)
 
 
 @measure("firm", "firms", "stock", "last")
@@ -529,13 +555,13 @@ def price_residual(m: Moments) -> Array:
 @measure("count", "all", "flow", "max")
 def market_sweeps(m: Moments) -> Array:
     """Sweeps until both markets cleared."""
-    return m.flows.markets.iterations
+    return m.flows.markets.iterations.astype(np.float64)
 
 
-def firm_table(m: Moments) -> dict[str, Array]:
+def firm_table(m: Moments) -> dict[str, Values]:
     """Columns of firms in a quarter; ``[replicate, firm]`` each."""
     markets, funding = m.flows.markets, m.flows.funding
-    revenue = markets.revenue.sum(axis=-2)
+    revenue = total(markets.revenue, axis=-2)
     p = m.world.parameters
     return {
         "active": m.before.is_active,
@@ -543,10 +569,10 @@ def firm_table(m: Moments) -> dict[str, Array]:
         "class_code": m.before.firm_class,
         "is_open": m.before.is_open,
         "revenue": revenue,
-        "revenue_share": safe_ratio(revenue, revenue.sum(axis=-1, keepdims=True)),
-        "profit": markets.profit.sum(axis=-2),
+        "revenue_share": safe_ratio(revenue, total(revenue, keepdims=True)),
+        "profit": total(markets.profit, axis=-2),
         "earnings": m.flows.accounts.earnings,
-        "price": safe_ratio(revenue, markets.quantity.sum(axis=-2)),
+        "price": safe_ratio(revenue, total(markets.quantity, axis=-2)),
         "rent_paid": markets.user_rent * units.dollars_per_hour(1.0),
         "compute_training": markets.training,
         "compute_serving": markets.serving,
@@ -557,14 +583,14 @@ def firm_table(m: Moments) -> dict[str, Array]:
         "effective_compute": funding.effective_compute,
         "efficiency": m.before.efficiency,
         "data": m.before.data,
-        "raised": funding.raised + funding.parent_grant.sum(axis=-2),
+        "raised": funding.raised + total(funding.parent_grant, axis=-2),
         "planned_outlay": funding.plan,
         "cash": m.after.cash,
         "debt": m.after.debt,
     }
 
 
-def owner_table(m: Moments) -> dict[str, Array]:
+def owner_table(m: Moments) -> dict[str, Values]:
     """Columns of owners in a quarter; ``[replicate, owner]`` each."""
     markets, inv = m.flows.markets, m.flows.investment
     shape = m.before.capacity.shape
@@ -576,7 +602,7 @@ def owner_table(m: Moments) -> dict[str, Array]:
         "captive_use": markets.captive_use,
         "utilised": safe_ratio(markets.use, m.before.capacity),
         "order_value": inv.value,
-        "delivered": inv.delivered.sum(axis=-1),
+        "delivered": total(inv.delivered),
         "chip_outlay": inv.chip_outlay,
         "site_outlay": inv.site_outlay,
         "income": m.flows.accounts.owner_income,
@@ -584,12 +610,12 @@ def owner_table(m: Moments) -> dict[str, Array]:
     }
 
 
-def maker_table(m: Moments) -> dict[str, Array]:
+def maker_table(m: Moments) -> dict[str, Values]:
     """Columns of makers in a quarter; ``[replicate, maker]`` each."""
     inv = m.flows.investment
     return {
         "shipments": inv.shipments,
-        "share": safe_ratio(inv.shipments, inv.shipments.sum(axis=-1, keepdims=True)),
+        "share": safe_ratio(inv.shipments, total(inv.shipments, keepdims=True)),
         "price": inv.price,
         "unit_cost": np.broadcast_to(m.flows.drivers.unit_cost, inv.price.shape),
         "revenue": inv.price * inv.shipments,

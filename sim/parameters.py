@@ -11,6 +11,7 @@ import functools
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from sim.errors import WorldError
 
@@ -193,7 +194,8 @@ class Parameters:
                 raise WorldError(message)
             values[name] = _checked(table[name], value)
         whole = {field.name for field in fields(cls) if field.type == "int"}
-        return cls(**{name: int(v) if name in whole else float(v) for name, v in values.items()})
+        typed: dict[str, Any] = {name: int(v) if name in whole else float(v) for name, v in values.items()}
+        return cls(**typed)
 
 
 def _checked(row: ParameterRow, value: float) -> float:

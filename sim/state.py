@@ -44,9 +44,7 @@ class State:
     cash: Annotated[Array, Var(_F, "$bn", "money")]
     debt: Annotated[Array, Var(_F, "$bn", "owed to lenders")]
     own_compute: Annotated[Array, Var(_F, "M H100e-quarters", "own effective training compute E_own")]
-    own_compute_history: Annotated[
-        Array, Var(("lag", "firm"), "M H100e-quarters", "E_own 1, 2, ... quarters ago")
-    ]
+    own_compute_history: Annotated[Array, Var(("lag", "firm"), "M H100e-quarters", "E_own 1, 2, ... quarters ago")]
     efficiency: Annotated[Array, Var(_F, "ratio", "algorithmic efficiency A, frontier at the start 1")]
     data: Annotated[Array, Var(_F, "$bn of initial prices", "data stock D")]
     log_strength: Annotated[Array, Var(_SF, "log", "ln xi, appeal that power, data and price do not explain")]
@@ -218,7 +216,7 @@ def variables(cls: type) -> dict[str, Var]:
 
 
 def _namespace() -> dict[str, object]:
-    from sim.accounts import Flow  # noqa: PLC0415  only documentation resolves these names
-    from sim.policies.levers import Rulebook  # noqa: PLC0415
+    from sim.accounts import Flow
+    from sim.policies.levers import Rulebook
 
     return {**globals(), "Flow": Flow, "Rulebook": Rulebook}

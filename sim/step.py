@@ -29,7 +29,12 @@ class Moment(NamedTuple):
 
 
 def step(
-    state: State, world: World, policies: Sequence[Policy], observation: Observation, luck: Luck, now: Moment
+    state: State,
+    world: World,
+    policies: Sequence[Policy],
+    observation: Observation,
+    luck: Luck,
+    now: Moment,
 ) -> tuple[State, Flows, Array]:
     """Advance every replicate by one quarter.
 
@@ -78,9 +83,7 @@ def step(
     investment = invest(state, world, drivers, rules, markets, accounts)
     equipped = connect(trained, world, drivers, accounts, investment)
     # 9 Demography
-    peopled, demography = turn_over(
-        equipped, world, drivers, rules, funding, markets, luck, now.period
-    )
+    peopled, demography = turn_over(equipped, world, drivers, rules, funding, markets, luck, now.period)
     flows = Flows(drivers, rules, funding, markets, accounts, investment, demography)
     settled, residual = close_books(state, peopled, flows)
     return settled, flows, residual

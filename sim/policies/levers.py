@@ -121,6 +121,6 @@ def combine(answers: Sequence[Mapping[str, Array | float]], sizes: Mapping[str, 
 
 
 _DECLARED = [field.name for field in fields(Rulebook)]
-if _DECLARED != list(LEVERS):
+if list(LEVERS) != _DECLARED:
     message = "Rulebook and LEVERS must list the same levers in the same order"
     raise TypeError(message)

@@ -8,21 +8,26 @@ import numpy as np
 
 from sim import units
 from sim.accounts import Flow, audit
-from sim.arrays import Array
+from sim.arrays import Array, dot, total
 from sim.policies.levers import Rulebook
 from sim.state import SME, Accounts, Drivers, Flows, Funding, Markets, State
 from sim.world.build import World
 
 
 def settle(
-    state: State, world: World, drivers: Drivers, rules: Rulebook, funding: Funding, markets: Markets
+    state: State,
+    world: World,
+    drivers: Drivers,
+    rules: Rulebook,
+    funding: Funding,
+    markets: Markets,
 ) -> Accounts:
     """Everyone pays; firms borrow what they lack, repay and pay dividends from what they can spare."""
     p = world.parameters
-    revenue = markets.revenue.sum(axis=-2)
+    revenue = total(markets.revenue, axis=-2)
     rents = markets.user_rent * markets.compute_used
     compute_tax = rules.compute_tax * rents
-    usage_tax = rules.usage_tax * markets.quantity.sum(axis=-2)
+    usage_tax = rules.usage_tax * total(markets.quantity, axis=-2)
     levy = rules.revenue_levy * revenue
     staff = p.training_staff_share * markets.user_rent * (1.0 + rules.compute_tax) * markets.training
     fixed = np.where(state.is_active & (state.firm_class == SME), p.small_firm_fixed_cost, 0.0)
@@ -32,7 +37,7 @@ def settle(
     costs = rents + compute_tax + usage_tax + levy + staff + operating + interest
     profit_tax = rules.profit_tax * np.maximum(revenue - costs, 0.0)
     earnings = revenue - costs - profit_tax
-    new_money = funding.raised + funding.parent_grant.sum(axis=-2) + funding.grant
+    new_money = funding.raised + total(funding.parent_grant, axis=-2) + funding.grant
     before = state.cash + new_money + earnings
 
     borrowed = np.maximum(-before, 0.0)
@@ -42,46 +47,53 @@ def settle(
 
     energy = units.energy_twh(1.0, drivers.kilowatt) * markets.use
     running = markets.floor * markets.use
-    carbon_tax = units.emissions_mt(energy, drivers.grid_intensity) * rules.carbon_price[..., None] / 1e3
+    emissions = units.emissions_mt(1.0, drivers.grid_intensity) * energy
+    carbon_tax = emissions * rules.carbon_price[..., None] / 1e3
     captive_rent = markets.rent * markets.captive_use
     captive_tax = rules.captive_tax * captive_rent
-    rent_income = markets.rent * (markets.owner_weight * markets.compute_used[..., None, :]).sum(axis=-1)
-    given = funding.partner_credit.sum(axis=-1) + funding.parent_grant.sum(axis=-1)
+    rent_income = markets.rent * dot(markets.compute_used, np.swapaxes(markets.owner_weight, -1, -2))
+    given = total(funding.partner_credit) + total(funding.parent_grant)
     owner_income = rent_income + captive_rent - running - given
 
     other_taxes = usage_tax + levy + profit_tax
-    from_investors = funding.raised - funding.partner_credit.sum(axis=-2)
+    from_investors = funding.raised - total(funding.partner_credit, axis=-2)
     flows = (
-        Flow("sales", "households", "firms", (drivers.budget * markets.nest).sum(axis=-1), revenue),
+        Flow("sales", "households", "firms", total(drivers.budget * markets.nest), revenue),
         Flow("rent", "firms", "owners", rents, rent_income),
-        Flow("captive services", "households", "owners", _sum(captive_rent), captive_rent),
-        Flow("captive tax", "households", "government", _sum(captive_tax), _sum(captive_tax)),
-        Flow("compute tax", "firms", "government", compute_tax, _sum(compute_tax)),
-        Flow("use, revenue and profit taxes", "firms", "government", other_taxes, _sum(other_taxes)),
-        Flow("training staff", "firms", "households", staff, _sum(staff)),
-        Flow("operating cost", "firms", "households", operating, _sum(operating)),
-        Flow("interest", "firms", "households", interest, _sum(interest)),
-        Flow("dividends", "firms", "households", dividends, _sum(dividends)),
-        Flow("investors' equity", "households", "firms", _sum(from_investors), from_investors),
+        Flow("captive services", "households", "owners", total(captive_rent), captive_rent),
+        Flow("captive tax", "households", "government", total(captive_tax), total(captive_tax)),
+        Flow("compute tax", "firms", "government", compute_tax, total(compute_tax)),
+        Flow("use, revenue and profit taxes", "firms", "government", other_taxes, total(other_taxes)),
+        Flow("training staff", "firms", "households", staff, total(staff)),
+        Flow("operating cost", "firms", "households", operating, total(operating)),
+        Flow("interest", "firms", "households", interest, total(interest)),
+        Flow("dividends", "firms", "households", dividends, total(dividends)),
+        Flow("investors' equity", "households", "firms", total(from_investors), from_investors),
         Flow(
             "partners' compute credits",
             "owners",
             "firms",
-            funding.partner_credit.sum(axis=-1),
-            funding.partner_credit.sum(axis=-2),
+            total(funding.partner_credit),
+            total(funding.partner_credit, axis=-2),
         ),
         Flow(
             "parents' grants",
             "owners",
             "firms",
-            funding.parent_grant.sum(axis=-1),
-            funding.parent_grant.sum(axis=-2),
+            total(funding.parent_grant),
+            total(funding.parent_grant, axis=-2),
         ),
-        Flow("grants", "government", "firms", _sum(funding.grant), funding.grant),
-        Flow("loans", "households", "firms", _sum(borrowed), borrowed),
-        Flow("repayment", "firms", "households", repaid, _sum(repaid)),
-        Flow("energy and operations", "owners", "households", running - carbon_tax, _sum(running - carbon_tax)),
-        Flow("carbon price", "owners", "government", carbon_tax, _sum(carbon_tax)),
+        Flow("grants", "government", "firms", total(funding.grant), funding.grant),
+        Flow("loans", "households", "firms", total(borrowed), borrowed),
+        Flow("repayment", "firms", "households", repaid, total(repaid)),
+        Flow(
+            "energy and operations",
+            "owners",
+            "households",
+            running - carbon_tax,
+            total(running - carbon_tax),
+        ),
+        Flow("carbon price", "owners", "government", carbon_tax, total(carbon_tax)),
         Flow("administration", "government", "households", rules.programme_cost, rules.programme_cost),
     )
     return Accounts(
@@ -97,8 +109,8 @@ def settle(
         cash=before + borrowed - repaid - dividends,
         debt=state.debt + borrowed - repaid,
         owner_income=owner_income,
-        fiscal_balance=_sum(compute_tax + other_taxes - funding.grant)
-        + _sum(captive_tax + carbon_tax)
+        fiscal_balance=total(compute_tax + other_taxes - funding.grant)
+        + total(captive_tax + carbon_tax)
         - rules.programme_cost,
         flows=flows,
     )
@@ -119,7 +131,7 @@ def close_books(before: State, after: State, flows: Flows) -> tuple[State, Array
     LedgerError
         When the accounts do not close.
     """
-    others = _sum(after.cash - before.cash) + _sum(after.owner_cash - before.owner_cash)
+    others = total(after.cash - before.cash) + total(after.owner_cash - before.owner_cash)
     balance = flows.accounts.fiscal_balance
     closed = replace(
         after,
@@ -138,7 +150,3 @@ def _cash(state: State) -> dict[str, Array]:
         "government": state.government_cash,
         "households": state.household_cash,
     }
-
-
-def _sum(money: Array) -> Array:
-    return money.sum(axis=-1)

@@ -7,11 +7,10 @@ from dataclasses import replace
 import numpy as np
 
 from sim.accounts import Flow
-from sim.arrays import Array, Counts, Flags, safe_ratio
+from sim.arrays import Array, Counts, Flags, safe_ratio, total
 from sim.luck import Luck, poisson_distribution
 from sim.policies.levers import Rulebook
 from sim.state import SME, Demography, Drivers, Funding, Markets, State
-from sim.stages.funding import released_frontier
 from sim.submodels import compute_market, demand, demography, pricing, training
 from sim.world.build import World
 
@@ -39,20 +38,16 @@ def turn_over(
         entries = candidate >= 0
         entered = _enter(survivors, world, entrants, candidate)
     cash_in = np.where(entries, entered.cash, 0.0)
-    entered = replace(entered, fund_committed=cash_in.sum(axis=-1))
+    entered = replace(entered, fund_committed=total(cash_in))
     flows = (
-        Flow("recovered from exits", "firms", "households", recovered, recovered.sum(axis=-1)),
-        Flow("entrants' equity", "households", "firms", cash_in.sum(axis=-1), cash_in),
+        Flow("recovered from exits", "firms", "households", recovered, total(recovered)),
+        Flow("entrants' equity", "households", "firms", total(cash_in), cash_in),
     )
-    return entered, Demography(
-        exits=exits, entries=entries, refused=refused, written_off=written_off, flows=flows
-    )
+    return entered, Demography(exits=exits, entries=entries, refused=refused, written_off=written_off, flows=flows)
 
 
 def _leave(state: State, world: World, funding: Funding) -> tuple[State, Flags, Array, Array]:
-    beyond = demography.quarters_beyond(
-        state.quarters_beyond, state.debt, funding.debt_limit, state.is_active
-    )
+    beyond = demography.quarters_beyond(state.quarters_beyond, state.debt, funding.debt_limit, state.is_active)
     exits = beyond >= world.parameters.exit_quarters
     recovered = np.where(exits, state.cash, 0.0)
     written_off = np.where(exits, np.maximum(state.debt - state.cash, 0.0), 0.0)
@@ -101,9 +96,7 @@ def _candidates(
         return None
     n_slots = len(poisson_distribution(p.entry_candidates))
     n_candidates = luck.poisson("entry: number", period, p.entry_candidates)
-    size = p.entry_start_median * np.exp(
-        p.entry_start_dispersion * luck.normal("entry: size", period, n_slots)
-    )
+    size = p.entry_start_median * np.exp(p.entry_start_dispersion * luck.normal("entry: size", period, n_slots))
     arrives = np.arange(n_slots) < n_candidates[:, None]
 
     frontier, open_efficiency = _open_leader(state, world, rules)
@@ -113,7 +106,7 @@ def _candidates(
     efficiency = np.broadcast_to(open_efficiency[:, None], own.shape)
 
     seller_capacity = np.where(world.is_seller & np.isfinite(world.affinity).any(axis=-1), state.capacity, 0.0)
-    rent = safe_ratio((seller_capacity * markets.rent).sum(axis=-1), seller_capacity.sum(axis=-1))
+    rent = safe_ratio(total(seller_capacity * markets.rent), total(seller_capacity))
     need = pricing.serving_need(
         power,
         efficiency,
@@ -124,25 +117,20 @@ def _candidates(
     taken = np.full_like(need, p.operating_cost_share)
     elasticity = np.full((len(need), len(world.sector_names), need.shape[-1]), p.substitution)
     price = pricing.price(need * rent[:, None], taken, elasticity)
-    attraction = (
-        demand.attraction_before_price(
-            np.exp(world.class_strength[:, [SME]]),
-            power,
-            np.zeros_like(power),
-            world.theta,
-            world.data_elasticity,
-            world.data_reference,
-        )
-        * safe_ratio(np.ones(()), price) ** (p.substitution - 1.0)
-    )
-    share = safe_ratio(attraction, attraction + markets.attraction.sum(axis=-1, keepdims=True))
+    attraction = demand.attraction_before_price(
+        np.exp(world.class_strength[:, [SME]]),
+        power,
+        np.zeros_like(power),
+        world.theta,
+        world.data_elasticity,
+        world.data_reference,
+    ) * safe_ratio(np.ones(()), price) ** (p.substitution - 1.0)
+    share = safe_ratio(attraction, attraction + total(markets.attraction, keepdims=True))
     revenue = (drivers.budget * markets.nest)[..., None] * share
     profit = pricing.operating_profit(revenue, taken, elasticity)
-    net_profit = profit.sum(axis=-2) - p.small_firm_fixed_cost
+    net_profit = total(profit, axis=-2) - p.small_firm_fixed_cost
     industry_growth = state.profit_growth.max(axis=-1, keepdims=True)
-    value = demography.firm_value(
-        net_profit, industry_growth, p.cost_of_funds, p.exit_hazard, p.valuation_growth_high
-    )
+    value = demography.firm_value(net_profit, industry_growth, p.cost_of_funds, p.exit_hazard, p.valuation_growth_high)
     cost = p.entry_sunk_cost * rules.entry_cost[:, None] + rent[:, None] * safe_ratio(own, efficiency)
     enters = arrives & (value > cost) & (own > 0.0)
 
@@ -150,10 +138,13 @@ def _candidates(
     flywheel = training.quality_elasticity(gamma, world.theta, p.serving_size_elasticity, p.substitution)
     stealing = pricing.business_stealing(share, markets.nest, p.nest_growth)
     horizon = training.horizon_factor(
-        industry_growth, state.capability_growth.max(axis=-1, keepdims=True), p.discount, p.capability_decay
+        industry_growth,
+        state.capability_growth.max(axis=-1, keepdims=True),
+        p.discount,
+        p.capability_decay,
     )
-    plan = training.training_plan((flywheel * stealing * profit).sum(axis=-2), horizon, own, effective)
-    running = revenue.sum(axis=-2) - profit.sum(axis=-2) + p.small_firm_fixed_cost
+    plan = training.training_plan(total(flywheel * stealing * profit, axis=-2), horizon, own, effective)
+    running = total(revenue, axis=-2) - total(profit, axis=-2) + p.small_firm_fixed_cost
     outlay = (1.0 + p.training_staff_share) * plan + running
     return _Entrants(enters, own, efficiency, p.entry_funding_quarters * outlay)
 
@@ -179,9 +170,7 @@ def _enter(state: State, world: World, entrants: _Entrants, candidate: Counts) -
         return np.where(enters, np.take_along_axis(values, chosen, axis=-1), otherwise)
 
     own = pick(entrants.own, state.own_compute)
-    weight = compute_market.target_owner_weights(
-        state.capacity, state.rent, np.exp(world.affinity), p.owner_price_elasticity
-    )
+    weight = compute_market.first_choice(state.capacity, state.rent, np.exp(world.affinity), p.owner_price_elasticity)
     return replace(
         state,
         is_active=state.is_active | enters,
@@ -191,17 +180,11 @@ def _enter(state: State, world: World, entrants: _Entrants, candidate: Counts) -
         quarters_beyond=np.where(enters, 0, state.quarters_beyond),
         cash=pick(entrants.cash, state.cash),
         own_compute=own,
-        own_compute_history=np.where(
-            enters[..., None, :], own[..., None, :], state.own_compute_history
-        ),
+        own_compute_history=np.where(enters[..., None, :], own[..., None, :], state.own_compute_history),
         efficiency=pick(entrants.efficiency, state.efficiency),
-        log_strength=np.where(
-            enters[..., None, :], world.class_strength[:, [SME]], state.log_strength
-        ),
+        log_strength=np.where(enters[..., None, :], world.class_strength[:, [SME]], state.log_strength),
         owner_weight=np.where(enters[..., None, :], weight, state.owner_weight),
-        profit_growth=np.where(
-            enters, state.profit_growth.max(axis=-1, keepdims=True), state.profit_growth
-        ),
+        profit_growth=np.where(enters, state.profit_growth.max(axis=-1, keepdims=True), state.profit_growth),
         capability_growth=np.where(
             enters, state.capability_growth.max(axis=-1, keepdims=True), state.capability_growth
         ),

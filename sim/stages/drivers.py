@@ -25,15 +25,17 @@ def drive(world: World, period: int) -> Drivers:
         * settling_growth(period, p.captive_growth_start, p.captive_growth_end, p.captive_growth_time),
         investor_fund=p.investor_funding * _fund_growth(world, period),
         parent_fund=p.parent_funding * _fund_growth(world, period),
-        order_factor=world.initial_order_factor
-        ** halving(period - len(world.shipments) + 1, p.order_factor_half_life),
+        order_factor=world.initial_order_factor ** halving(period - len(world.shipments) + 1, p.order_factor_half_life),
     )
 
 
 def _fund_growth(world: World, period: int) -> float:
     p = world.parameters
     return settling_growth(
-        period, p.investor_funding_growth_start, p.investor_funding_growth_end, p.investor_funding_time
+        period,
+        p.investor_funding_growth_start,
+        p.investor_funding_growth_end,
+        p.investor_funding_time,
     )
 
 

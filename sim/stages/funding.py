@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sim.arrays import Array
+from sim.arrays import Array, total
 from sim.policies.levers import Rulebook
 from sim.state import Drivers, Funding, State
 from sim.submodels import funding, pricing, training
@@ -16,18 +16,20 @@ def fund(state: State, world: World, drivers: Drivers, rules: Rulebook) -> Fundi
     p = world.parameters
     open_frontier = released_frontier(state, world, rules)
     effective = np.where(
-        state.is_active, training.effective_compute(state.own_compute, open_frontier, p.open_discount), 0.0
+        state.is_active,
+        training.effective_compute(state.own_compute, open_frontier, p.open_discount),
+        0.0,
     )
     power = world.power_function.power(effective)
     gamma = world.power_function.elasticity(effective)
 
     funding_share, raised = _raise_equity(state, world, drivers, power, effective)
-    has_partner = world.partner_owner.sum(axis=0) > 0.0
+    has_partner = total(world.partner_owner, axis=0) > 0.0
     credit_share = p.partner_credit_share * np.minimum(rules.partner_credit, 1.0)[..., None]
     partner_credit = (credit_share * raised * has_partner)[..., None, :] * world.partner_owner
     parent_grant = (drivers.parent_fund * world.parent_weight * state.is_active)[..., None, :] * world.parent_owner
     grant = np.where(state.is_active, rules.grant, 0.0)
-    new_money = raised + parent_grant.sum(axis=-2) + grant
+    new_money = raised + total(parent_grant, axis=-2) + grant
 
     static = world.mechanisms.expectations == "static"
     horizon = training.horizon_factor(
@@ -38,7 +40,7 @@ def fund(state: State, world: World, drivers: Drivers, rules: Rulebook) -> Fundi
     )
     marginal_profit = marginal_profit_of_capability(state, world, gamma)
     own_plan = training.training_plan(marginal_profit, horizon, state.own_compute, effective)
-    limit = training.debt_limit(state.cash - state.debt, 4.0 * state.profit.sum(axis=-2), p.leverage)
+    limit = training.debt_limit(state.cash - state.debt, 4.0 * total(state.profit, axis=-2), p.leverage)
     plan = training.affordable(
         own_plan + p.earmark * new_money,
         state.cash + new_money,
@@ -75,12 +77,10 @@ def marginal_profit_of_capability(state: State, world: World, gamma: Array) -> A
     p = world.parameters
     flywheel = training.quality_elasticity(gamma, world.theta, p.serving_size_elasticity, p.substitution)
     stealing = pricing.business_stealing(state.target_share, state.nest, p.nest_growth)
-    return (flywheel * stealing * state.profit).sum(axis=-2)
+    return total(flywheel * stealing * state.profit, axis=-2)
 
 
-def _raise_equity(
-    state: State, world: World, drivers: Drivers, power: Array, effective: Array
-) -> tuple[Array, Array]:
+def _raise_equity(state: State, world: World, drivers: Drivers, power: Array, effective: Array) -> tuple[Array, Array]:
     p = world.parameters
     now = funding.industry_return(state.recent_profit, state.recent_outlay)
     start = funding.industry_return(world.initial.recent_profit, world.initial.recent_outlay)

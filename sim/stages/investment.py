@@ -7,15 +7,20 @@ from dataclasses import replace
 import numpy as np
 
 from sim.accounts import Flow
-from sim.arrays import Array, safe_ratio, shares
+from sim.arrays import Array, safe_ratio, shares, total
 from sim.policies.levers import Rulebook
 from sim.state import Accounts, Drivers, Investment, Markets, State
 from sim.submodels import investment, makers
-from sim.world.build import World
+from sim.world.build import World, user_cost_rate
 
 
 def invest(
-    state: State, world: World, drivers: Drivers, rules: Rulebook, markets: Markets, accounts: Accounts
+    state: State,
+    world: World,
+    drivers: Drivers,
+    rules: Rulebook,
+    markets: Markets,
+    accounts: Accounts,
 ) -> Investment:
     """Chips ordered, made, priced and delivered, and owners' money afterwards."""
     p = world.parameters
@@ -24,18 +29,16 @@ def invest(
         markets.floor,
         drivers.site_cost,
         p.utilisation,
-        p.cost_of_funds + p.chip_decay + p.value_decline,
+        user_cost_rate(p),
     )
     mean_value = investment.mean_value(value, state.capacity)
-    orders = investment.order_shares(
-        value, mean_value, state.capacity, drivers.order_factor, p.order_elasticity
-    )
+    orders = investment.order_shares(value, mean_value, state.capacity, drivers.order_factor, p.order_elasticity)
     shipments = _shipments(state, world, drivers, rules, mean_value)
     price = makers.chip_price(drivers.unit_cost, mean_value, p.maker_margin_floor, p.maker_bargaining)
     delivered = _deliver(world, orders, shipments)
 
-    chip_outlay = (delivered * price[..., None, :]).sum(axis=-1)
-    site_outlay = drivers.site_cost * delivered.sum(axis=-1)
+    chip_outlay = total(delivered * price[..., None, :])
+    site_outlay = drivers.site_cost * total(delivered)
     before = state.owner_cash + accounts.owner_income - chip_outlay - site_outlay
     equity = np.maximum(-before, 0.0)
     outlay = chip_outlay + site_outlay + markets.floor * markets.use
@@ -45,11 +48,11 @@ def invest(
     cost = drivers.unit_cost * shipments
     flows = (
         Flow("chips", "owners", "makers", chip_outlay, sales),
-        Flow("sites", "owners", "households", site_outlay, site_outlay.sum(axis=-1)),
-        Flow("chip production", "makers", "households", cost, cost.sum(axis=-1)),
-        Flow("makers' profits", "makers", "households", sales - cost, (sales - cost).sum(axis=-1)),
-        Flow("owners' equity", "households", "owners", equity.sum(axis=-1), equity),
-        Flow("owners' dividends", "owners", "households", dividends, dividends.sum(axis=-1)),
+        Flow("sites", "owners", "households", site_outlay, total(site_outlay)),
+        Flow("chip production", "makers", "households", cost, total(cost)),
+        Flow("makers' profits", "makers", "households", sales - cost, total(sales - cost)),
+        Flow("owners' equity", "households", "owners", total(equity), equity),
+        Flow("owners' dividends", "owners", "households", dividends, total(dividends)),
     )
     return Investment(
         value=value,
@@ -65,12 +68,10 @@ def invest(
     )
 
 
-def connect(
-    state: State, world: World, drivers: Drivers, accounts: Accounts, investment_: Investment
-) -> State:
+def connect(state: State, world: World, drivers: Drivers, accounts: Accounts, investment_: Investment) -> State:
     """The state with new chips in place and this quarter's money."""
     p = world.parameters
-    arrived = investment_.delivered.sum(axis=-1)
+    arrived = total(investment_.delivered)
     drift = p.captive_share_drift * (shares(state.capacity) - state.captive_share)
     return replace(
         state,
@@ -85,9 +86,7 @@ def connect(
     )
 
 
-def _shipments(
-    state: State, world: World, drivers: Drivers, rules: Rulebook, mean_value: Array
-) -> Array:
+def _shipments(state: State, world: World, drivers: Drivers, rules: Rulebook, mean_value: Array) -> Array:
     """Output of each maker: capacity, fewer when chips are worth less than they cost, and no more than the grid."""
     p = world.parameters
     made = (
@@ -99,20 +98,17 @@ def _shipments(
             p.capacity_response_low,
             p.capacity_response_high,
         )
-        * makers.demand_response(
-            drivers.unit_cost, mean_value, p.maker_margin_floor, p.shipment_value_exponent
-        )
+        * makers.demand_response(drivers.unit_cost, mean_value, p.maker_margin_floor, p.shipment_value_exponent)
     )
-    total = made.sum(axis=-1)
-    connected = np.minimum(safe_ratio(rules.grid_limit, total, otherwise=1.0), 1.0)
+    connected = np.minimum(safe_ratio(rules.grid_limit, total(made), otherwise=1.0), 1.0)
     return made * connected[..., None]
 
 
 def _deliver(world: World, orders: Array, shipments: Array) -> Array:
     """Chips of each maker to each owner; ``[..., owner, maker]``."""
-    is_merchant = world.captive_to.sum(axis=0) == 0.0
-    captive = (world.captive_to * shipments[..., None, :]).sum(axis=-1)
+    is_merchant = total(world.captive_to, axis=0) == 0.0
+    captive = total(world.captive_to * shipments[..., None, :])
     merchant_output = np.where(is_merchant, shipments, 0.0)
-    _, from_merchants = investment.allot(orders, captive, merchant_output.sum(axis=-1))
+    _, from_merchants = investment.allot(orders, captive, total(merchant_output))
     mix = shares(merchant_output)
     return world.captive_to * shipments[..., None, :] + from_merchants[..., None] * mix[..., None, :]

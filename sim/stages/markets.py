@@ -6,18 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim.arrays import Array, Counts, Flags, safe_ratio, shares
+from sim.arrays import Array, Counts, Flags, dot, safe_ratio, shares, total
 from sim.errors import ConvergenceError
 from sim.policies.levers import Rulebook
 from sim.state import Drivers, Funding, Markets, State
 from sim.submodels import compute_market, demand, energy, pricing
+from sim.submodels.compute_market import OwnerChoice
 from sim.world.build import World
 
-TOLERANCE = 1e-10
+TOLERANCE = 1e-9
 """Largest last step of a log rent, a share or a nest's share; residuals that follow are far below 1e-8."""
 
 MAX_SWEEPS = 500
-_FRESH_SWEEPS = 2
 _CAREFUL_AFTER = 40
 _CAREFUL_STEP = 0.5
 _LARGEST_RENT_STEP = 1.0
@@ -53,8 +53,7 @@ class _Problem:
 class _Sweep:
     """One evaluation of both markets at given rents and target shares."""
 
-    owner_target: Array
-    owner_weight: Array
+    choice: OwnerChoice
     user_rent: Array
     unit_cost: Array
     training: Array
@@ -92,7 +91,7 @@ def clear_markets(state: State, world: World, drivers: Drivers, rules: Rulebook,
         supply=problem.supply,
         captive_use=last.captive_use,
         use=last.demand,
-        owner_weight=last.owner_weight,
+        owner_weight=last.choice.weights,
         user_rent=last.user_rent,
         serving_need=np.where(is_active, problem.serving_need, 0.0),
         unit_cost=np.where(is_active, last.unit_cost, 0.0),
@@ -166,7 +165,7 @@ def _pose(state: State, world: World, drivers: Drivers, rules: Rulebook, funding
 def _solve(problem: _Problem, world: World, budget: Array, state: State) -> tuple[Array, Array, Array, Counts]:
     """Fixed point of ``_sweep``: log rents, target shares, nest shares and the number of sweeps.
 
-    Newton steps for rents (with the Jacobian of the first sweeps) and for shares. Each replicate stops by itself,
+    Newton steps for rents (with the Jacobian of the first sweep) and for shares. Each replicate stops by itself,
     whatever the others do.
     """
     log_rent = np.log(np.maximum(state.rent, problem.floor))
@@ -179,7 +178,7 @@ def _solve(problem: _Problem, world: World, budget: Array, state: State) -> tupl
     for sweep in range(1, MAX_SWEEPS + 1):
         rent = np.exp(y)
         new = _sweep(given, world, budget, rent, s, n)
-        if sweep <= _FRESH_SWEEPS:
+        if sweep == 1:
             response, jacobian = _responses(given, world, rent, new)
         pressure = np.log(np.maximum(new.demand, _TINY) / given.supply)
         log_floor = np.log(given.floor)
@@ -192,7 +191,7 @@ def _solve(problem: _Problem, world: World, budget: Array, state: State) -> tupl
         rent_step = np.clip(rent_step, -_LARGEST_RENT_STEP, _LARGEST_RENT_STEP)
         rent_step = np.maximum(rent_step, log_floor - y)
         share_step, nest_step = new.target_share - s, new.nest - n
-        foreseen_share, foreseen_nest = _foresee(given, world, new, response, rent_step)
+        foreseen_share, foreseen_nest = _foresee(world, new, response, rent_step)
         length = _CAREFUL_STEP if is_careful else 1.0
         y = y + length * rent_step
         s = np.maximum(s + length * (share_step + foreseen_share), 0.0)
@@ -225,40 +224,36 @@ def _responses(g: _Problem, world: World, rent: Array, at: _Sweep) -> tuple[Arra
     jacobian : array [..., owner, owner]
     """
     p = world.parameters
-    speed = (1.0 - p.cloud_loyalty) * p.owner_price_elasticity
-    response = compute_market.mean_rent_response(at.owner_weight, at.owner_target, rent, speed)
-    sales = at.revenue.sum(axis=-2)
+    response = compute_market.mean_rent_response(at.choice, rent, p.owner_price_elasticity)
+    sales = total(at.revenue, axis=-2)
     stealing = (
         g.switching[..., None]
         * (p.substitution - 1.0)
-        * safe_ratio((at.revenue * at.reply).sum(axis=-2), sales, otherwise=1.0)
+        * safe_ratio(total(at.revenue * at.reply, axis=-2), sales, otherwise=1.0)
     )
-    nest = safe_ratio((at.revenue * at.nest[..., None]).sum(axis=-2), sales)
+    nest = safe_ratio(total(at.revenue * at.nest[..., None], axis=-2), sales)
     growing = p.nest_growth * (p.substitution - 1.0) * (1.0 - nest)
     use = at.training + at.serving
     serving = safe_ratio(at.serving, use)
     jacobian = compute_market.demand_jacobian(
-        at.owner_weight,
-        at.owner_target,
+        at.choice,
         response,
         use,
         own_response=1.0 + serving * stealing,
         common_response=serving * (stealing - growing),
         sales_share=shares(sales),
         captive=at.captive_use,
-        speed=speed,
+        price_elasticity=p.owner_price_elasticity,
     )
     return response, jacobian / np.maximum(at.demand, _TINY)[..., None]
 
 
-def _foresee(
-    g: _Problem, world: World, at: _Sweep, response: Array, rent_step: Array
-) -> tuple[Array, Array]:
+def _foresee(world: World, at: _Sweep, response: Array, rent_step: Array) -> tuple[Array, Array]:
     """What a step of rents will do to shares and nests, to first order."""
     p = world.parameters
-    cost_change = (response * rent_step[..., :, None]).sum(axis=-2)
+    cost_change = dot(rent_step, response)
     share_change = pricing.cost_response(at.target_share, cost_change, at.reply, p.substitution)
-    mean_change = (at.target_share * cost_change[..., None, :]).sum(axis=-1)
+    mean_change = total(at.target_share * cost_change[..., None, :])
     nest_change = -at.nest * (1.0 - at.nest) * p.nest_growth * (p.substitution - 1.0) * mean_change
     return share_change, nest_change
 
@@ -269,9 +264,10 @@ def _sweep(g: _Problem, world: World, budget: Array, rent: Array, share: Array, 
     Customers follow the shares to which one Newton step on best replies leads: the same as ``share`` in equilibrium.
     """
     p = world.parameters
-    owner_target = compute_market.target_owner_weights(g.capacity, rent, g.appeal, p.owner_price_elasticity)
-    weight = compute_market.loyal_weights(g.last_weight, owner_target, p.cloud_loyalty)
-    user_rent = compute_market.mean_rent(weight, rent)
+    choice = compute_market.choose_owners(
+        g.capacity, rent, g.appeal, p.owner_price_elasticity, g.last_weight, p.cloud_loyalty
+    )
+    user_rent = choice.mean_rent(rent)
     user_cost = user_rent * (1.0 + g.compute_tax)
     cost = pricing.unit_cost(g.serving_need, user_cost, g.usage_tax)
 
@@ -282,18 +278,17 @@ def _sweep(g: _Problem, world: World, budget: Array, rent: Array, share: Array, 
     best_reply = demand.target_share(attraction)
     reply = pricing.reply(elasticity, p.substitution)
     target = np.maximum(share + pricing.newton_step(share, best_reply, reply), 0.0)
-    odds = demand.outside_odds(attraction.sum(axis=-1), world.initial_odds, p.nest_growth)
+    odds = demand.outside_odds(total(attraction), world.initial_odds, p.nest_growth)
     new_nest = demand.nest_share(odds)
     realised = demand.realised_share(g.staying, target)
     revenue = (budget * new_nest)[..., None] * realised
     quantity = revenue * per_money
 
     training = np.minimum(g.training_outlay / user_cost, g.training_cap)
-    serving = g.serving_need * quantity.sum(axis=-2)
+    serving = g.serving_need * total(quantity, axis=-2)
     captive = compute_market.captive_use(g.captive_outlay, rent, g.captive_tax)
     return _Sweep(
-        owner_target=owner_target,
-        owner_weight=weight,
+        choice=choice,
         user_rent=user_rent,
         unit_cost=cost,
         training=training,
@@ -309,5 +304,5 @@ def _sweep(g: _Problem, world: World, budget: Array, rent: Array, share: Array, 
         revenue=revenue,
         quantity=quantity,
         captive_use=captive,
-        demand=captive + compute_market.owner_demand(weight, training + serving),
+        demand=captive + choice.demand(training + serving),
     )

@@ -10,7 +10,11 @@ from sim.world.build import World
 
 
 def regulate(
-    policies: Sequence[Policy], observation: Observation, quarter: Quarter, world: World, n_replicates: int
+    policies: Sequence[Policy],
+    observation: Observation,
+    quarter: Quarter,
+    world: World,
+    n_replicates: int,
 ) -> Rulebook:
     """Ask every policy what it wants and combine the answers.
 

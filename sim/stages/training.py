@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from sim.arrays import Array, safe_ratio
+from sim.arrays import Array, safe_ratio, total
 from sim.luck import Luck
 from sim.policies.levers import Rulebook
 from sim.state import Funding, Markets, State
@@ -15,17 +15,27 @@ from sim.world.build import World
 
 
 def train(
-    state: State, world: World, rules: Rulebook, funding: Funding, markets: Markets, luck: Luck, period: int
+    state: State,
+    world: World,
+    rules: Rulebook,
+    funding: Funding,
+    markets: Markets,
+    luck: Luck,
+    period: int,
 ) -> State:
     """What firms know and can do at the end of the quarter."""
     p = world.parameters
     n_firms = state.cash.shape[-1]
     own = training.next_own_compute(
-        state.own_compute, state.efficiency, markets.training, rules.training_efficiency, p.capability_decay
+        state.own_compute,
+        state.efficiency,
+        markets.training,
+        rules.training_efficiency,
+        p.capability_decay,
     )
     shock = p.progress_shock * luck.normal("progress", period, n_firms)
     surprise = p.quality_shock * luck.normal("quality", period, n_firms)
-    quantity = markets.quantity.sum(axis=-2)
+    quantity = total(markets.quantity, axis=-2)
     moved = replace(
         state,
         own_compute=np.where(state.is_active, own, 0.0),
@@ -33,10 +43,14 @@ def train(
             [state.own_compute[..., None, :], state.own_compute_history[..., :-1, :]], axis=-2
         ),
         efficiency=np.where(
-            state.is_active, state.efficiency * np.exp(_progress(state, world, markets) + shock), state.efficiency
+            state.is_active,
+            state.efficiency * np.exp(_progress(state, world, markets) + shock),
+            state.efficiency,
         ),
         data=np.where(
-            state.is_active, knowledge.next_data(state.data, quantity, rules.data_portability, p.data_decay), 0.0
+            state.is_active,
+            knowledge.next_data(state.data, quantity, rules.data_portability, p.data_decay),
+            0.0,
         ),
         log_strength=knowledge.next_log_strength(
             state.log_strength, _class_mean(state, world), surprise, p.quality_persistence
@@ -49,8 +63,8 @@ def train(
         rent=markets.rent,
         owner_weight=markets.owner_weight,
         funding_share=funding.funding_share,
-        recent_profit=_remember(state.recent_profit, markets.profit.sum(axis=(-2, -1))),
-        recent_outlay=_remember(state.recent_outlay, (markets.user_rent * markets.training).sum(axis=-1)),
+        recent_profit=_remember(state.recent_profit, total(markets.profit, axis=(-2, -1))),
+        recent_outlay=_remember(state.recent_outlay, total(markets.user_rent * markets.training)),
     )
     return _expect(state, moved, world)
 
@@ -82,16 +96,14 @@ def _expect(before: State, after: State, world: World) -> State:
     Industry rates by default: own rates would trap a firm that once stopped training.
     """
     p = world.parameters
-    profit_before, profit_after = before.profit.sum(axis=-2), after.profit.sum(axis=-2)
+    profit_before, profit_after = total(before.profit, axis=-2), total(after.profit, axis=-2)
     lives = after.is_active & (before.own_compute > 0.0) & (after.own_compute > 0.0)
     weight = np.where(lives, profit_after, 0.0)
-    own_growth = np.log(
-        np.where(lives, after.own_compute, 1.0) / np.where(lives, before.own_compute, 1.0)
-    )
-    profit_total, last_total = profit_after.sum(axis=-1), profit_before.sum(axis=-1)
+    own_growth = np.log(np.where(lives, after.own_compute, 1.0) / np.where(lives, before.own_compute, 1.0))
+    profit_total, last_total = total(profit_after), total(profit_before)
     sells = (profit_total > 0.0) & (last_total > 0.0)
     industry_profit = np.log(np.where(sells, profit_total, 1.0) / np.where(sells, last_total, 1.0))
-    industry_own = safe_ratio((weight * own_growth).sum(axis=-1), weight.sum(axis=-1))
+    industry_own = safe_ratio(total(weight * own_growth), total(weight))
     profit_growth = np.broadcast_to(industry_profit[..., None], own_growth.shape)
     capability_growth = np.broadcast_to(industry_own[..., None], own_growth.shape)
     if world.mechanisms.growth_rates == "own":

@@ -2,48 +2,86 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import cached_property
+
 import numpy as np
 
-from sim.arrays import Array, Flags
+from sim.arrays import Array, Flags, dot, total
 
 
-def target_owner_weights(capacity: Array, rent: Array, appeal: Array, price_elasticity: float) -> Array:
-    """a*_ij proportional to K_j w_j^-sigma exp(affinity_ij) over the owners that sell to i.
+@dataclass(frozen=True)
+class OwnerChoice:
+    """Firms' weights over owners, a = l a_(t-1) + (1 - l) a*, kept as factors.
 
-    Capacity stands in the weight, so that splitting an owner in two changes nothing.
+    a*_ij is proportional to K_j w_j^-sigma exp(affinity_ij) over the owners that sell to i. Capacity stands in the
+    weight, so that splitting an owner in two changes nothing. Columns of a sum to one when those of a_(t-1) do.
 
     Parameters
     ----------
-    capacity, rent : array [..., owner]
-        K in M H100e and w in $bn per M H100e-quarter.
+    last : array [..., owner, firm]
+        a_(t-1).
     appeal : array [..., owner, firm]
         exp(affinity), zero where the owner does not sell to the firm.
-    price_elasticity : float
-        sigma.
-
-    Returns
-    -------
-    array [..., owner, firm]
-        Columns sum to one; a column of zeros where nobody sells to the firm.
+    pull : array [..., owner]
+        K_j w_j^-sigma.
+    total : array [..., firm]
+        Sum of pull x appeal over owners.
+    loyalty : float
+        l, weight of last quarter.
     """
-    pull = (capacity * rent**-price_elasticity)[..., :, None] * appeal
-    total = pull.sum(axis=-2, keepdims=True)
-    return pull / np.where(total > 0.0, total, 1.0)
+
+    last: Array
+    appeal: Array
+    pull: Array
+    total: Array
+    loyalty: float
+
+    def mean_rent(self, rent: Array) -> Array:
+        """w_i = sum_j a_ij w_j; ``[..., firm]``."""
+        return self.loyalty * dot(rent, self.last) + (1.0 - self.loyalty) * self.target_rent(rent)
+
+    def target_rent(self, rent: Array) -> Array:
+        """sum_j a*_ij w_j; ``[..., firm]``."""
+        return dot(self.pull * rent, self.appeal) / self.total
+
+    def demand(self, use: Array) -> Array:
+        """sum_i a_ij use_i; ``[..., owner]``, M H100e."""
+        moved = self.pull * dot(use / self.total, np.swapaxes(self.appeal, -1, -2))
+        return self.loyalty * dot(use, np.swapaxes(self.last, -1, -2)) + (1.0 - self.loyalty) * moved
+
+    @cached_property
+    def target(self) -> Array:
+        """a*; ``[..., owner, firm]``."""
+        return self.pull[..., :, None] * self.appeal / self.total[..., None, :]
+
+    @cached_property
+    def weights(self) -> Array:
+        """a; ``[..., owner, firm]``."""
+        return self.loyalty * self.last + (1.0 - self.loyalty) * self.target
 
 
-def loyal_weights(last: Array, target: Array, loyalty: float) -> Array:
-    """l a_(t-1) + (1 - l) a*; ``[..., owner, firm]``. Columns that summed to one still do."""
-    return loyalty * last + (1.0 - loyalty) * target
+def choose_owners(
+    capacity: Array,
+    rent: Array,
+    appeal: Array,
+    price_elasticity: float,
+    last: Array,
+    loyalty: float,
+) -> OwnerChoice:
+    """Firms' choice at rents ``[..., owner]``; see ``OwnerChoice``."""
+    pull = capacity * rent**-price_elasticity
+    return OwnerChoice(last, appeal, pull, dot(pull, appeal), loyalty)
 
 
-def mean_rent(weights: Array, rent: Array) -> Array:
-    """w_i = sum_j a_ij w_j; ``[..., firm]``."""
-    return (weights * rent[..., :, None]).sum(axis=-2)
+def first_choice(capacity: Array, rent: Array, appeal: Array, price_elasticity: float) -> Array:
+    """a*, the weights of firms that have no owners to be loyal to; ``[..., owner, firm]``.
 
-
-def owner_demand(weights: Array, use: Array) -> Array:
-    """sum_i a_ij use_i; ``[..., owner]``, M H100e."""
-    return (weights * use[..., None, :]).sum(axis=-1)
+    >>> weights = first_choice(np.array([1.0, 3.0]), np.ones(2), np.ones((2, 1)), 1.5)
+    >>> weights[:, 0]
+    array([0.25, 0.75])
+    """
+    return choose_owners(capacity, rent, appeal, price_elasticity, appeal, 0.0).target
 
 
 def captive_use(captive_outlay: Array, rent: Array, captive_tax: Array) -> Array:
@@ -62,33 +100,33 @@ def complementarity_residual(rent: Array, floor: Array, supply: Array, demand: A
     return np.minimum((rent - floor) / rent, (supply - demand) / supply)
 
 
-def mean_rent_response(weights: Array, target: Array, rent: Array, speed: float) -> Array:
+def mean_rent_response(choice: OwnerChoice, rent: Array, price_elasticity: float) -> Array:
     """d ln w_i / d ln w_k, firms shifting between owners included; ``[..., owner, firm]``.
 
     Parameters
     ----------
-    weights, target : array [..., owner, firm]
-        a and a*.
+    choice : OwnerChoice
+        At ``rent``.
     rent : array [..., owner]
         w.
-    speed : float
-        (1 - loyalty) sigma, how fast firms shift between owners.
+    price_elasticity : float
+        sigma.
     """
-    mean, target_mean = mean_rent(weights, rent), mean_rent(target, rent)
+    speed = (1.0 - choice.loyalty) * price_elasticity
     own = rent[..., :, None]
-    return (weights * own - speed * target * (own - target_mean[..., None, :])) / mean[..., None, :]
+    shift = choice.target * (own - choice.target_rent(rent)[..., None, :])
+    return (choice.weights * own - speed * shift) / choice.mean_rent(rent)[..., None, :]
 
 
 def demand_jacobian(
-    weights: Array,
-    target: Array,
+    choice: OwnerChoice,
     response: Array,
     use: Array,
     own_response: Array,
     common_response: Array,
     sales_share: Array,
     captive: Array,
-    speed: float,
+    price_elasticity: float,
 ) -> Array:
     """d demand_j / d ln w_k; ``[..., owner, owner]``, M H100e.
 
@@ -97,22 +135,27 @@ def demand_jacobian(
 
     Parameters
     ----------
-    weights, target, response : array [..., owner, firm]
-        a, a* and ``mean_rent_response``.
+    choice : OwnerChoice
+        At the rents in question.
+    response : array [..., owner, firm]
+        From ``mean_rent_response``.
     use, own_response, common_response, sales_share : array [..., firm]
         Compute used, its responses to the firm's own and to the market's mean rent, and shares of sales.
     captive : array [..., owner]
         Captive use.
-    speed : float
-        (1 - loyalty) sigma.
+    price_elasticity : float
+        sigma.
     """
-    market_response = (response * sales_share[..., None, :]).sum(axis=-1)
+    speed = (1.0 - choice.loyalty) * price_elasticity
+    target = choice.target
     shifted = target * use[..., None, :]
-    level = captive + speed * shifted.sum(axis=-1)
-    common = (weights * (use * common_response)[..., None, :]).sum(axis=-1)
+    level = captive + speed * total(shifted)
+    own = choice.weights * (use * own_response)[..., None, :]
+    common = choice.demand(use * common_response)
+    market_response = dot(sales_share, np.swapaxes(response, -1, -2))
     jacobian: Array = (
         speed * (shifted @ np.swapaxes(target, -1, -2))
-        - (weights * (use * own_response)[..., None, :]) @ np.swapaxes(response, -1, -2)
+        - own @ np.swapaxes(response, -1, -2)
         + common[..., :, None] * market_response[..., None, :]
         - np.eye(captive.shape[-1]) * level[..., None]
     )

@@ -6,11 +6,16 @@ the AI nest competes with everything else in a sector's budget, and shares are e
 
 from __future__ import annotations
 
-from sim.arrays import Array, shares
+from sim.arrays import Array, shares, total
 
 
 def attraction_before_price(
-    strength: Array, power: Array, data: Array, theta: Array, data_elasticity: Array, data_reference: float
+    strength: Array,
+    power: Array,
+    data: Array,
+    theta: Array,
+    data_elasticity: Array,
+    data_reference: float,
 ) -> Array:
     """xi P^theta (1 + D / D_ref)^psi.
 
@@ -69,11 +74,15 @@ def realised_share(staying: Array, target: Array) -> Array:
     array [..., sector, firm]
         Sums to one over firms whenever ``target`` does.
     """
-    return staying + (1.0 - staying.sum(axis=-1, keepdims=True)) * target
+    return staying + (1.0 - total(staying, keepdims=True)) * target
 
 
 def consumer_gain(
-    budget: Array, odds: Array, odds_reference: Array | float, nest_growth: float, substitution: float
+    budget: Array,
+    odds: Array,
+    odds_reference: Array | float,
+    nest_growth: float,
+    substitution: float,
 ) -> Array:
     """Saving at fixed budgets against a reference, $bn per quarter.
 
@@ -91,4 +100,4 @@ def consumer_gain(
     """
     exponent = 1.0 / (nest_growth * (substitution - 1.0))
     saving = budget * (1.0 - ((1.0 + odds_reference) / (1.0 + odds)) ** exponent)
-    return saving.sum(axis=-1)
+    return total(saving)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sim.arrays import Array, Counts, Flags
+from sim.arrays import Array, Counts, Flags, total
 
 
 def firm_value(profit: Array, expected_growth: Array, cost_of_funds: float, hazard: float, growth_high: float) -> Array:
@@ -45,5 +45,5 @@ def assign_slots(enters: Flags, is_free: Flags) -> tuple[Counts, Counts]:
     taken = is_free & (slot_rank < n_enter)
     in_range = np.clip(slot_rank, 0, enters.shape[-1] - 1)
     candidate = np.where(taken, np.take_along_axis(candidate_order, in_range, axis=-1), -1)
-    refused = np.maximum(n_enter[..., 0] - is_free.sum(axis=-1), 0)
+    refused = np.maximum(n_enter[..., 0] - total(is_free), 0)
     return candidate, refused

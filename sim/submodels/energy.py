@@ -6,7 +6,13 @@ from sim import units
 from sim.arrays import Array
 
 
-def floor_cost(kilowatt: float, electricity_price: float, intensity: float, carbon_price: Array, operations: float) -> Array:
+def floor_cost(
+    kilowatt: float,
+    electricity_price: float,
+    intensity: float,
+    carbon_price: Array,
+    operations: float,
+) -> Array:
     """Running cost below which an owner leaves chips idle, $bn per M H100e-quarter; ``[...]``.
 
     Parameters

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sim.arrays import Array, Flags, safe_ratio, shares
+from sim.arrays import Array, Flags, safe_ratio, shares, total
 
 
 def investor_fund(path: float, relative_return: Array, elasticity: float, low: float, high: float) -> Array:
@@ -14,7 +14,7 @@ def investor_fund(path: float, relative_return: Array, elasticity: float, low: f
 
 def industry_return(profit: Array, outlay: Array) -> Array:
     """Operating profit over training outlay, both summed over the last axis (four quarters)."""
-    return safe_ratio(profit.sum(axis=-1), outlay.sum(axis=-1), otherwise=1.0)
+    return safe_ratio(total(profit), total(outlay), otherwise=1.0)
 
 
 def contest_shares(power: Array, own: Array, effective: Array, is_eligible: Flags, exponent: float) -> Array:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sim.arrays import Array, safe_ratio, shares
+from sim.arrays import Array, safe_ratio, shares, total
 
 
 def chip_value(rent: Array, floor: Array, site_cost: float, utilisation: float, user_cost_rate: float) -> Array:
@@ -17,7 +17,7 @@ def chip_value(rent: Array, floor: Array, site_cost: float, utilisation: float, 
 
 def mean_value(value: Array, capacity: Array) -> Array:
     """Capacity-weighted mean of the positive values; ``[...]``."""
-    return safe_ratio((np.maximum(value, 0.0) * capacity).sum(axis=-1), capacity.sum(axis=-1))
+    return safe_ratio(total(np.maximum(value, 0.0) * capacity), total(capacity))
 
 
 def order_shares(value: Array, mean: Array, capacity: Array, order_factor: Array, elasticity: float) -> Array:
@@ -48,8 +48,8 @@ def allot(orders: Array, captive_output: Array, merchant_output: Array) -> tuple
     >>> allot(np.array([0.5, 0.5]), np.array([2.0, 0.0]), np.array(8.0))[0]
     array([5., 5.])
     """
-    total = merchant_output + captive_output.sum(axis=-1)
-    wanted = np.maximum(orders * total[..., None] - captive_output, 0.0)
+    output = merchant_output + total(captive_output)
+    wanted = np.maximum(orders * output[..., None] - captive_output, 0.0)
     merchant_delivered = shares(wanted) * merchant_output[..., None]
     return captive_output + merchant_delivered, merchant_delivered
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sim.arrays import Array, Flags, best_other
+from sim.arrays import Array, Flags, best_other, total
 
 
 def research_effort(compute: Array) -> Array:
@@ -35,12 +35,13 @@ def imitation_gap(log_efficiency: Array, is_active: Flags, neighbours: Flags | N
 
 def progress(effort: Array, speed: float, floor: float, exponent: float) -> Array:
     """g_A (floor + (1 - floor) effort^nu), log per quarter; ``[..., firm]``."""
-    return speed * (floor + (1.0 - floor) * effort**exponent)
+    growth: Array = speed * (floor + (1.0 - floor) * effort**exponent)
+    return growth
 
 
 def next_data(data: Array, quantity: Array, portability: Array, decay: float) -> Array:
     """D' = (1 - delta_D) D + own + portability x (industry - own); ``[..., firm]``, $bn of initial prices."""
-    industry = quantity.sum(axis=-1, keepdims=True)
+    industry = total(quantity, keepdims=True)
     return (1.0 - decay) * data + quantity + portability[..., None] * (industry - quantity)
 
 

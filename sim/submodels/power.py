@@ -9,6 +9,8 @@ import numpy as np
 
 from sim.arrays import Array
 
+LN_2 = float(np.log(2.0))
+
 
 class PowerFunction(Protocol):
     """What every family offers: increasing, zero at zero, one at the reference."""
@@ -44,7 +46,8 @@ class PowerLaw:
 
     def power(self, effective_compute: Array) -> Array:
         """AI power."""
-        return (effective_compute / self.reference) ** self.gamma
+        power: Array = (effective_compute / self.reference) ** self.gamma
+        return power
 
     def elasticity(self, effective_compute: Array) -> Array:
         """The exponent, everywhere."""
@@ -70,7 +73,7 @@ class Logarithmic:
 
     def power(self, effective_compute: Array) -> Array:
         """AI power."""
-        return np.log1p(effective_compute / self.reference) / np.log(2.0)
+        return np.log1p(effective_compute / self.reference) / LN_2
 
     def elasticity(self, effective_compute: Array) -> Array:
         """x / ((1 + x) ln(1 + x)) with x = E / E0; 1 in the limit of no compute."""

@@ -6,7 +6,7 @@ elasticity falls with its share. All shapes are ``[..., sector, firm]`` unless s
 
 from __future__ import annotations
 
-from sim.arrays import Array
+from sim.arrays import Array, total
 
 
 def demand_elasticity(joint_share: Array, nest: Array, substitution: float, nest_growth: float) -> Array:
@@ -44,7 +44,11 @@ def markup(elasticity: Array) -> Array:
 
 
 def serving_need(
-    power: Array, efficiency: Array, serving_need_reference: float, size_elasticity: float, algorithm_elasticity: float
+    power: Array,
+    efficiency: Array,
+    serving_need_reference: float,
+    size_elasticity: float,
+    algorithm_elasticity: float,
 ) -> Array:
     """Compute per unit sold, kappa = kappa_0 P^chi / A^iota; ``[..., firm]``, M H100e-quarters per unit.
 
@@ -107,5 +111,5 @@ def cost_response(share: Array, cost_change: Array, answer: Array, substitution:
 
 def _mutual(share: Array, push: Array, answer: Array) -> Array:
     """Changes of shares that sum to nothing when a ``push`` to each is met by everyone's mark-up."""
-    total = (answer * push).sum(axis=-1, keepdims=True) / (answer * share).sum(axis=-1, keepdims=True)
-    return answer * (push - share * total)
+    common = total(answer * push, keepdims=True) / total(answer * share, keepdims=True)
+    return answer * (push - share * common)

@@ -10,18 +10,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
-from scipy.special import ndtri
 
-from sim.arrays import Array, Flags, safe_ratio, shares
+from sim.arrays import Array, Flags, dot, safe_ratio, shares, total
 from sim.errors import WorldError
 from sim.luck import Luck
 from sim.parameters import DATA, Parameters
+from sim.quarters import QUARTERS_PER_YEAR
 from sim.state import FIRM_CLASSES, LAB, SME, State
 from sim.submodels import compute_market, demand, energy, investment, makers, pricing, training
 from sim.submodels.power import PowerFunction, power_function
+from sim.world.firms import Firms, lay_out_firms
+from sim.world.links import MakerTies, affinities, column, maker_ties, payers
+from sim.world.network import knowledge_network
 from sim.world.tables import Actors, merge_actors, read_population, read_shipments
 
 WORLD_SEED = 0
@@ -53,6 +56,7 @@ class WorldSpec:
     makers: Sequence[Mapping[str, Any]] = ()
     family: str = "power"
     mechanisms: Mechanisms = field(default_factory=Mechanisms)
+    knowledge: str = "complete"
     folder: Path = DATA
 
 
@@ -67,6 +71,10 @@ class World:
     maker_names: tuple[str, ...]
     sector_names: tuple[str, ...]
     power_function: PowerFunction
+    power_reference: float
+    """Effective compute with power 1, M H100e-quarters."""
+    mean_theta: float
+    """Elasticity of attraction to power in a sector of relative elasticity 1."""
     theta: Array
     """[sector] elasticity of attraction to power."""
     data_elasticity: Array
@@ -131,32 +139,70 @@ class World:
         gamma = float(self.power_function.elasticity(np.array([self.power_reference]))[0])
         return gamma * (self.mean_theta - p.serving_size_elasticity * (p.substitution - 1.0))
 
-    mean_theta: float = 0.0
-    """Elasticity of attraction to power in a sector of relative elasticity 1."""
-    power_reference: float = 1.0
-    """Effective compute with power 1, M H100e-quarters."""
-
     def initial_state(self, n_replicates: int) -> State:
         """The first state, repeated along a leading replicate axis."""
         arrays = {f.name: getattr(self.initial, f.name) for f in fields(State)}
         return State(**{name: np.repeat(array[None], n_replicates, axis=0) for name, array in arrays.items()})
 
 
-@dataclass(frozen=True)
-class _Firms:
-    """Initial firms as arrays; ``[firm]`` over all slots, empty ones zero."""
+class _Tables(NamedTuple):
+    """The tables of a world with a scenario's changes."""
 
-    names: tuple[str, ...]
-    is_active: Flags
-    is_entry_slot: Flags
-    firm_class: Array
-    is_open: Flags
-    compute: Array
+    shipped_firms: tuple[str, ...]
+    firms: Actors
+    owners: Actors
+    makers: Actors
+    sectors: Actors
+
+
+class _Sales(NamedTuple):
+    """Who sells what at the start; ``[sector, firm]`` and ``[sector]``."""
+
+    budget_share: Array
+    nest: Array
     revenue: Array
-    anticipated: Array
-    efficiency: Array
-    investor_weight: Array
-    parent_weight: Array
+    share: Array
+    target: Array
+    elasticity: Array
+    profit: Array
+    leader: int
+
+
+class _Capability(NamedTuple):
+    """What firms can do at the start; ``[firm]``."""
+
+    training: Array
+    used: Array
+    own: Array
+    history: Array
+    reference: float
+    function: PowerFunction
+    power: Array
+
+
+class _Appeal(NamedTuple):
+    """Why customers choose as they do at the start."""
+
+    mean_theta: float
+    theta: Array
+    data_elasticity: Array
+    data: Array
+    data_reference: float
+    need_reference: float
+    log_strength: Array
+    class_strength: Array
+
+
+class _Supply(NamedTuple):
+    """Who owns and makes chips at the start; ``[owner]``, ``[owner, firm]`` and ``[maker]``."""
+
+    affinity: Array
+    capacity: Array
+    rent: Array
+    owner_weight: Array
+    captive: Array
+    price_cost: Array
+    ties: MakerTies
 
 
 def build(spec: WorldSpec | None = None) -> World:
@@ -174,213 +220,229 @@ def build(spec: WorldSpec | None = None) -> World:
     """
     spec = spec or WorldSpec()
     p = Parameters.from_table(spec.parameters)
-    if p.nest_growth * (p.substitution - 1.0) < _LEAST_OUTER_ELASTICITY:
-        message = (
-            f"nest_growth x (substitution - 1) = {p.nest_growth * (p.substitution - 1.0):.3g} is below "
-            f"{_LEAST_OUTER_ELASTICITY}: a monopolist's price would have no bound; raise nest_growth"
-        )
-        raise WorldError(message)
-    firm_table = merge_actors(read_population("firms", spec.folder), spec.firms)
-    shipped = tuple(read_population("firms", spec.folder))
-    owner_table = merge_actors(read_population("owners", spec.folder), spec.owners)
-    maker_table = merge_actors(read_population("makers", spec.folder), spec.makers)
-    sector_table = read_population("sectors", spec.folder)
-
-    firms = _lay_out_firms(firm_table, shipped, p)
-    sectors = tuple(sector_table)
-    budget_share = shares(_column(sector_table, "budget_share"))
-    quarterly_revenue = firms.revenue / 4.0
-    sector_revenue = quarterly_revenue.sum() * shares(budget_share * _column(sector_table, "adoption"))
-    nest = sector_revenue / (p.budget_total * budget_share)
-    _require_room(nest, sectors)
-    taste = np.exp(p.sector_strength_dispersion * _sector_taste(firms.names, len(sectors)))
-    revenue = _rake(quarterly_revenue * taste, sector_revenue, quarterly_revenue)
-    wanted = quarterly_revenue * firms.anticipated
-    wanted = wanted * (quarterly_revenue.sum() / wanted.sum())
-    target = _rake(wanted * taste, sector_revenue, wanted) / sector_revenue[:, None]
-    leader = int(wanted.argmax())
-
-    elasticity = pricing.demand_elasticity(target, nest, p.substitution, p.nest_growth)
-    kept = 1.0 - p.operating_cost_share
-    profit = kept * revenue / elasticity
-    serving = (kept * revenue - profit).sum(axis=0) / p.rent_initial
-    train = np.maximum(firms.compute - serving, p.initial_training_share * firms.compute)
-    used = np.where(firms.is_active, train + serving, 0.0)
-    own = firms.efficiency * train / (np.expm1(p.initial_capability_growth) + p.capability_decay)
-    lags = np.arange(1, p.open_release_delay + 1)
-    history = own * np.exp(-p.initial_capability_growth * lags)[:, None]
-    effective = training.effective_compute(
-        own, training.open_frontier_of_others(history[-1], firms.is_open & firms.is_active), p.open_discount
-    )
-    effective = np.where(firms.is_active, effective, 0.0)
-    reference = float(effective[leader])
-    function = power_function(spec.family, reference, p.gamma)
-    power = function.power(effective)
-
-    mean_theta = _theta(spec, p, float(function.elasticity(effective[[leader]])[0]))
-    theta = mean_theta * _column(sector_table, "quality_elasticity")
-    psi = p.data_elasticity * _column(sector_table, "data_elasticity")
-    need_reference = _serving_need_reference(p, elasticity[:, leader], float(firms.efficiency[leader]))
-    need = pricing.serving_need(
-        power, firms.efficiency, need_reference, p.serving_size_elasticity, p.serving_algorithm_elasticity
-    )
-    price = pricing.price(need * p.rent_initial, np.full(len(need), p.operating_cost_share), elasticity)
-    data = safe_ratio(revenue, price).sum(axis=0) / p.data_decay
-    data_reference = float(data[leader])
-    without_strength = demand.attraction_before_price(np.ones_like(price), power, data, theta, psi, data_reference)
-    present = firms.is_active & (target > 0.0)
-    log_strength = np.log(
-        np.where(present, target, 1.0) * np.where(present, price, 1.0) ** (p.substitution - 1.0)
-        / np.where(present, without_strength, 1.0)
-    )
-    class_strength = _class_strength(log_strength, firms)
-    log_strength = np.where(present, log_strength, class_strength[:, [SME]])
-
-    owner_names = tuple(owner_table)
-    affinity = _affinity(firm_table, owner_table, firms, p)
-    capacity = p.world_stock * shares(_column(owner_table, "stock_share"))
-    rent = np.full(len(owner_names), p.rent_initial)
-    owner_weight = compute_market.target_owner_weights(capacity, rent, np.exp(affinity), p.owner_price_elasticity)
-    captive = p.rent_initial * (p.utilisation * capacity - compute_market.owner_demand(owner_weight, used))
-    _require_captive(captive, owner_names)
-
-    relative_cost, flow_share, captive_to = _makers(maker_table, owner_names)
-    floor = energy.floor_cost(
-        p.power_per_h100e * p.pue, p.electricity_price, p.grid_intensity, np.zeros(()), p.owner_floor_operations
-    )
-    user_cost_rate = p.cost_of_funds + p.chip_decay + p.value_decline
-    value = investment.chip_value(rent, floor, p.site_cost, p.utilisation, user_cost_rate)
-    unit_cost = p.merchant_cost * relative_cost
-    chip_price = makers.chip_price(
-        unit_cost, investment.mean_value(value, capacity), p.maker_margin_floor, p.maker_bargaining
-    )
-    parent_owner, partner_owner = _payers(firm_table, owner_names, firms)
-
-    n_firms = len(firms.names)
-    integers = np.zeros(n_firms, dtype=np.int64)
-    initial = State(
-        is_active=firms.is_active,
-        generation=integers,
-        firm_class=firms.firm_class.astype(np.int64),
-        is_open=firms.is_open,
-        age=integers,
-        quarters_beyond=integers,
-        cash=np.where(
-            firms.is_active,
-            p.initial_cash_quarters * firms.compute * p.rent_initial
-            + np.where(firms.firm_class == SME, p.small_firm_cash, 0.0),
-            0.0,
-        ),
-        debt=np.zeros(n_firms),
-        own_compute=own,
-        own_compute_history=history,
-        efficiency=firms.efficiency,
-        data=data,
-        log_strength=log_strength,
-        share=revenue / sector_revenue[:, None],
-        target_share=target,
-        profit=profit,
-        owner_weight=owner_weight,
-        funding_share=shares(firms.investor_weight),
-        profit_growth=np.full(n_firms, p.initial_profit_growth),
-        capability_growth=np.full(n_firms, p.initial_capability_growth),
-        nest=nest,
-        capacity=capacity,
-        chips_bought=capacity,
-        rent=rent,
-        captive_share=shares(captive),
-        owner_cash=np.zeros(len(owner_names)),
-        chips_sold=p.world_stock * shares(_column(maker_table, "stock_share")),
-        price_cost=chip_price / unit_cost,
-        recent_profit=np.full(RETURN_WINDOW, profit.sum()),
-        recent_outlay=np.full(RETURN_WINDOW, (train * firms.is_active).sum() * p.rent_initial),
-        fund_committed=np.zeros(()),
-        government_cash=np.zeros(()),
-        household_cash=np.zeros(()),
-    )
+    _require_bounded_price(p)
+    tables = _read(spec)
+    firms = lay_out_firms(tables.firms, tables.shipped_firms, p)
+    sales = _open_sales(firms, tables.sectors, p)
+    capability = _open_capability(firms, sales, spec, p)
+    appeal = _open_appeal(firms, sales, capability, tables.sectors, spec, p)
+    supply = _open_supply(tables, firms, capability, p)
+    parent_owner, partner_owner = payers(tables.firms, tuple(tables.owners), firms)
     return World(
         parameters=p,
         mechanisms=spec.mechanisms,
         firm_names=firms.names,
-        owner_names=owner_names,
-        maker_names=tuple(maker_table),
-        sector_names=sectors,
-        power_function=function,
-        theta=theta,
-        data_elasticity=psi,
-        data_reference=data_reference,
-        serving_need_reference=need_reference,
-        budget_share=budget_share,
-        initial_odds=nest / (1.0 - nest),
-        class_strength=class_strength,
-        affinity=affinity,
-        is_seller=np.array([owner["business"] != "own" for owner in owner_table.values()]),
+        owner_names=tuple(tables.owners),
+        maker_names=tuple(tables.makers),
+        sector_names=tuple(tables.sectors),
+        power_function=capability.function,
+        power_reference=capability.reference,
+        mean_theta=appeal.mean_theta,
+        theta=appeal.theta,
+        data_elasticity=appeal.data_elasticity,
+        data_reference=appeal.data_reference,
+        serving_need_reference=appeal.need_reference,
+        budget_share=sales.budget_share,
+        initial_odds=sales.nest / (1.0 - sales.nest),
+        class_strength=appeal.class_strength,
+        affinity=supply.affinity,
+        is_seller=np.array([owner["business"] != "own" for owner in tables.owners.values()]),
         parent_weight=shares(firms.parent_weight),
         parent_owner=parent_owner,
         partner_owner=partner_owner,
         is_investor_funded=firms.parent_weight == 0.0,
         is_entry_slot=firms.is_entry_slot,
-        initial_order_factor=_column(owner_table, "order_factor", 1.0),
-        relative_cost=relative_cost,
-        flow_share=flow_share,
-        captive_to=captive_to,
+        initial_order_factor=column(tables.owners, "order_factor", 1.0),
+        relative_cost=supply.ties.relative_cost,
+        flow_share=supply.ties.flow_share,
+        captive_to=supply.ties.captive_to,
         shipments=read_shipments(spec.folder),
-        initial_captive_outlay=float(captive.sum()),
-        initial_price_cost=chip_price / unit_cost,
-        neighbours=None,
-        initial=initial,
+        initial_captive_outlay=float(supply.captive.sum()),
+        initial_price_cost=supply.price_cost,
+        neighbours=knowledge_network(spec.knowledge, firms),
+        initial=_first_state(firms, sales, capability, appeal, supply, tables, p),
+    )
+
+
+def _read(spec: WorldSpec) -> _Tables:
+    shipped = read_population("firms", spec.folder)
+    return _Tables(
+        shipped_firms=tuple(shipped),
+        firms=merge_actors(shipped, spec.firms),
+        owners=merge_actors(read_population("owners", spec.folder), spec.owners),
+        makers=merge_actors(read_population("makers", spec.folder), spec.makers),
+        sectors=read_population("sectors", spec.folder),
+    )
+
+
+def _open_sales(firms: Firms, sectors: Actors, p: Parameters) -> _Sales:
+    """Firms' revenue and target shares by sector: firms' and sectors' totals are facts, tastes are drawn once."""
+    budget_share = shares(column(sectors, "budget_share"))
+    firm_revenue = firms.revenue / QUARTERS_PER_YEAR
+    sector_revenue = firm_revenue.sum() * shares(budget_share * column(sectors, "adoption"))
+    nest = sector_revenue / (p.budget_total * budget_share)
+    _require_room(nest, tuple(sectors))
+    taste = np.exp(p.sector_strength_dispersion * _sector_taste(firms.names, len(sectors)))
+    revenue = _rake(firm_revenue * taste, sector_revenue, firm_revenue)
+    wanted = shares(firm_revenue * firms.anticipated) * firm_revenue.sum()
+    target = _rake(wanted * taste, sector_revenue, wanted) / sector_revenue[:, None]
+    elasticity = pricing.demand_elasticity(target, nest, p.substitution, p.nest_growth)
+    return _Sales(
+        budget_share=budget_share,
+        nest=nest,
+        revenue=revenue,
+        share=revenue / sector_revenue[:, None],
+        target=target,
+        elasticity=elasticity,
+        profit=pricing.operating_profit(revenue, np.full(len(firm_revenue), p.operating_cost_share), elasticity),
+        leader=int(wanted.argmax()),
+    )
+
+
+def _open_capability(firms: Firms, sales: _Sales, spec: WorldSpec, p: Parameters) -> _Capability:
+    """Effective compute that the first quarter's training sustains, and the power it gives."""
+    kept = (1.0 - p.operating_cost_share) * sales.revenue
+    serving = total(kept - sales.profit, axis=0) / p.rent_initial
+    train = np.maximum(firms.compute - serving, p.initial_training_share * firms.compute)
+    own = firms.efficiency * train / (np.expm1(p.initial_capability_growth) + p.capability_decay)
+    lags = np.arange(1, p.open_release_delay + 1)
+    history = own * np.exp(-p.initial_capability_growth * lags)[:, None]
+    frontier = training.open_frontier_of_others(history[-1], firms.is_open & firms.is_active)
+    effective = np.where(firms.is_active, training.effective_compute(own, frontier, p.open_discount), 0.0)
+    reference = float(effective[sales.leader])
+    function = power_function(spec.family, reference, p.gamma)
+    return _Capability(
+        training=train,
+        used=np.where(firms.is_active, train + serving, 0.0),
+        own=own,
+        history=history,
+        reference=reference,
+        function=function,
+        power=function.power(effective),
+    )
+
+
+def _open_appeal(
+    firms: Firms, sales: _Sales, capability: _Capability, sectors: Actors, spec: WorldSpec, p: Parameters
+) -> _Appeal:
+    """Strengths xi that make customers choose the target shares at a leader's price of 1 in the first sector."""
+    leader = sales.leader
+    mean_theta = _theta(spec, p, float(capability.function.elasticity(np.array([capability.reference]))[0]))
+    theta = mean_theta * column(sectors, "quality_elasticity")
+    psi = p.data_elasticity * column(sectors, "data_elasticity")
+    need_reference = _serving_need_reference(p, sales.elasticity[:, leader], float(firms.efficiency[leader]))
+    need = pricing.serving_need(
+        capability.power,
+        firms.efficiency,
+        need_reference,
+        p.serving_size_elasticity,
+        p.serving_algorithm_elasticity,
+    )
+    price = pricing.price(need * p.rent_initial, np.full(len(need), p.operating_cost_share), sales.elasticity)
+    data = total(safe_ratio(sales.revenue, price), axis=0) / p.data_decay
+    data_reference = float(data[leader])
+    plain = demand.attraction_before_price(
+        np.ones_like(price), capability.power, data, theta, psi, data_reference
+    ) * safe_ratio(np.ones(()), price) ** (p.substitution - 1.0)
+    is_present = firms.is_active & (sales.target > 0.0)
+    log_strength = np.log(np.where(is_present, sales.target, 1.0) / np.where(is_present, plain, 1.0))
+    class_strength = _class_strength(log_strength, firms)
+    return _Appeal(
         mean_theta=mean_theta,
-        power_reference=reference,
+        theta=theta,
+        data_elasticity=psi,
+        data=data,
+        data_reference=data_reference,
+        need_reference=need_reference,
+        log_strength=np.where(is_present, log_strength, class_strength[:, [SME]]),
+        class_strength=class_strength,
     )
 
 
-def _column(table: Actors, attribute: str, default: float = 0.0) -> Array:
-    return np.array([float(actor.get(attribute, default)) for actor in table.values()])
+def _open_supply(tables: _Tables, firms: Firms, capability: _Capability, p: Parameters) -> _Supply:
+    """Owners' chips, what firms rent of them, captive outlay that clears the market, and the first chip price."""
+    owners = tuple(tables.owners)
+    affinity = affinities(tables.firms, tables.owners, firms, p)
+    capacity = p.world_stock * shares(column(tables.owners, "stock_share"))
+    rent = np.full(len(owners), p.rent_initial)
+    owner_weight = compute_market.first_choice(capacity, rent, np.exp(affinity), p.owner_price_elasticity)
+    captive = p.rent_initial * (p.utilisation * capacity - dot(capability.used, owner_weight.T))
+    _require_captive(captive, owners)
+    floor = energy.floor_cost(
+        p.power_per_h100e * p.pue, p.electricity_price, p.grid_intensity, np.zeros(()), p.owner_floor_operations
+    )
+    value = investment.chip_value(rent, floor, p.site_cost, p.utilisation, user_cost_rate(p))
+    ties = maker_ties(tables.makers, owners)
+    unit_cost = p.merchant_cost * ties.relative_cost
+    chip_price = makers.chip_price(
+        unit_cost, investment.mean_value(value, capacity), p.maker_margin_floor, p.maker_bargaining
+    )
+    return _Supply(affinity, capacity, rent, owner_weight, captive, chip_price / unit_cost, ties)
 
 
-def _lay_out_firms(table: Actors, shipped: Sequence[str], p: Parameters) -> _Firms:
-    """Give every firm a slot: the table's, small firms, room for entrants, then firms a scenario adds.
+def user_cost_rate(p: Parameters) -> float:
+    """Cost of funds, wear and falling prices of a chip, share of its value per quarter."""
+    return p.cost_of_funds + p.chip_decay + p.value_decline
 
-    Added firms come last so that they shift nobody else's luck.
-    """
-    small = [f"Small firm {k + 1}" for k in range(p.small_firms_initial)]
-    entrants = [f"Entrant {k + 1}" for k in range(p.entry_slots)]
-    added = [name for name in table if name not in shipped]
-    names = (*shipped, *small, *entrants, *added)
-    if len(set(names)) != len(names):
-        message = f"a firm's name is taken: {', '.join(sorted(n for n in added if n in small + entrants))}"
-        raise WorldError(message)
-    quantiles = ndtri((np.arange(p.small_firms_initial) + 0.5) / max(p.small_firms_initial, 1))
-    small_compute = p.small_firm_compute / 1e3 * np.exp(quantiles - 0.5)
-    small_revenue = p.small_firm_revenue * safe_ratio(small_compute, small_compute.mean(keepdims=True)) if small else []
 
-    def column(attribute: str, default: float, of_small: Sequence[float] | float, of_entrants: float) -> Array:
-        named = {name: float(table[name].get(attribute, default)) for name in table}
-        return np.array(
-            [named[name] for name in shipped]
-            + list(np.broadcast_to(of_small, len(small)))
-            + [of_entrants] * len(entrants)
-            + [named[name] for name in added]
+def _first_state(
+    firms: Firms,
+    sales: _Sales,
+    capability: _Capability,
+    appeal: _Appeal,
+    supply: _Supply,
+    tables: _Tables,
+    p: Parameters,
+) -> State:
+    n_firms = len(firms.names)
+    none = np.zeros(n_firms, dtype=np.int64)
+    reserve = np.where(firms.firm_class == SME, p.small_firm_cash, 0.0)
+    outlay = total(np.where(firms.is_active, capability.training, 0.0)) * p.rent_initial
+    return State(
+        is_active=firms.is_active,
+        generation=none,
+        firm_class=firms.firm_class,
+        is_open=firms.is_open,
+        age=none,
+        quarters_beyond=none,
+        cash=np.where(firms.is_active, p.initial_cash_quarters * firms.compute * p.rent_initial + reserve, 0.0),
+        debt=np.zeros(n_firms),
+        own_compute=capability.own,
+        own_compute_history=capability.history,
+        efficiency=firms.efficiency,
+        data=appeal.data,
+        log_strength=appeal.log_strength,
+        share=sales.share,
+        target_share=sales.target,
+        profit=sales.profit,
+        owner_weight=supply.owner_weight,
+        funding_share=shares(firms.investor_weight),
+        profit_growth=np.full(n_firms, p.initial_profit_growth),
+        capability_growth=np.full(n_firms, p.initial_capability_growth),
+        nest=sales.nest,
+        capacity=supply.capacity,
+        chips_bought=supply.capacity,
+        rent=supply.rent,
+        captive_share=shares(supply.captive),
+        owner_cash=np.zeros(len(supply.rent)),
+        chips_sold=p.world_stock * shares(column(tables.makers, "stock_share")),
+        price_cost=supply.price_cost,
+        recent_profit=np.full(RETURN_WINDOW, sales.profit.sum()),
+        recent_outlay=np.full(RETURN_WINDOW, outlay),
+        fund_committed=np.zeros(()),
+        government_cash=np.zeros(()),
+        household_cash=np.zeros(()),
+    )
+
+
+def _require_bounded_price(p: Parameters) -> None:
+    outer = p.nest_growth * (p.substitution - 1.0)
+    if outer < _LEAST_OUTER_ELASTICITY:
+        message = (
+            f"nest_growth x (substitution - 1) = {outer:.3g} is below {_LEAST_OUTER_ELASTICITY}: "
+            "a monopolist's price would have no bound; raise nest_growth"
         )
-
-    classes = {name: FIRM_CLASSES.index(table[name]["class"]) for name in table}
-    open_ = {name: table[name].get("weights") == "open" for name in table}
-    is_entrant = np.array([name in set(entrants) for name in names])
-    is_small = np.array([name in set(small) for name in names])
-    revenue = column("revenue", 0.0, small_revenue, 0.0)
-    return _Firms(
-        names=names,
-        is_active=~is_entrant,
-        is_entry_slot=is_small | is_entrant,
-        firm_class=np.array([classes.get(name, SME) for name in names]),
-        is_open=np.array([open_.get(name, is_small[slot] and slot % 2 == 0) for slot, name in enumerate(names)]),
-        compute=column("compute", 0.0, np.asarray(small_compute) * 1e3, 0.0) / 1e3,
-        revenue=np.where((revenue == 0.0) & ~is_entrant, p.initial_revenue_floor, revenue),
-        anticipated=column("anticipated_share_factor", 1.0, 1.0, 1.0),
-        efficiency=np.where(is_small | is_entrant, p.small_firm_efficiency, 1.0),
-        investor_weight=column("investor_weight", 0.0, 0.01, 0.0),
-        parent_weight=column("parent_weight", 0.0, 0.0, 0.0),
-    )
+        raise WorldError(message)
 
 
 def _sector_taste(names: Sequence[str], n_sectors: int) -> Array:
@@ -394,8 +456,8 @@ def _rake(seed: Array, rows: Array, columns: Array) -> Array:
     """Scale ``seed`` to given row and column sums (Deming and Stephan 1940)."""
     table = seed
     for _ in range(_RAKING_SWEEPS):
-        table = table * safe_ratio(rows, table.sum(axis=1))[:, None]
-        table = table * safe_ratio(columns, table.sum(axis=0))
+        table = table * safe_ratio(rows, total(table, axis=1))[:, None]
+        table = table * safe_ratio(columns, total(table, axis=0))
     return table
 
 
@@ -414,7 +476,7 @@ def _serving_need_reference(p: Parameters, leader_elasticity: Array, leader_effi
     return float(kept / (p.rent_initial * markup) * leader_efficiency**p.serving_algorithm_elasticity)
 
 
-def _class_strength(log_strength: Array, firms: _Firms) -> Array:
+def _class_strength(log_strength: Array, firms: Firms) -> Array:
     """Mean ln xi of each class; the upper quartile of labs, to which customers compare a lab."""
     columns = []
     for code in range(len(FIRM_CLASSES)):
@@ -423,75 +485,6 @@ def _class_strength(log_strength: Array, firms: _Firms) -> Array:
         upper = np.quantile(members, _LAB_QUANTILE, axis=1)
         columns.append(upper if code == LAB else members.mean(axis=1))
     return np.stack(columns, axis=1)
-
-
-def _links(actor: Mapping[str, Any], p: Parameters) -> dict[str, float]:
-    """Log odds by owner of one firm: its partners and its integrated owner."""
-    links = dict(actor.get("partners", {}))
-    if "integrated_owner" in actor:
-        links[actor["integrated_owner"]] = actor.get("integrated_affinity", p.affiliation_integrated)
-    return links
-
-
-def _affinity(firm_table: Actors, owner_table: Actors, firms: _Firms, p: Parameters) -> Array:
-    owners = tuple(owner_table)
-    affinity = np.zeros((len(owners), len(firms.names)))
-    linked = np.zeros(affinity.shape, dtype=bool)
-    integrated = np.zeros(affinity.shape, dtype=bool)
-    for slot, name in enumerate(firms.names):
-        actor = firm_table.get(name, {})
-        for owner, log_odds in _links(actor, p).items():
-            if owner not in owners:
-                message = f"firm {name!r} names the owner {owner!r}; owners are {', '.join(owners)}"
-                raise WorldError(message)
-            affinity[owners.index(owner), slot] = log_odds
-            linked[owners.index(owner), slot] = True
-            integrated[owners.index(owner), slot] = actor.get("integrated_owner") == owner
-    sells_to = np.array([owner["sells_to"] for owner in owner_table.values()])[:, None]
-    may_rent = (sells_to == "all") | ((sells_to == "affiliates") & linked) | ((sells_to == "own") & integrated)
-    stranded = [name for slot, name in enumerate(firms.names) if not may_rent[:, slot].any()]
-    if stranded:
-        message = f"no owner sells compute to {', '.join(stranded)}; at least one owner must have sells_to: all"
-        raise WorldError(message)
-    return np.where(may_rent, affinity, -np.inf)
-
-
-def _payers(firm_table: Actors, owners: Sequence[str], firms: _Firms) -> tuple[Array, Array]:
-    """Who pays parents' grants, and how partners split compute credits; ``[owner, firm]`` each."""
-    parent = np.zeros((len(owners), len(firms.names)))
-    partner = np.zeros_like(parent)
-    for slot, name in enumerate(firms.names):
-        actor = firm_table.get(name, {})
-        partners = list(actor.get("partners", {}))
-        for owner in partners:
-            partner[owners.index(owner), slot] = 1.0 / len(partners)
-        payer = actor.get("integrated_owner", partners[0] if partners else None)
-        if payer is not None:
-            parent[owners.index(payer), slot] = 1.0
-        elif firms.parent_weight[slot] > 0.0:
-            message = f"firm {name!r} has a parent_weight but no integrated_owner or partner that could pay"
-            raise WorldError(message)
-    return parent, partner
-
-
-def _makers(table: Actors, owners: Sequence[str]) -> tuple[Array, Array, Array]:
-    cost_share = _column(table, "unit_cost_share", 1.0)
-    flow_share = shares(_column(table, "flow_share"))
-    is_merchant = np.array(["captive_to" not in maker for maker in table.values()])
-    if not is_merchant.any():
-        message = "every chip maker is captive; at least one must be a merchant"
-        raise WorldError(message)
-    leading = int(np.where(is_merchant, flow_share, -1.0).argmax())
-    captive_to = np.zeros((len(owners), len(table)))
-    for column, (name, maker) in enumerate(table.items()):
-        owner = maker.get("captive_to")
-        if owner is None:
-            continue
-        if owner not in owners:
-            message = f"maker {name!r} is captive to {owner!r}; owners are {', '.join(owners)}"
-            raise WorldError(message)
-        captive_to[owners.index(owner), column] = 1.0
-    return cost_share / cost_share[leading], flow_share, captive_to
 
 
 def _require_room(nest: Array, sectors: Sequence[str]) -> None:
