@@ -419,6 +419,12 @@ def industry_earnings(m: Moments) -> Array:
     return total(m.flows.accounts.earnings)
 
 
+@measure("elasticity", "firms", "stock", "last")
+def flywheel(m: Moments) -> Array:
+    """Lambda, elasticity of revenue to effective compute in a mean sector; an input that data do not identify."""
+    return np.asarray(m.world.flywheel)
+
+
 @measure("$bn", "firms", "flow", "sum")
 def training_outlay(m: Moments) -> Array:
     """Rents that firms pay for training."""

@@ -30,9 +30,7 @@ LAYERS = [
 LAYER = {name: height for height, names in enumerate(LAYERS) for name in names}
 
 # What imports upwards all the same, inside a function, and why.
-EXCEPTIONS = {
-    ("result", "report"): "`result.plot()` and `result.save()` draw, for users' convenience"
-}
+EXCEPTIONS = {("result", "report"): "`result.plot()` and `result.save()` draw, for users' convenience"}
 
 # What the front ends may import besides the names in `sim.__all__`: catalogues and drawings.
 CATALOGUES = {
@@ -81,10 +79,7 @@ def top(module: str, name: str = "") -> str:
 def upward_imports(parsed: dict[str, ast.Module]) -> set[tuple[str, str]]:
     """Pairs of entries of LAYERS where the first imports the second from a higher layer."""
     pairs = {
-        (top(module), top(source, name))
-        for module, tree in parsed.items()
-        if module
-        for source, name in imported(tree)
+        (top(module), top(source, name)) for module, tree in parsed.items() if module for source, name in imported(tree)
     }
     return {(lower, upper) for lower, upper in pairs if LAYER.get(upper, -1) > LAYER[lower]}
 
@@ -113,9 +108,7 @@ def prints(tree: ast.Module) -> list[int]:
     return [
         node.lineno
         for node in ast.walk(tree)
-        if isinstance(node, ast.Call)
-        and isinstance(node.func, ast.Name)
-        and node.func.id == "print"
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
     ]
 
 

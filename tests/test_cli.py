@@ -11,10 +11,11 @@ import pytest
 from typer.testing import CliRunner
 
 import sim
+from sim import report
 from sim.app import cli
 
 KINDS = [kind.value for kind in cli.Kind]
-SMALL = ("--replicates", "2", "--quarters", "4", "--no-figures")
+SMALL = ("--replicates", "2", "--quarters", "4")
 
 
 @pytest.fixture
@@ -37,6 +38,12 @@ def finished(tmp_path_factory):
     done = CliRunner().invoke(cli.app, ["run", "baseline", *SMALL, "--out", str(folder)])
     assert done.exit_code == 0, done.output
     return folder, done.output
+
+
+@pytest.fixture(autouse=True)
+def _no_figures(monkeypatch):
+    """Figures take most of a small run's time; only the run of `finished` draws them."""
+    monkeypatch.setattr(report, "ARTEFACTS", report.ARTEFACTS[1:])
 
 
 def in_a_process(*words, **environment):
@@ -137,6 +144,7 @@ def test_a_run_says_where_its_folder_is_and_what_to_open(finished):
     assert f"Results: {folder}" in out
     assert str(folder / "README.md") in out
     assert (folder / "README.md").is_file()
+    assert list((folder / "figures").glob("*.png"))
 
 
 def test_the_closing_table_names_layers_leaders_and_ranges(finished):

@@ -338,9 +338,7 @@ EQUALITY_RAISES = {"entropy", "effective_number"}
 @pytest.mark.parametrize("name", sorted(STRICT | INDIFFERENT_TO_SOME | EQUALITY_RAISES))
 @fewer
 @given(pair=transfers())
-def test_a_transfer_from_rich_to_poor_lowers_concentration(
-    name: str, pair: tuple[list[int], list[int]]
-) -> None:
+def test_a_transfer_from_rich_to_poor_lowers_concentration(name: str, pair: tuple[list[int], list[int]]) -> None:
     before, after = (float(EVERY[name](x)) for x in pair)
     if name in EQUALITY_RAISES:
         assert after > before
@@ -375,9 +373,7 @@ def test_the_merger_of_the_two_smallest_can_divide_the_indices() -> None:
 @each_index
 @fewer
 @given(x=positives, n_zeros=st.integers(1, 20))
-def test_zeros_change_only_the_indices_that_count_members(
-    name: str, x: list[int], n_zeros: int
-) -> None:
+def test_zeros_change_only_the_indices_that_count_members(name: str, x: list[int], n_zeros: int) -> None:
     n = len(x)
     kept = n / (n + n_zeros)  # part of the members that have anything
     before, after = EVERY[name](x), EVERY[name](x + [0] * n_zeros)
@@ -462,9 +458,7 @@ def test_near_equality_never_gives_negative_inequality() -> None:
 @pytest.mark.parametrize("name", ["gini", "theil", "mean_log_deviation", "atkinson", "atkinson_2"])
 @fewer
 @given(value=st.floats(1e-3, 1e3), n=st.integers(1, 40))
-def test_inequality_among_equals_is_zero_to_rounding_and_never_below(
-    name: str, value: float, n: int
-) -> None:
+def test_inequality_among_equals_is_zero_to_rounding_and_never_below(name: str, value: float, n: int) -> None:
     assert 0 <= EVERY[name]([value] * n) < 1e-14
     assert EVERY[name](np.nextafter(value, [0, 1e9] * n)) >= 0
 
@@ -475,9 +469,7 @@ def test_inequality_among_equals_is_zero_to_rounding_and_never_below(
 @each_index
 @fewer
 @given(members=counts, others=st.lists(st.sampled_from([0.0, 5.0, -1.0, np.nan, np.inf])))
-def test_a_masked_entry_is_as_if_removed(
-    name: str, members: list[int], others: list[float]
-) -> None:
+def test_a_masked_entry_is_as_if_removed(name: str, members: list[int], others: list[float]) -> None:
     x = np.array([value for pair in zip(members, others, strict=False) for value in pair])
     where = np.arange(x.size) % 2 == 0
     kept, dropped = members[x.size // 2 :], others[x.size // 2 :]
@@ -538,9 +530,7 @@ def test_arguments_out_of_range_are_refused() -> None:
         indices.gini(3)
     with pytest.raises(ValueError, match="booleans.*int64"):
         indices.gini([1, 2], where=[0, 1])
-    with pytest.raises(
-        ValueError, match=r"shape \(2, 2\), which does not broadcast to that of x, \(2,\)"
-    ):
+    with pytest.raises(ValueError, match=r"shape \(2, 2\), which does not broadcast to that of x, \(2,\)"):
         indices.gini([1, 2], where=[[True, True], [True, False]])
 
 
@@ -578,9 +568,7 @@ def test_the_number_of_rows_changes_no_bit(n_block: int, n: int, is_masked: bool
     x, where = population(65, n)
     whole = every_index(x, where if is_masked else None)
     blocks = [
-        every_index(
-            x[start : start + n_block], where[start : start + n_block] if is_masked else None
-        )
+        every_index(x[start : start + n_block], where[start : start + n_block] if is_masked else None)
         for start in range(0, 65, n_block)
     ]
     assert bits(whole) == bits({k: np.concatenate([b[k] for b in blocks]) for k in whole})

@@ -27,9 +27,7 @@ LOADED = f"import json, sys; print(json.dumps([m for m in {HEAVY} if m in sys.mo
 
 def loaded_after(code: str) -> list[str]:
     """The heavy libraries that a fresh Python holds after running `code`."""
-    done = subprocess.run(
-        [sys.executable, "-c", f"{code}\n{LOADED}"], capture_output=True, text=True, check=True
-    )
+    done = subprocess.run([sys.executable, "-c", f"{code}\n{LOADED}"], capture_output=True, text=True, check=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
@@ -59,11 +57,7 @@ def test_importing_sim_loads_no_heavy_library():
 
 @pytest.mark.parametrize("words", [["--help"], ["run", "--help"], ["--version"]])
 def test_asking_the_command_for_help_loads_no_heavy_library(words):
-    code = (
-        "from sim.app.cli import main\n"
-        f"try: main({words})\n"
-        "except SystemExit as stop: assert not stop.code"
-    )
+    code = f"from sim.app.cli import main\ntry: main({words})\nexcept SystemExit as stop: assert not stop.code"
     assert loaded_after(code) == []
 
 

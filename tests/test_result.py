@@ -10,8 +10,8 @@ import pandas as pd
 import pytest
 
 import sim.result
-from sim.errors import ReplicateError, ResultError
-from sim.observe import MEASURES, Failure
+from sim.errors import ResultError
+from sim.observe import MEASURES
 from sim.report import tables
 from sim.result import Result, run
 from sim.scenario import load_scenario
@@ -46,9 +46,7 @@ def test_replicate_numbers_survive_when_some_failed(recorded):
     numbers = np.array([0, 2, 3, 5, 8, 9])
     result = Result.from_recording(load_scenario({}), replace(recorded, replicates=numbers))
     assert result.replicates.tolist() == numbers.tolist()
-    assert (
-        result.measures.loc[(8, "2024Q1"), "total_power"] == recorded.measures["total_power"][4, 0]
-    )
+    assert result.measures.loc[(8, "2024Q1"), "total_power"] == recorded.measures["total_power"][4, 0]
 
 
 def test_firms_hold_active_firms_only_with_their_class_in_words(result, recorded):
@@ -97,9 +95,7 @@ def test_an_unknown_table_is_refused_and_the_known_ones_are_listed(result):
 
 
 def test_tables_that_were_not_recorded_are_empty(recorded):
-    bare = replace(
-        recorded, firms={}, firm_quarters=(), owners={}, makers={}, owner_quarters=(), networks={}
-    )
+    bare = replace(recorded, firms={}, firm_quarters=(), owners={}, makers={}, owner_quarters=(), networks={})
     result = Result.from_recording(load_scenario({}), bare)
     assert all(result.table(name).empty for name in ("firms", "owners", "makers", "networks"))
 
@@ -264,7 +260,7 @@ def test_the_years_shown_lie_inside_the_horizon(start, n_quarters, years):
 def test_the_headline_states_the_flywheel_own_finance_and_what_ranges_mean(result):
     headline = tables.headline(result)
     assert "Λ = 1.00" in headline
-    assert "of training outlay in 2024" in headline
+    assert "of planned training in 2024" in headline
     assert "luck only" in headline
 
 
@@ -333,9 +329,7 @@ def test_run_puts_a_different_result_beside_the_first(engine, tmp_path):
     assert run(SHORT, replicates=2, seed=3, out=tmp_path / "short").is_reused
 
 
-def test_run_takes_the_next_name_when_another_run_takes_its_own_meanwhile(
-    engine, tmp_path, monkeypatch
-):
+def test_run_takes_the_next_name_when_another_run_takes_its_own_meanwhile(engine, tmp_path, monkeypatch):
     taken = []
     save = Result.save
 
@@ -351,17 +345,6 @@ def test_run_takes_the_next_name_when_another_run_takes_its_own_meanwhile(
     assert taken == [tmp_path / "short"]
     assert result.folder == tmp_path / "short-2"
     assert (tmp_path / "short" / "theirs").exists()
-
-
-def test_a_run_whose_every_replicate_failed_is_an_error_with_the_first_reason(monkeypatch):
-    def simulate(*_, **__):
-        none = recording(n_replicates=1, n_quarters=4)
-        failure = Failure(0, "2024Q2", "the compute market did not clear")
-        return replace(none, replicates=np.empty(0, dtype=int), failures=(failure,))
-
-    monkeypatch.setitem(sys.modules, "sim.ensemble", SimpleNamespace(simulate=simulate))
-    with pytest.raises(ReplicateError, match="2024Q2: the compute market did not clear"):
-        run(SHORT, replicates=1)
 
 
 class Terminal(io.StringIO):

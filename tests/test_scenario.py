@@ -825,9 +825,7 @@ def test_the_hash_does_not_depend_on_how_a_number_is_written(folder):
     assert len(hashes) == 1
     zeros = ("0", "-0.0", "0.0")
     hashes = {
-        load_scenario(
-            write(folder / "x.yaml", f"world: {{parameters: {{imitation: {text}}}}}")
-        ).content_hash()
+        load_scenario(write(folder / "x.yaml", f"world: {{parameters: {{imitation: {text}}}}}")).content_hash()
         for text in zeros
     }
     assert len(hashes) == 1

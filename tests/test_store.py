@@ -65,9 +65,7 @@ def test_tables_are_read_when_first_asked_for(complete):
 
 
 def test_a_folder_holds_tables_figures_and_texts(complete):
-    names = {
-        path.relative_to(complete).as_posix() for path in complete.rglob("*") if path.is_file()
-    }
+    names = {path.relative_to(complete).as_posix() for path in complete.rglob("*") if path.is_file()}
     assert {f"{table}.parquet" for table in TABLES} <= names
     assert {"README.md", "manifest.json", "scenario.resolved.yaml", "summary.csv"} <= names
     figures = {name for name in names if name.startswith("figures/")}

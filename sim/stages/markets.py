@@ -62,6 +62,7 @@ class _Sweep:
     reply: Array
     price: Array
     attraction: Array
+    best_reply: Array
     target_share: Array
     share: Array
     odds: Array
@@ -100,7 +101,7 @@ def clear_markets(state: State, world: World, drivers: Drivers, rules: Rulebook,
         elasticity=last.elasticity,
         price=np.where(is_active[..., None, :], last.price, 0.0),
         attraction=last.attraction,
-        target_share=last.target_share,
+        target_share=last.best_reply,
         share=last.share,
         odds=last.odds,
         nest=last.nest,
@@ -110,7 +111,7 @@ def clear_markets(state: State, world: World, drivers: Drivers, rules: Rulebook,
         market_residual=np.abs(
             compute_market.complementarity_residual(rent, problem.floor, problem.supply, last.demand)
         ).max(axis=-1),
-        price_residual=np.abs(last.target_share - share).max(axis=(-2, -1)),
+        price_residual=np.abs(last.best_reply - share).max(axis=(-2, -1)),
         iterations=sweeps,
     )
 
@@ -142,13 +143,16 @@ def _pose(state: State, world: World, drivers: Drivers, rules: Rulebook, funding
     )
     switching = np.minimum(p.switching_rate * rules.switching, 1.0)
     is_present = is_active[..., None, :]
+    can_rent = np.isfinite(world.affinity)
     return _Problem(
         capacity=state.capacity,
         supply=p.utilisation * state.capacity,
         floor=np.broadcast_to(floor[..., None], state.capacity.shape),
         captive_outlay=drivers.captive_outlay * state.captive_share,
         captive_tax=rules.captive_tax,
-        appeal=np.exp(world.affinity * rules.affinity[..., None, None]),
+        appeal=np.where(
+            can_rent, np.exp(np.where(can_rent, world.affinity, 0.0) * rules.affinity[..., None, None]), 0.0
+        ),
         last_weight=state.owner_weight,
         training_outlay=funding.plan,
         training_cap=rules.training_cap,
@@ -169,7 +173,7 @@ def _solve(problem: _Problem, world: World, budget: Array, state: State) -> tupl
     whatever the others do.
     """
     log_rent = np.log(np.maximum(state.rent, problem.floor))
-    share = np.where(problem.appeal_to_customers > 0.0, state.target_share, 0.0)
+    share = shares(np.where(problem.appeal_to_customers > 0.0, state.target_share, 0.0))
     nest = state.nest.copy()
     n_sweeps = np.zeros(len(log_rent), dtype=np.int64)
     rows, given = np.arange(len(log_rent)), problem
@@ -194,7 +198,7 @@ def _solve(problem: _Problem, world: World, budget: Array, state: State) -> tupl
         foreseen_share, foreseen_nest = _foresee(world, new, response, rent_step)
         length = _CAREFUL_STEP if is_careful else 1.0
         y = y + length * rent_step
-        s = np.maximum(s + length * (share_step + foreseen_share), 0.0)
+        s = shares(np.maximum(s + length * (share_step + foreseen_share), 0.0))
         n = n + length * (nest_step + foreseen_nest)
         moved = np.maximum(
             np.abs(rent_step).max(axis=-1),
@@ -277,7 +281,7 @@ def _sweep(g: _Problem, world: World, budget: Array, rent: Array, share: Array, 
     attraction = g.appeal_to_customers * per_money ** (p.substitution - 1.0)
     best_reply = demand.target_share(attraction)
     reply = pricing.reply(elasticity, p.substitution)
-    target = np.maximum(share + pricing.newton_step(share, best_reply, reply), 0.0)
+    target = shares(np.maximum(share + pricing.newton_step(share, best_reply, reply), 0.0))
     odds = demand.outside_odds(total(attraction), world.initial_odds, p.nest_growth)
     new_nest = demand.nest_share(odds)
     realised = demand.realised_share(g.staying, target)
@@ -297,6 +301,7 @@ def _sweep(g: _Problem, world: World, budget: Array, rent: Array, share: Array, 
         reply=reply,
         price=price,
         attraction=attraction,
+        best_reply=best_reply,
         target_share=target,
         share=realised,
         odds=odds,

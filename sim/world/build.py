@@ -328,7 +328,8 @@ def _open_appeal(
     """Strengths xi that make customers choose the target shares at a leader's price of 1 in the first sector."""
     leader = sales.leader
     mean_theta = _theta(spec, p, float(capability.function.elasticity(np.array([capability.reference]))[0]))
-    theta = mean_theta * column(sectors, "quality_elasticity")
+    of_cost = p.serving_size_elasticity * (p.substitution - 1.0)
+    theta = of_cost + column(sectors, "quality_elasticity") * (mean_theta - of_cost)
     psi = p.data_elasticity * column(sectors, "data_elasticity")
     need_reference = _serving_need_reference(p, sales.elasticity[:, leader], float(firms.efficiency[leader]))
     need = pricing.serving_need(

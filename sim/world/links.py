@@ -21,7 +21,10 @@ def column(table: Actors, attribute: str, default: float = 0.0) -> Array:
 
 def _links(actor: Mapping[str, Any], p: Parameters) -> dict[str, float]:
     """Log odds by owner of one firm: its partners and its integrated owner."""
-    links = dict(actor.get("partners", {}))
+    links = {
+        owner: p.affiliation_partner if log_odds is None else log_odds
+        for owner, log_odds in actor.get("partners", {}).items()
+    }
     if "integrated_owner" in actor:
         links[actor["integrated_owner"]] = actor.get("integrated_affinity", p.affiliation_integrated)
     return links

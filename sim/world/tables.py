@@ -75,7 +75,9 @@ ATTRIBUTES: dict[str, dict[str, Attribute]] = {
     "sectors": {
         "budget_share": Attribute("number", "share of all budgets", "share", minimum=0, maximum=1),
         "adoption": Attribute("number", "firms using AI", "%", minimum=0),
-        "quality_elasticity": Attribute("number", "relative elasticity of demand to AI power", "x mean", minimum=0),
+        "quality_elasticity": Attribute(
+            "number", "flywheel elasticity relative to the mean sector", "x mean", minimum=0
+        ),
         "data_elasticity": Attribute("number", "relative elasticity of demand to data", "x mean", minimum=0),
     },
 }
@@ -119,8 +121,8 @@ def read_shipments(folder: Path = DATA) -> tuple[float, ...]:
     return tuple(float(row["value"]) for _, row in _rows(folder / "shipments.csv"))
 
 
-def parse_value(population: str, attribute: str, text: str, where: str) -> float | str:
-    """Read one value of the table as its attribute declares it.
+def parse_value(population: str, attribute: str, text: str, where: str) -> float | str | None:
+    """Read one value of the table as its attribute declares it; None for an empty entry of a mapping (its default).
 
     Raises
     ------
@@ -136,6 +138,8 @@ def parse_value(population: str, attribute: str, text: str, where: str) -> float
             message = f"{where}: {text!r} is not one of {', '.join(declared.choices)}"
             raise WorldError(message)
         return text
+    if declared.kind == "mapping" and not text:
+        return None
     try:
         number = float(text)
     except ValueError:
@@ -150,7 +154,7 @@ def parse_value(population: str, attribute: str, text: str, where: str) -> float
 
 
 def merge_actors(actors: Actors, changes: Sequence[Mapping[str, Any]]) -> Actors:
-    """Add to or change ``actors`` by name; mappings such as ``partners`` replace.
+    """Add to or change ``actors`` by name; mappings such as ``partners`` merge by key.
 
     Parameters
     ----------
@@ -161,8 +165,10 @@ def merge_actors(actors: Actors, changes: Sequence[Mapping[str, Any]]) -> Actors
     """
     merged = {name: dict(attributes) for name, attributes in actors.items()}
     for change in changes:
-        attributes = {key: value for key, value in change.items() if key != "name"}
-        merged.setdefault(change["name"], {}).update(attributes)
+        actor = merged.setdefault(change["name"], {})
+        for key, value in change.items():
+            if key != "name":
+                actor[key] = {**actor.get(key, {}), **value} if isinstance(value, Mapping) else value
     return merged
 
 

@@ -1,0 +1,408 @@
+"""Whole quarters: equilibrium, books, bits, levers, failures."""
+
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+
+from sim import ensemble
+from sim.engine import QuarterError, simulate_block
+from sim.errors import FailureError
+from sim.observe import MEASURES
+from sim.policies.levers import LEVERS, combine
+from sim.scenario import load_scenario
+from sim.state import (
+    Accounts,
+    Demography,
+    Drivers,
+    Funding,
+    Investment,
+    Markets,
+    State,
+    variables,
+)
+from sim.submodels import training
+from sim.world.build import Mechanisms
+from tests.worlds import START, Run, record, run_quarters, same_bits, small_world, timeline, world_with
+
+
+@pytest.fixture(scope="module")
+def eight() -> Run:
+    return run_quarters(small_world(), 8)
+
+
+# --- what every quarter keeps --------------------------------------------------
+
+
+def test_every_array_has_its_declared_shape(eight: Run) -> None:
+    sizes = {**eight.world.sizes, "lag": None}
+    stages = {
+        Drivers: "drivers", Funding: "funding", Markets: "markets", Accounts: "accounts",
+        Investment: "investment", Demography: "demography",
+    }  # fmt: skip
+    holders = [(State, eight.states[-1]), *((cls, getattr(eight.flows[-1], name)) for cls, name in stages.items())]
+    for cls, holder in holders:
+        for name, var in variables(cls).items():
+            shape = np.shape(getattr(holder, name))
+            own = shape if cls is Drivers else shape[1:]
+            assert cls is Drivers or shape[0] == 2, f"{cls.__name__}.{name} leads with replicates"
+            assert len(own) == len(var.axes), f"{cls.__name__}.{name}"
+            for length, axis in zip(own, var.axes, strict=True):
+                assert sizes[axis] in (None, length), f"{cls.__name__}.{name} along {axis}"
+
+
+def test_firm_arrays_are_contiguous_so_that_sums_keep_their_bits(eight: Run) -> None:
+    for name in variables(State):
+        assert getattr(eight.states[-1], name).flags.c_contiguous, name
+
+
+def test_both_markets_clear(eight: Run) -> None:
+    for flows in eight.flows:
+        assert flows.markets.market_residual.max() <= 1e-8
+        assert flows.markets.price_residual.max() <= 1e-9
+
+
+def test_markets_are_what_plain_loops_over_firms_owners_and_sectors_give(eight: Run) -> None:
+    """A second implementation in scalar Python of MODEL sections 7.2, 7.3 and 7.6 at the solver's rents."""
+    world, p, r, t = eight.world, eight.world.parameters, 1, 5
+    before, m, plan = eight.states[t], eight.flows[t].markets, eight.flows[t].funding
+    firms = [i for i in range(world.sizes["firm"]) if before.is_active[r, i]]
+    owners, sectors = range(world.sizes["owner"]), range(world.sizes["sector"])
+    lam, rho = p.nest_growth, p.substitution
+    for i in firms:
+        pulls = [
+            before.capacity[r, j] * m.rent[r, j] ** -p.owner_price_elasticity * np.exp(world.affinity[j, i])
+            for j in owners
+        ]
+        weights = [
+            p.cloud_loyalty * before.owner_weight[r, j, i] + (1 - p.cloud_loyalty) * pulls[j] / sum(pulls)
+            for j in owners
+        ]
+        rent = sum(a * m.rent[r, j] for j, a in enumerate(weights))
+        assert m.user_rent[r, i] == pytest.approx(rent, rel=1e-9)
+        kappa = world.serving_need_reference * plan.power[r, i] ** p.serving_size_elasticity / before.efficiency[r, i]
+        served = 0.0
+        for s in sectors:
+            share, nest = m.target_share[r, s, i], m.nest[r, s]
+            eps = rho * (1 - share) + (1 + lam * (rho - 1) * (1 - nest)) * share
+            price = kappa * rent / (1 - p.operating_cost_share) * eps / (eps - 1)
+            assert m.price[r, s, i] == pytest.approx(price, rel=1e-8)
+            attraction = (
+                np.exp(before.log_strength[r, s, i])
+                * plan.power[r, i] ** world.theta[s]
+                * (1 + before.data[r, i] / world.data_reference) ** world.data_elasticity[s]
+                * price ** -(rho - 1)
+            )
+            assert m.attraction[r, s, i] == pytest.approx(attraction, rel=1e-7)
+            served += m.revenue[r, s, i] / price
+        assert m.serving[r, i] == pytest.approx(kappa * served, rel=1e-7)
+        assert m.training[r, i] == pytest.approx(plan.plan[r, i] / rent, rel=1e-9)
+    for s in sectors:
+        z = sum(m.attraction[r, s, i] for i in firms)
+        odds = world.initial_odds[s] * z**lam
+        assert m.nest[r, s] == pytest.approx(odds / (1 + odds), rel=1e-8)
+        left = 1 - 0.65 * sum(before.share[r, s, i] for i in firms)
+        for i in firms:
+            target = m.attraction[r, s, i] / z
+            assert m.target_share[r, s, i] == pytest.approx(target, abs=1e-9)
+            assert m.share[r, s, i] == pytest.approx(0.65 * before.share[r, s, i] + left * target, abs=1e-9)
+    for j in owners:
+        demand = m.captive_use[r, j] + sum(
+            m.owner_weight[r, j, i] * (m.training[r, i] + m.serving[r, i]) for i in firms
+        )
+        assert demand == pytest.approx(p.utilisation * before.capacity[r, j], rel=1e-8)
+
+
+def test_no_firm_gains_by_another_price(eight: Run) -> None:
+    """Frictionless profit at rivals' prices, own price moved: flat at the optimum, lower elsewhere."""
+    p, m = eight.world.parameters, eight.flows[5].markets
+    for r, s, i in [(r, s, i) for r in (0, 1) for s in (0, 3) for i in (0, 1, 3, 16)]:
+        v, z = m.attraction[r, s, i], m.attraction[r, s].sum()
+        cost = m.unit_cost[r, i] / (1 - p.operating_cost_share)
+
+        def profit(log_move, v=v, z=z, cost=cost, r=r, s=s, i=i):
+            price = m.price[r, s, i] * np.exp(log_move)
+            own = v * np.exp(-(p.substitution - 1) * log_move)
+            odds = m.odds[r, s] * ((z - v + own) / z) ** p.nest_growth
+            return odds / (1 + odds) * own / (z - v + own) * (1 - cost / price)
+
+        here = profit(0.0)
+        assert abs(profit(1e-30j).imag / 1e-30) < 1e-7 * here
+        assert all(profit(move) < here for move in (-0.3, -0.1, -0.01, 0.01, 0.1, 0.3, 1.0))
+
+
+def test_marginal_profit_of_capability_is_the_envelope(eight: Run) -> None:
+    """d profit / d ln E at rivals' prices equals Lambda B Pi, by differences (MODEL section 7.4)."""
+    world, p = eight.world, eight.world.parameters
+    m, plan, r = eight.flows[5].markets, eight.flows[5].funding, 0
+    gamma = world.power_function.elasticity(plan.effective_compute)
+    flywheel = training.quality_elasticity(gamma, world.theta, p.serving_size_elasticity, p.substitution)
+    for s, i in [(s, i) for s in range(6) for i in (0, 1, 3, 5)]:
+        v, z, price = m.attraction[r, s, i], m.attraction[r, s].sum(), m.price[r, s, i]
+
+        def profit(log_e, s=s, i=i, v=v, z=z, price=price):
+            power = np.exp(gamma[r, i] * log_e)
+            own = v * power ** world.theta[s]
+            cost = m.unit_cost[r, i] * power**p.serving_size_elasticity / (1 - p.operating_cost_share)
+            odds = m.odds[r, s] * ((z - v + own) / z) ** p.nest_growth
+            return odds / (1 + odds) * own / (z - v + own) * (1 - cost / price)
+
+        share, nest = v / z, m.odds[r, s] / (1 + m.odds[r, s])
+        b = (1 - share) + p.nest_growth * share * (1 - nest)
+        slope = (profit(1e-5) - profit(-1e-5)) / 2e-5
+        assert slope == pytest.approx(flywheel[r, s, i] * b * profit(0.0), rel=1e-6)
+
+
+def test_shares_sum_to_one_and_nobody_outside_the_market_sells(eight: Run) -> None:
+    for before, flows in zip(eight.states, eight.flows, strict=False):
+        assert np.allclose(flows.markets.share.sum(axis=-1), 1.0, atol=1e-12)
+        assert np.allclose(flows.markets.target_share.sum(axis=-1), 1.0, atol=1e-9)
+        empty = ~before.is_active
+        for array in (flows.markets.training, flows.markets.serving, flows.funding.power, flows.funding.raised):
+            assert not array[empty].any()
+        assert not flows.markets.revenue.sum(axis=-2)[empty].any()
+
+
+def test_chips_are_conserved(eight: Run) -> None:
+    decay = eight.world.parameters.chip_decay
+    for before, after, flows in zip(eight.states, eight.states[1:], eight.flows, strict=False):
+        delivered = flows.investment.delivered
+        assert np.allclose(delivered.sum(axis=1), flows.investment.shipments)
+        assert np.allclose(after.capacity, (1 - decay) * before.capacity + delivered.sum(axis=2))
+        assert np.allclose(after.chips_bought.sum(-1), after.chips_sold.sum(-1))
+
+
+def test_credit_is_within_its_limit_unless_losses_force_it(eight: Run) -> None:
+    for before, flows in zip(eight.states, eight.flows, strict=False):
+        means = before.cash + flows.funding.raised + flows.funding.parent_grant.sum(axis=1)
+        means = means + np.maximum(flows.funding.debt_limit - before.debt, 0.0)
+        assert np.all(flows.funding.plan <= 0.6 * np.maximum(means, 0.0) + 1e-12)
+
+
+# --- bits ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("size", [1, 2, 7, 64])
+def test_block_size_changes_no_bit(size: int) -> None:
+    scenario = load_scenario(
+        {"world": {"parameters": {"entry_slots": 40}}, "horizon": {"start": "2024Q1", "end": "2026Q4"}}
+    )
+    reference = ensemble.simulate(scenario, replicates=9, seed=0, block_size=4)
+    assert same_bits(reference, ensemble.simulate(scenario, replicates=9, seed=0, block_size=size))
+
+
+def test_number_of_workers_changes_no_bit() -> None:
+    scenario = load_scenario({"horizon": {"start": "2024Q1", "end": "2024Q4"}})
+    one = ensemble.simulate(scenario, replicates=6, workers=1, block_size=2)
+    assert same_bits(one, ensemble.simulate(scenario, replicates=6, workers=2, block_size=2))
+
+
+def test_seed_zero_is_a_seed_of_its_own_and_repeats() -> None:
+    first, again, other = (record(small_world(), 3, seed=seed) for seed in (0, 0, 1))
+    assert same_bits(first, again)
+    assert not same_bits(first, other)
+
+
+# --- levers --------------------------------------------------------------------
+
+
+def constant(**levers: float):
+    return lambda observation, quarter: levers
+
+
+def test_neutral_levers_change_no_bit() -> None:
+    neutral = constant(**{name: lever.neutral for name, lever in LEVERS.items()})
+    assert same_bits(record(small_world(), 4), record(small_world(), 4, policies=[neutral, neutral]))
+
+
+STRENGTHS = {
+    "compute_tax": 0.2, "captive_tax": 0.2, "usage_tax": 0.1, "revenue_levy": 0.05, "profit_tax": 0.2,
+    "training_cap": 0.05, "training_efficiency": 1.2, "serving_efficiency": 1.5, "quality": 0.9, "switching": 1.5,
+    "data_portability": 0.3, "affinity": 0.0, "partner_credit": 0.0, "open_weights": 1.0, "entry_cost": 1e3,
+    "grant": 0.01, "carbon_price": 70.0, "grid_limit": 0.5, "programme_cost": 0.1,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LEVERS)
+def test_every_lever_changes_something_and_the_books_still_close(name: str) -> None:
+    world = small_world(entry_candidates=12.0)
+    plain, moved = record(world, 6), record(world, 6, policies=[constant(**{name: STRENGTHS[name]})])
+    assert not same_bits(plain, moved)
+    assert moved.measures["ledger_residual"].max() < 1e-9
+
+
+def test_levers_combine_in_any_order() -> None:
+    answers = [{"compute_tax": 0.25, "training_cap": 3.0}, {"compute_tax": 0.5, "training_cap": 2.0, "quality": 0.5}]
+    sizes = small_world().sizes
+    left, right = combine(answers, sizes, 2), combine(answers[::-1], sizes, 2)
+    assert np.all(left.compute_tax == 0.75) and np.all(left.training_cap == 2.0) and np.all(left.quality == 0.5)
+    assert all(np.array_equal(getattr(left, name), getattr(right, name)) for name in LEVERS)
+
+
+def test_an_unknown_lever_is_refused() -> None:
+    with pytest.raises(ValueError, match="levers are compute_tax"):
+        combine([{"comput_tax": 0.1}], small_world().sizes, 1)
+
+
+def test_a_uniform_compute_tax_lowers_rents_by_exactly_the_tax() -> None:
+    """Captive use included, rents above the floor, supply given: w becomes w / (1 + tau) (MODEL section 9)."""
+    tax = constant(compute_tax=0.25, captive_tax=0.25)
+    plain, taxed = run_quarters(small_world(), 1), run_quarters(small_world(), 1, policies=[tax])
+    assert np.allclose(taxed.flows[0].markets.rent, plain.flows[0].markets.rent / 1.25, rtol=1e-9)
+    assert np.allclose(taxed.flows[0].markets.training, plain.flows[0].markets.training, rtol=1e-9)
+    revenue = plain.flows[0].markets.rent * 0.25 / 1.25 * plain.flows[0].markets.use
+    assert np.allclose(taxed.flows[0].accounts.fiscal_balance, revenue.sum(-1), rtol=1e-8)
+
+
+def test_a_training_cap_binds() -> None:
+    run = run_quarters(small_world(), 4, policies=[constant(training_cap=0.05)])
+    assert max(flows.markets.training.max() for flows in run.flows) == 0.05
+
+
+def test_a_grid_limit_binds_on_deliveries() -> None:
+    run = run_quarters(small_world(), 3, policies=[constant(grid_limit=0.5)])
+    assert np.allclose([flows.investment.shipments.sum(-1) for flows in run.flows], 0.5)
+
+
+def test_a_carbon_price_leaves_rents_alone_while_the_floor_is_slack() -> None:
+    """Capacity given: owners pay kW x PUE x intensity x price, 0.055 $/h at 70 $/t in 2024 (MODEL section 7.11)."""
+    plain, priced = (
+        run_quarters(small_world(), 1),
+        run_quarters(small_world(), 1, policies=[constant(carbon_price=70.0)]),
+    )
+    assert np.array_equal(priced.flows[0].markets.rent, plain.flows[0].markets.rent)
+    paid = plain.flows[0].accounts.owner_income - priced.flows[0].accounts.owner_income
+    per_hour = paid.sum(-1) / plain.flows[0].markets.use.sum(-1) * 1e9 / 1e6 / 2190
+    assert per_hour == pytest.approx(0.055, abs=5e-4)
+
+
+# --- mechanisms ------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "off",
+    [
+        Mechanisms(open_weights=False),
+        Mechanisms(entry=False),
+        Mechanisms(imitation=False),
+        Mechanisms(expectations="static"),
+        Mechanisms(growth_rates="own"),
+    ],
+    ids=["open_weights", "entry", "imitation", "static", "own"],
+)
+def test_switching_a_mechanism_changes_something_but_not_the_calibration(off: Mechanisms) -> None:
+    on_world, off_world = (
+        world_with(parameters={"entry_candidates": 6.0}),
+        world_with(off, parameters={"entry_candidates": 6.0}),
+    )
+    for name in variables(State):
+        assert np.array_equal(getattr(on_world.initial, name), getattr(off_world.initial, name)), name
+    assert not same_bits(record(on_world, 8), record(off_world, 8))
+
+
+@pytest.mark.parametrize("kind", ["by_class", "small_world", "scale_free"])
+def test_knowledge_networks_change_who_learns(kind: str) -> None:
+    world = world_with(knowledge=kind)
+    assert world.neighbours is not None and world.neighbours.shape == (world.sizes["firm"],) * 2
+    assert not same_bits(record(small_world(), 3), record(world, 3))
+
+
+def test_without_money_nobody_trains_and_capability_decays() -> None:
+    """No cash, no funds, no margins: E_own falls by delta_E each quarter, exactly."""
+    poor = small_world(entry_candidates=0.0, investor_funding=0.0, parent_funding=0.0, outlay_limit=0.01, earmark=0.0)
+    world = replace(poor, initial=replace(poor.initial, profit=np.zeros_like(poor.initial.profit)))
+    run = run_quarters(world, 1)
+    assert np.allclose(run.states[1].own_compute, 0.9 * run.states[0].own_compute, rtol=1e-15)
+
+
+# --- entry and exit ----------------------------------------------------------------
+
+
+def test_insolvent_firms_leave_after_two_quarters_and_lenders_lose_the_rest() -> None:
+    world = small_world(entry_candidates=0.0)
+    debt = np.zeros((2, world.sizes["firm"]))
+    debt[:, 9] = 1e3
+    run = run_quarters(world, 3, debt=debt)
+    assert [flows.demography.exits[:, 9].tolist() for flows in run.flows[:2]] == [[False, False], [True, True]]
+    assert np.all(run.flows[1].demography.written_off[:, 9] > 900.0)
+    assert not run.states[2].is_active[:, 9].any() and not run.states[2].debt[:, 9].any()
+    assert not run.flows[2].markets.share[:, :, 9].any()
+    assert np.allclose(run.flows[2].markets.share.sum(axis=-1), 1.0)
+
+
+def test_entrants_take_free_slots_with_cash_from_next_quarters_fund() -> None:
+    run = run_quarters(small_world(entry_candidates=20.0), 3)
+    entries = run.flows[0].demography.entries
+    assert entries.any()
+    after = run.states[1]
+    assert np.all(after.is_active == (run.states[0].is_active | entries))
+    assert np.all(after.cash[entries] > 0.0) and np.all(after.efficiency[entries] > 0.0)
+    assert np.allclose(after.fund_committed, np.where(entries, after.cash, 0.0).sum(-1))
+    assert np.all(run.flows[1].markets.revenue.sum(axis=1)[entries] > 0.0)
+
+
+def test_full_slots_refuse_entrants_and_say_so() -> None:
+    recording = record(small_world(entry_slots=1, entry_candidates=20.0), 4)
+    assert recording.measures["entries_refused"].sum() > 0.0
+    assert recording.measures["entries"].sum(axis=1).max() <= 1.0
+
+
+def test_without_open_weights_nobody_enters() -> None:
+    recording = record(world_with(Mechanisms(open_weights=False), parameters={"entry_candidates": 20.0}), 4)
+    assert recording.measures["entries"].sum() == 0.0
+
+
+# --- failures ------------------------------------------------------------------------
+
+
+def test_one_failing_replicate_is_recorded_and_the_others_are_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    scenario = load_scenario(
+        {"horizon": {"start": "2024Q1", "end": "2024Q2"}, "world": {"parameters": {"entry_slots": 8}}}
+    )
+    clean = ensemble.simulate(scenario, replicates=5)
+
+    def sometimes(world, timeline, seed, replicates, policies=(), progress=None):
+        if 3 in replicates:
+            raise QuarterError(START + 1, "the sky fell")
+        return simulate_block(world, timeline, seed, replicates, policies, progress)
+
+    monkeypatch.setattr(ensemble, "simulate_block", sometimes)
+    survived = ensemble.simulate(scenario, replicates=5)
+    assert survived.failures == ((3, "2024Q2", "the sky fell"),)
+    assert survived.replicates.tolist() == [0, 1, 2, 4]
+    assert np.array_equal(survived.measures["hhi_revenue"], clean.measures["hhi_revenue"][[0, 1, 2, 4]])
+
+
+def test_a_run_in_which_everything_fails_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    def never(*_args, **_kwargs):
+        raise QuarterError(START, "the sky fell")
+
+    monkeypatch.setattr(ensemble, "simulate_block", never)
+    with pytest.raises(FailureError, match="every replicate failed.*2024Q1.*the sky fell"):
+        ensemble.simulate(load_scenario("baseline"), replicates=2)
+
+
+def test_a_policy_that_breaks_arithmetic_fails_its_replicates_only() -> None:
+    with pytest.raises(QuarterError, match="2024Q1"):
+        simulate_block(small_world(), timeline(1), 1, [0], [constant(revenue_levy=0.8)])
+
+
+# --- measures --------------------------------------------------------------------------
+
+
+def test_every_measure_is_recorded_once_and_declared() -> None:
+    recording = record(small_world(), 2)
+    assert recording.measures.keys() == MEASURES.keys()
+    for name, measure in MEASURES.items():
+        assert measure.sentence.endswith(".") and measure.population, name
+        assert np.isfinite(recording.measures[name]).mean() > 0.5, name
+
+
+def test_progress_counts_every_replicate_quarter() -> None:
+    seen: list[tuple[int, int]] = []
+    scenario = load_scenario(
+        {"horizon": {"start": "2024Q1", "end": "2024Q2"}, "world": {"parameters": {"entry_slots": 8}}}
+    )
+    ensemble.simulate(scenario, replicates=3, block_size=2, progress=lambda done, total: seen.append((done, total)))
+    assert seen[-1] == (6, 6) and all(a < b for (a, _), (b, _) in itertools.pairwise(seen))

@@ -1,0 +1,233 @@
+"""The first quarter of the shipped world follows from its facts (MODEL section 5)."""
+
+import ast
+import csv
+from dataclasses import fields
+
+import numpy as np
+import pytest
+
+from sim.errors import WorldError
+from sim.parameters import DATA, Parameters, parameter_table
+from sim.submodels import demand, pricing
+from sim.world.build import WorldSpec, build
+from sim.world.network import NETWORKS
+from sim.world.tables import read_population, read_shipments
+from tests.worlds import FEW, run_quarters, small_world, world_with
+
+WORLD = build()
+P = WORLD.parameters
+
+
+def slot(name: str) -> int:
+    return WORLD.firm_names.index(name)
+
+
+def test_the_parameter_table_and_the_class_list_the_same_parameters() -> None:
+    assert [field.name for field in fields(Parameters)] == list(parameter_table())
+
+
+@pytest.mark.parametrize("name", parameter_table())
+def test_every_parameter_has_a_unit_a_range_around_its_value_and_a_source(name: str) -> None:
+    row = parameter_table()[name]
+    assert row.unit and row.source and row.kind in {"measured", "secondary", "estimate", "assumption"}
+    assert row.low <= row.value <= row.high
+    assert row.minimum is not None and row.maximum is not None
+    assert row.minimum <= row.low and row.high <= row.maximum
+
+
+@pytest.mark.parametrize("table", ["firms", "owners", "makers", "sectors", "shipments"])
+def test_every_row_of_a_world_table_has_a_kind_and_a_source_and_numbers_a_unit_and_a_range(table: str) -> None:
+    with (DATA / f"{table}.csv").open(encoding="utf-8") as handle:
+        for row in csv.DictReader(handle):
+            assert row["kind"] in {"measured", "secondary", "estimate", "assumption"} and row["source"], row
+            if row["low"] and row["value"]:
+                assert row["unit"] and float(row["low"]) <= float(row["value"]) <= float(row["high"]), row
+
+
+def test_every_parameter_is_read_somewhere() -> None:
+    """No option is ignored: each is an attribute that some module other than its declaration reads."""
+    read = {
+        node.attr
+        for path in DATA.parents[1].rglob("*.py")
+        if path.name != "parameters.py"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute)
+    }
+    assert set(parameter_table()) <= read
+
+
+# Bounds and conditions that nothing presses against in ten quarters of the small world.
+SLACK = {
+    "outlay_limit", "leverage", "expected_profit_growth_low", "expected_profit_growth_high",
+    "expected_capability_growth_high", "expected_gap_low", "exit_hazard", "valuation_growth_high", "funding_return_high",
+    "funding_return_low", "capacity_response_low", "capacity_response_high", "initial_training_share", "exit_quarters",
+    "shipment_value_exponent", "cost_of_funds",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", [name for name in parameter_table() if name not in SLACK])
+def test_moving_a_parameter_moves_the_model(name: str) -> None:
+    row = parameter_table()[name]
+    base = {**FEW, "entry_candidates": 12.0}
+    here = base.get(name, row.value)
+    moved = {**base, name: row.high if row.high != here else row.low}
+    runs = [numbers(run_quarters(build(WorldSpec(parameters=changes)), 10)) for changes in (base, moved)]
+    assert runs[0] != runs[1]
+
+
+def numbers(run) -> list[bytes]:
+    last, flows = run.states[-1], run.flows
+    series = [
+        (f.markets.revenue.sum(), f.markets.rent.sum(), f.markets.training.sum(), f.investment.price.sum(),
+         f.investment.shipments.sum(), f.funding.partner_credit.sum(), f.demography.entries.sum(), f.demography.exits.sum())
+        for f in flows
+    ]  # fmt: skip
+    extra = (
+        last.own_compute, last.efficiency, last.data, last.cash, last.debt, last.owner_cash, last.household_cash,
+        last.is_active, last.chips_sold, last.capacity, run.world.initial.cash,
+    )  # fmt: skip
+    reported = (
+        run.world.parameters.mfu,
+        run.world.parameters.final_run_share,
+        run.world.parameters.grid_intensity_decline,
+    )
+    reported += (run.world.parameters.grid_intensity,)
+    return [np.asarray(x, dtype=float).tobytes() for x in (*series, *extra, reported)]
+
+
+def test_the_leader_has_power_one_efficiency_one_and_price_one_in_its_first_sector() -> None:
+    leader = slot("OpenAI")
+    flows = run_quarters(WORLD, 1).flows[0]
+    assert flows.funding.power[0, leader] == pytest.approx(1.0, rel=1e-12)
+    initial = WORLD.initial
+    elasticity = pricing.demand_elasticity(initial.target_share, initial.nest, P.substitution, P.nest_growth)
+    cost = WORLD.serving_need_reference * P.rent_initial / (1 - P.operating_cost_share)
+    assert cost * pricing.markup(elasticity)[0, leader] == pytest.approx(1.0, rel=1e-12)
+
+
+def test_compute_and_revenue_of_named_firms_are_the_facts() -> None:
+    table = read_population("firms")
+    revenue = (WORLD.initial.share * (WORLD.initial.nest * WORLD.budget_share * P.budget_total)[:, None]).sum(axis=0)
+    for name, facts in table.items():
+        stated = facts["revenue"] or P.initial_revenue_floor
+        assert 4 * revenue[slot(name)] == pytest.approx(stated, rel=1e-9), name
+    assert WORLD.initial.capacity.sum() == pytest.approx(1.58)
+    assert read_shipments()[0] == 0.82
+
+
+def test_strengths_reproduce_the_target_shares_at_initial_prices() -> None:
+    """An attraction computed forwards gives the shares it was solved from, and Z_0 = 1."""
+    initial, world = WORLD.initial, WORLD
+    flows = run_quarters(world, 1).flows[0]
+    elasticity = pricing.demand_elasticity(initial.target_share, initial.nest, P.substitution, P.nest_growth)
+    need = pricing.serving_need(
+        flows.funding.power[0], initial.efficiency, world.serving_need_reference,
+        P.serving_size_elasticity, P.serving_algorithm_elasticity,
+    )  # fmt: skip
+    price = pricing.price(need * P.rent_initial, np.full(len(need), P.operating_cost_share), elasticity)
+    base = demand.attraction_before_price(
+        np.exp(initial.log_strength), flows.funding.power[0], initial.data, world.theta, world.data_elasticity,
+        world.data_reference,
+    )  # fmt: skip
+    active = initial.is_active
+    attraction = base[:, active] * price[:, active] ** -(P.substitution - 1)
+    assert np.allclose(attraction, initial.target_share[:, active], rtol=1e-9)
+    assert np.allclose(attraction.sum(axis=1), 1.0, rtol=1e-9)
+
+
+def test_captive_outlay_clears_the_market_at_the_initial_rent() -> None:
+    initial = WORLD.initial
+    used = initial.own_compute / initial.efficiency * (np.expm1(P.initial_capability_growth) + P.capability_decay)
+    revenue = initial.share * (initial.nest * WORLD.budget_share * P.budget_total)[:, None]
+    used = used + ((1 - P.operating_cost_share) * revenue - initial.profit).sum(axis=0) / P.rent_initial
+    firms = initial.owner_weight @ np.where(initial.is_active, used, 0.0)
+    captive = WORLD.initial_captive_outlay * initial.captive_share / P.rent_initial
+    assert np.allclose(firms + captive, P.utilisation * initial.capacity, rtol=1e-9)
+    assert np.all(captive > 0.0)
+
+
+def test_hold_flywheel_derives_theta_and_hold_theta_keeps_it() -> None:
+    assert WORLD.flywheel == pytest.approx(1.0)
+    assert WORLD.mean_theta == pytest.approx(1 / 0.63 + 0.3 * 2)
+    other = world_with(parameters={"gamma": 0.4})
+    assert other.flywheel == pytest.approx(1.0)
+    kept = world_with(hold="theta", parameters={"gamma": 0.4})
+    assert kept.mean_theta == pytest.approx(WORLD.mean_theta)
+    assert kept.flywheel == pytest.approx(0.4 * (WORLD.mean_theta - 0.6))
+
+
+def test_under_power_the_market_depends_on_gamma_and_chi_through_the_flywheel_only() -> None:
+    """Funding apart, which looks at P^omega, and data, which count quantities (MODEL section 4): both are off."""
+    spec = {"funding_speed": 0.0, "entry_candidates": 0.0, "data_elasticity": 0.0}
+    base = run_quarters(small_world(**spec), 4)
+    for change in ({"gamma": 0.4}, {"serving_size_elasticity": 0.1}):
+        other = run_quarters(small_world(**spec, **change), 4)
+        assert np.allclose(other.flows[-1].markets.revenue, base.flows[-1].markets.revenue, rtol=1e-7)
+
+
+def test_other_power_families_have_the_same_flywheel_at_the_start() -> None:
+    assert world_with(family="log").flywheel == pytest.approx(1.0)
+
+
+def test_added_firms_take_the_last_slots_and_shift_nobodys_luck() -> None:
+    added = world_with(firms=[{"name": "Newcomer", "class": "lab", "compute": 5.0}])
+    plain = small_world()
+    assert added.firm_names[: len(plain.firm_names)] == plain.firm_names
+    assert added.firm_names[-1] == "Newcomer"
+    taste = [np.exp(w.initial.log_strength[:, 3]) for w in (plain, added)]
+    assert not np.array_equal(*taste)
+    shocks = [
+        run_quarters(w, 1).states[1].efficiency[:, 3] / run_quarters(w, 1).states[0].efficiency[:, 3]
+        for w in (plain, added)
+    ]
+    assert np.allclose(*shocks, rtol=0.02)
+
+
+def test_integrated_parents_and_partners_pay_their_own_firms_only() -> None:
+    owners = WORLD.owner_names
+    grant = run_quarters(WORLD, 1).flows[0].funding
+    deepmind, anthropic = slot("Google DeepMind"), slot("Anthropic")
+    assert grant.parent_grant[0, owners.index("Google"), deepmind] > 0.0
+    assert grant.parent_grant[0, :, deepmind].sum() == grant.parent_grant[0, owners.index("Google"), deepmind]
+    paid = grant.partner_credit[0, :, anthropic]
+    assert {owners[j] for j in np.flatnonzero(paid)} == {"Amazon", "Google"}
+    assert paid.sum() == pytest.approx(0.5 * grant.raised[0, anthropic])
+
+
+def test_owners_serve_whom_they_sell_to() -> None:
+    weight = run_quarters(WORLD, 2).states[-1].owner_weight[0]
+    owners = WORLD.owner_names
+    users = {name: {WORLD.firm_names[i] for i in np.flatnonzero(weight[owners.index(name)])} for name in owners}
+    assert users["Meta"] == {"Meta AI"} and users["xAI"] == {"xAI"}
+    assert users["China"] == {"Alibaba", "ByteDance", "Baidu", "DeepSeek", "Zhipu"}
+    assert "Small firm 1" in users["Oracle"] and "Entrant 1" in users["Oracle"]
+
+
+@pytest.mark.parametrize(
+    ("spec", "words"),
+    [
+        ({"parameters": {"nest_growth": 0.005}}, "raise nest_growth"),
+        ({"parameters": {"budget_total": 0.5}}, "raise budget_total"),
+        ({"parameters": {"gamma": 99.0}}, "gamma = 99"),
+        ({"parameters": {"exit_quarters": 1.5}}, "whole number"),
+        ({"parameters": {"nonsense": 1.0}}, "no parameter 'nonsense'"),
+        ({"firms": [{"name": "OpenAI", "partners": {"Nobody": 1.0}}]}, "owners are Google"),
+        ({"firms": [{"name": "OpenAI", "compute": 5000.0}]}, "raise its stock_share"),
+        ({"firms": [{"name": "Entrant 3", "class": "lab", "compute": 1.0}]}, "taken by a generated firm"),
+        ({"firms": [{"name": "X", "class": "lab", "compute": 1.0, "parent_weight": 1.0}]}, "no integrated_owner"),
+        ({"makers": [{"name": "AMD", "captive_to": "Nobody"}]}, "owners are Google"),
+        ({"makers": [{"name": n, "captive_to": "Google"} for n in ("AMD", "Nvidia")]}, "must be a merchant"),
+    ],
+)
+def test_a_contradictory_world_is_refused_with_what_to_try(spec: dict, words: str) -> None:
+    with pytest.raises(WorldError, match=words):
+        world_with(**spec)
+
+
+def test_networks_of_knowledge_have_no_directionless_surprise() -> None:
+    assert set(NETWORKS) == {"complete", "by_class", "small_world", "scale_free"}
+    assert small_world().neighbours is None
+    for kind in ("small_world", "scale_free"):
+        learns = world_with(knowledge=kind).neighbours
+        assert learns is not None and np.array_equal(learns, learns.T) and not learns.diagonal().any()
