@@ -4,12 +4,13 @@
 # only when pyproject.toml or a constraints file changes. Choose another Python with
 # `make test PYTHON=/path/to/python3.12 VENV=.venv-3.12`.
 
-VENV ?= .venv
-SCENARIO ?= scenarios/baseline.yaml
-PYTEST_ARGS ?=
+VENV := .venv
+SCENARIO := scenarios/baseline.yaml
+PYTEST_ARGS :=
+PYTEST_PARALLEL := -n auto --maxprocesses=8 --dist=loadfile
 
 BIN := $(VENV)/bin
-CODE := sim tests benchmarks
+CODE := sim tests benchmarks constraints
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -22,10 +23,10 @@ demo: $(VENV)/.installed-run ## install and run the baseline scenario
 	$(BIN)/aipower run $(SCENARIO)
 
 test: $(VENV)/.installed-test ## install what the tests need and run them
-	$(BIN)/python -m pytest -n 2 $(PYTEST_ARGS)
+	$(BIN)/python -m pytest $(PYTEST_PARALLEL) $(PYTEST_ARGS)
 
-test-long: $(VENV)/.installed-test
-	$(BIN)/python -m pytest -n 2 -m long $(PYTEST_ARGS)
+test-long: $(VENV)/.installed-test ## only the tests that take minutes
+	$(BIN)/python -m pytest $(PYTEST_PARALLEL) -m long $(PYTEST_ARGS) || [ $$? -eq 5 ]  # 5: no test is long
 
 lint: $(VENV)/.installed-dev ## check style and formatting (ruff)
 	$(BIN)/ruff check $(CODE)

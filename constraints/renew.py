@@ -27,14 +27,13 @@ def requirements() -> list[str]:
 
 
 def main() -> None:
+    """Install everything afresh and write down what that gave."""
     target = HERE / f"py{sys.version_info.major}{sys.version_info.minor}.txt"
     with tempfile.TemporaryDirectory() as folder:
         venv.create(folder, with_pip=True)
         pip = [str(Path(folder) / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
         subprocess.run([*pip, "install", "--quiet", *requirements()], check=True)
-        listed = subprocess.run(
-            [*pip, "list", "--format=freeze"], check=True, capture_output=True, text=True
-        ).stdout
+        listed = subprocess.run([*pip, "list", "--format=freeze"], check=True, capture_output=True, text=True).stdout
     pins = [line for line in listed.splitlines() if line.split("==")[0] not in TOOLS]
     wrong = [line for line in pins if not PIN.match(line)]
     if wrong:

@@ -1,4 +1,4 @@
-"""The ledger: each flow of money has a payer and a payee (MODEL sections 7.13 and 9).
+"""The ledger: each flow of money has a payer and a payee (docs/model.md 7.13 and 9).
 
 The stages compute cash from their own formulas; the audit adds up the flows, written down separately, and compares.
 """

@@ -346,9 +346,7 @@ def top_share(x: ArrayLike, fraction: float = 0.1, *, where: ArrayLike | None = 
         message = f"the top fraction of a population lies in (0, 1]; got {fraction}"
         raise ValueError(message)
     population = _population(x, where)
-    return population.report(
-        _top_share(population, _top_sum(population, _ascending(population), fraction))
-    )
+    return population.report(_top_share(population, _top_sum(population, _ascending(population), fraction)))
 
 
 def palma(x: ArrayLike, where: ArrayLike | None = None) -> Array:

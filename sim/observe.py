@@ -1,4 +1,4 @@
-"""The catalogue of measures (MODEL section 8): what is recorded, never part of the dynamics.
+"""The catalogue of measures (docs/model.md 8): what is recorded, never part of the dynamics.
 
 Each measure declares its name, unit, population, whether it is a stock or a flow, how it aggregates over a year, and
 one sentence. HHI is in points (0 to 10,000) here and a fraction in ``sim.indices``.

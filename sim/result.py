@@ -7,6 +7,7 @@ reads one back. Tables are pandas frames, made when they are first asked for.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,10 +15,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from sim.errors import ReplicateError, ResultError
+from sim.errors import ResultError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
+    from concurrent.futures import Executor
 
     import networkx as nx
     import pandas as pd
@@ -224,9 +226,7 @@ class Result:
         columns = list(frame.columns)
         cube = frame.to_numpy().reshape(len(self.replicates), len(self.quarters), len(columns))
         year_of = np.array([int(quarter[:4]) for quarter in self.quarters])
-        index = pd.MultiIndex.from_product(
-            [self.replicates, self.years], names=["replicate", "year"]
-        )
+        index = pd.MultiIndex.from_product([self.replicates, self.years], names=["replicate", "year"])
         values = np.empty((len(self.replicates), len(self.years), len(columns)))
         kinds = np.array([self.catalogue[name].aggregation for name in columns])
         for kind, aggregate in _AGGREGATES.items():
@@ -251,9 +251,7 @@ class Result:
         parts = {"mean": groups.mean()}
         for label, share in (("p5", LOW), ("p50", 0.5), ("p95", HIGH)):
             parts[label] = groups.quantile(share)
-        index = pd.MultiIndex.from_product(
-            [self.measures.columns, self.years], names=["measure", "year"]
-        )
+        index = pd.MultiIndex.from_product([self.measures.columns, self.years], names=["measure", "year"])
         values = {label: part.to_numpy().T.ravel() for label, part in parts.items()}
         frame = pd.DataFrame(values, index=index).reset_index()
         frame["unit"] = [self.catalogue[name].unit for name in frame["measure"]]
@@ -287,9 +285,7 @@ class Result:
             message = f"no leader by {by!r} was recorded; choose one of {', '.join(known)}"
             raise ResultError(message)
         if year not in self.years:
-            message = (
-                f"year {year} is outside the horizon; choose {self.years[0]} to {self.years[-1]}"
-            )
+            message = f"year {year} is outside the horizon; choose {self.years[0]} to {self.years[-1]}"
             raise ResultError(message)
         slots = self.yearly()[measure].xs(year, level="year").dropna().astype(int)
         names = pd.Series([self.actors.firms[slot] for slot in slots], dtype="str")
@@ -332,11 +328,9 @@ class Result:
 
     def network_quarters(self) -> tuple[str, ...]:
         """Quarters whose supply network was recorded."""
-        return tuple(sorted(set(self.table("networks")["quarter"].astype(str))))
+        return tuple(sorted(self.table("networks")["quarter"].unique()))
 
-    def _network_weights(
-        self, quarter: str, replicate: int | None
-    ) -> dict[tuple[str, str, str], float]:
+    def _network_weights(self, quarter: str, replicate: int | None) -> dict[tuple[str, str, str], float]:
         frame = self.table("networks")
         known = self.network_quarters()
         if quarter not in known:
@@ -349,14 +343,12 @@ class Result:
         n_averaged = len(self.replicates)
         if replicate is not None:
             if replicate not in self.replicates:
-                message = (
-                    f"there is no replicate {replicate}; choose one of {self.replicates.tolist()}"
-                )
+                message = f"there is no replicate {replicate}; choose one of {self.replicates.tolist()}"
                 raise ResultError(message)
             chosen &= frame["replicate"] == replicate
             n_averaged = 1
-        groups = frame[chosen].groupby(["layer", "seller", "buyer"], as_index=False)["weight"]
-        totals = groups.sum()
+        keys = ["layer", "seller", "buyer"]
+        totals = frame[chosen].groupby(keys, as_index=False, observed=True)["weight"].sum()
         links = zip(totals["layer"], totals["seller"], totals["buyer"], strict=True)
         return {
             (str(layer), str(seller), str(buyer)): float(total) / n_averaged
@@ -456,7 +448,7 @@ def run(
     seed: int | None = None,
     quarters: int | None = None,
     workers: int = 1,
-    executor: object | None = None,
+    executor: Executor | None = None,
     out: str | Path | None = None,
     progress: bool = False,
 ) -> Result:
@@ -486,8 +478,8 @@ def run(
     ------
     ScenarioError
         When the scenario is wrong.
-    ReplicateError
-        When every replicate failed; the message gives the first reason.
+    FailureError
+        When every replicate failed; the message gives a reason.
     StoreError
         When the result cannot be written.
     """
@@ -510,9 +502,7 @@ def run(
     return result
 
 
-def _simulate(
-    scenario: Scenario, workers: int, executor: object | None, *, is_shown: bool
-) -> Result:
+def _simulate(scenario: Scenario, workers: int, executor: Executor | None, *, is_shown: bool) -> Result:
     """Run all replicates and wrap what was recorded."""
     from sim.ensemble import simulate
 
@@ -527,14 +517,6 @@ def _simulate(
             progress=progress,
         )
     seconds = time.perf_counter() - begin
-    if len(recording.replicates) == 0:
-        first = recording.failures[0]
-        message = (
-            f"all {len(recording.failures)} replicates failed; replicate {first.replicate} in "
-            f"{first.quarter}: {first.reason}. Move parameters back towards their defaults "
-            "(`aipower show` names those that differ)"
-        )
-        raise ReplicateError(message)
     return Result.from_recording(scenario, recording, {"simulate": seconds})
 
 
@@ -578,17 +560,13 @@ def _progress_bar(name: str, *, is_shown: bool) -> Iterator[Callable[[int, int],
 # -- frames from arrays -----------------------------------------------------------------------
 
 
-def _index(
-    codes: tuple[NDArray[np.intp], ...], levels: tuple[Any, ...], names: tuple[str, ...]
-) -> pd.MultiIndex:
+def _index(codes: tuple[NDArray[np.intp], ...], levels: tuple[Any, ...], names: tuple[str, ...]) -> pd.MultiIndex:
     """Build a sorted-level index from codes, without one Python object a row."""
     import pandas as pd
 
     return pd.MultiIndex(
         levels=[
-            pd.Index(np.asarray(level), dtype="int64")
-            if name == "replicate"
-            else pd.Index(list(level), dtype="str")
+            pd.Index(np.asarray(level), dtype="int64") if name == "replicate" else pd.Index(list(level), dtype="str")
             for level, name in zip(levels, names, strict=True)
         ],
         codes=list(codes),  # type: ignore[arg-type]
@@ -603,6 +581,14 @@ def _text(values: Sequence[str]) -> Any:  # noqa: ANN401 - pandas' own array of 
     return pd.Series(list(values), dtype="str").array
 
 
+def _words(codes: NDArray[Any], known: Sequence[str]) -> pd.Categorical:
+    """Hold words as codes, those that occur only, in their order in ``known``."""
+    import pandas as pd
+
+    words = pd.Categorical.from_codes(codes, categories=pd.Index(list(known), dtype="str"))
+    return words.remove_unused_categories()
+
+
 def _full_codes(shape: tuple[int, ...]) -> tuple[NDArray[np.intp], ...]:
     return tuple(axis.ravel() for axis in np.indices(shape, dtype=np.intp))
 
@@ -611,13 +597,8 @@ def _measures_frame(recording: Recording) -> pd.DataFrame:
     import pandas as pd
 
     shape = (len(recording.replicates), len(recording.quarters))
-    index = _index(
-        _full_codes(shape), (recording.replicates, recording.quarters), ("replicate", "quarter")
-    )
-    columns = {
-        name: np.asarray(values, dtype=np.float64).reshape(-1)
-        for name, values in recording.measures.items()
-    }
+    index = _index(_full_codes(shape), (recording.replicates, recording.quarters), ("replicate", "quarter"))
+    columns = {name: np.asarray(values, dtype=np.float64).reshape(-1) for name, values in recording.measures.items()}
     return pd.DataFrame(columns, index=index)
 
 
@@ -645,13 +626,15 @@ def _actor_frame(
 
 def _firms_frame(recording: Recording) -> pd.DataFrame:
     """One row for each active firm; empty slots are left out."""
+    import pandas as pd
+
     arrays = dict(recording.firms)
     shape = (len(recording.replicates), len(recording.firm_quarters), len(recording.firm_names))
     active = np.asarray(arrays.pop("active", np.ones(shape)), dtype=bool)
-    codes = np.asarray(arrays.pop("class_code", np.zeros(shape)), dtype=int)[active]
+    codes: NDArray[np.int64] = np.asarray(arrays.pop("class_code", np.zeros(shape)), dtype=np.int64)[active]
     names = tuple(recording.firm_names)
     frame = _actor_frame(recording, arrays, recording.firm_quarters, "firm", names, active)
-    frame.insert(0, "firm_class", _text([FIRM_CLASSES[code] for code in codes]))
+    frame.insert(0, "firm_class", pd.Series(_words(codes, FIRM_CLASSES), index=frame.index))
     return frame
 
 
@@ -666,14 +649,17 @@ def _flows_frame(recording: Recording) -> pd.DataFrame:
         flows = names
     shape = (len(recording.replicates), len(recording.quarters), len(keys))
     codes = _full_codes(shape)
-    index = _index(
-        codes, (recording.replicates, recording.quarters, flows), ("replicate", "quarter", "flow")
-    )
-    payers = pd.Categorical([payer for _, payer, _ in keys])
-    payees = pd.Categorical([payee for _, _, payee in keys])
+    index = _index(codes, (recording.replicates, recording.quarters, flows), ("replicate", "quarter", "flow"))
+    parties = sorted({name for _, *pair in keys for name in pair})
+    payers = np.array([parties.index(payer) for _, payer, _ in keys], dtype=np.int64)
+    payees = np.array([parties.index(payee) for _, _, payee in keys], dtype=np.int64)
     amounts = np.stack([np.asarray(a, dtype=np.float64) for a in recording.flows.values()], axis=-1)
     return pd.DataFrame(
-        {"payer": payers[codes[2]], "payee": payees[codes[2]], "amount": amounts.reshape(-1)},
+        {
+            "payer": _words(payers[codes[2]], parties),
+            "payee": _words(payees[codes[2]], parties),
+            "amount": amounts.reshape(-1),
+        },
         index=index,
     )
 
@@ -684,25 +670,29 @@ def _networks_frame(recording: Recording) -> pd.DataFrame:
 
     names = {"maker": recording.maker_names, "owner": recording.owner_names}
     names["firm"] = recording.firm_names
-    parts = []
-    for quarter in sorted(recording.networks):
-        for layer, (supplier, customer) in LAYERS.items():
-            array = np.asarray(recording.networks[quarter][layer], dtype=np.float64)
-            replicate, buyer, seller = np.nonzero(array)
-            part = {
-                "replicate": np.asarray(recording.replicates, dtype=np.int64)[replicate],
-                "quarter": _text([quarter] * len(buyer)),
-                "layer": _text([layer] * len(buyer)),
-                "seller": _text([names[supplier][slot] for slot in seller]),
-                "buyer": _text([names[customer][slot] for slot in buyer]),
-                "weight": array[replicate, buyer, seller],
-            }
-            parts.append(pd.DataFrame(part))
-    if not parts:
-        text = _text([])
-        empty = {"replicate": np.empty(0, dtype=np.int64), "quarter": text, "layer": text}
-        return pd.DataFrame({**empty, "seller": text, "buyer": text, "weight": np.empty(0)})
-    return pd.concat(parts, ignore_index=True)
+    sellers = list(dict.fromkeys([*recording.maker_names, *recording.owner_names]))
+    buyers = list(dict.fromkeys([*recording.owner_names, *recording.firm_names]))
+    quarters = sorted(recording.networks)
+    parts: list[tuple[NDArray[Any], ...]] = [(np.empty(0, dtype=np.int64),) * 5 + (np.empty(0),)]
+    for quarter, number in itertools.product(range(len(quarters)), range(len(LAYERS))):
+        layer = list(LAYERS)[number]
+        supplier, customer = LAYERS[layer]
+        array = np.asarray(recording.networks[quarters[quarter]][layer], dtype=np.float64)
+        replicate, buyer, seller = np.nonzero(array)
+        part = (
+            np.asarray(recording.replicates, dtype=np.int64)[replicate],
+            np.full(len(buyer), quarter),
+            np.full(len(buyer), number),
+            np.array([sellers.index(name) for name in names[supplier]])[seller],
+            np.array([buyers.index(name) for name in names[customer]])[buyer],
+            array[replicate, buyer, seller],
+        )
+        parts.append(part)
+    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    words = (quarters, list(LAYERS), sellers, buyers)
+    keys = [_words(codes, known) for codes, known in zip(columns[1:5], words, strict=True)]
+    labels = ("replicate", "quarter", "layer", "seller", "buyer", "weight")
+    return pd.DataFrame(dict(zip(labels, [columns[0], *keys, columns[5]], strict=True)))
 
 
 def _failures_frame(recording: Recording) -> pd.DataFrame:

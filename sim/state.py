@@ -1,6 +1,6 @@
 """Every array of the model, declared once, with its axes, unit and meaning.
 
-``State`` is what one quarter hands to the next (MODEL section 2). The other classes hold what the stages of one
+``State`` is what one quarter hands to the next (docs/model.md 2). The other classes hold what the stages of one
 quarter compute; together they are ``Flows``. Axes named here are the last ones; replicates lead.
 """
 

@@ -1,4 +1,4 @@
-"""One quarter, in the order and the words of MODEL section 3."""
+"""One quarter, in the order and the words of docs/model.md 3."""
 
 from __future__ import annotations
 

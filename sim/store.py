@@ -157,8 +157,7 @@ def check_writable(folder: Path) -> None:
 def _refuse_taken(folder: Path) -> None:
     if folder.is_symlink() or folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         message = (
-            f"{folder} exists already and results are never overwritten; remove it, or choose "
-            "another folder with --out"
+            f"{folder} exists already and results are never overwritten; remove it, or choose another folder with --out"
         )
         raise FolderTakenError(message)
 
@@ -205,9 +204,7 @@ def _write_table(path: Path, result: Result, name: str) -> int:
     table = pa.Table.from_pandas(result.table(name), preserve_index=None)
     schema = pa.schema(
         [
-            field.with_metadata(
-                {"unit": described[field.name][0], "meaning": described[field.name][1]}
-            )
+            field.with_metadata({"unit": described[field.name][0], "meaning": described[field.name][1]})
             for field in table.schema
         ],
         metadata=table.schema.metadata,
@@ -257,9 +254,7 @@ def columns_of(result: Result, table: str) -> dict[str, tuple[str, str]]:
         "makers": MAKER_COLUMNS,
     }
     known = dict(KEY_COLUMNS)
-    known.update(
-        {name: (row.unit, row.sentence) for name, row in catalogues.get(table, {}).items()}
-    )
+    known.update({name: (row.unit, row.sentence) for name, row in catalogues.get(table, {}).items()})
     frame = result.table(table)
     names = [str(name) for name in frame.index.names if name is not None]
     return {name: known[name] for name in [*names, *map(str, frame.columns)]}
@@ -286,9 +281,7 @@ def _describe(result: Result, rows: dict[str, int]) -> dict[str, Any]:
         "n_succeeded": len(result.replicates),
         "failed_replicates": [
             {"replicate": int(number), "quarter": row["quarter"], "reason": row["reason"]}
-            for number, row in zip(
-                result.failures.index, result.failures.to_dict("records"), strict=True
-            )
+            for number, row in zip(result.failures.index, result.failures.to_dict("records"), strict=True)
         ],
         "timing_seconds": {name: round(value, 3) for name, value in result.timing.items()},
         "rows": rows,
@@ -435,8 +428,7 @@ def read(folder: str | Path) -> Result:
         warnings.simplefilter("ignore")  # the user was warned when the scenario was run
         scenario = load_scenario(folder / RESOLVED_SCENARIO)
     catalogue = {
-        row["name"]: Measure(**{field: row[field] for field in Measure._fields})
-        for row in manifest["measures"]
+        row["name"]: Measure(**{field: row[field] for field in Measure._fields}) for row in manifest["measures"]
     }
     actors = Actors(**{kind: tuple(names) for kind, names in manifest["actors"].items()})
     tables = {name: functools.partial(_read_table, folder, name) for name in TABLES}
@@ -477,9 +469,7 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     try:
         manifest = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
-        what = (
-            "has no manifest.json" if not path.exists() else f"has an unreadable manifest ({error})"
-        )
+        what = "has no manifest.json" if not path.exists() else f"has an unreadable manifest ({error})"
         if not Path(folder).exists():
             what = "does not exist"
         message = (
@@ -521,9 +511,7 @@ def verify(folder: str | Path) -> Verification:
         files = {name: row for name, row in listed.items() if _is_inside(name)}
     present = set(_names_of_files(folder)) - {MANIFEST}
     damaged = [
-        name
-        for name, row in files.items()
-        if name in present and _sha256(folder / name) != dict(row).get("sha256")
+        name for name, row in files.items() if name in present and _sha256(folder / name) != dict(row).get("sha256")
     ]
     return Verification(
         folder,
@@ -545,9 +533,7 @@ def _is_inside(name: str) -> bool:
 
 def _names_of_files(folder: Path) -> list[str]:
     return sorted(
-        path.relative_to(folder).as_posix()
-        for path in folder.rglob("*")
-        if path.is_symlink() or not path.is_dir()
+        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()
     )
 
 

@@ -242,9 +242,7 @@ class _Builder:
                 f"has the anchor &{anchor}; plain values are allowed; delete the anchor",
             )
         if tag := getattr(event, "tag", None):
-            self.problem(
-                event, path, f"has the tag {shown(tag)}; plain values are allowed; delete the tag"
-            )
+            self.problem(event, path, f"has the tag {shown(tag)}; plain values are allowed; delete the tag")
         if len(path) >= MAX_DEPTH and isinstance(event, yaml.CollectionStartEvent):
             self.problem(event, path[:4], f"is nested over {MAX_DEPTH} levels deep; flatten it")
             raise ScenarioError(join_problems(self.problems, self.source), tuple(self.problems))
@@ -280,9 +278,7 @@ class _Builder:
             self.problem(event, path, what)
             raise ScenarioError(join_problems(self.problems, self.source), tuple(self.problems))
         if event.value == "<<" and _is_plain(event):
-            self.problem(
-                event, (*path, "<<"), "is a merge key; keys are written out; copy them here"
-            )
+            self.problem(event, (*path, "<<"), "is a merge key; keys are written out; copy them here")
         elif event.anchor or event.tag:
             self.problem(
                 event,

@@ -64,7 +64,7 @@ def test_both_markets_clear(eight: Run) -> None:
 
 
 def test_markets_are_what_plain_loops_over_firms_owners_and_sectors_give(eight: Run) -> None:
-    """A second implementation in scalar Python of MODEL sections 7.2, 7.3 and 7.6 at the solver's rents."""
+    """A second implementation in scalar Python of docs/model.md 7.2, 7.3 and 7.6 at the solver's rents."""
     world, p, r, t = eight.world, eight.world.parameters, 1, 5
     before, m, plan = eight.states[t], eight.flows[t].markets, eight.flows[t].funding
     firms = [i for i in range(world.sizes["firm"]) if before.is_active[r, i]]
@@ -133,7 +133,7 @@ def test_no_firm_gains_by_another_price(eight: Run) -> None:
 
 
 def test_marginal_profit_of_capability_is_the_envelope(eight: Run) -> None:
-    """d profit / d ln E at rivals' prices equals Lambda B Pi, by differences (MODEL section 7.4)."""
+    """d profit / d ln E at rivals' prices equals Lambda B Pi, by differences (docs/model.md 7.4)."""
     world, p = eight.world, eight.world.parameters
     m, plan, r = eight.flows[5].markets, eight.flows[5].funding, 0
     gamma = world.power_function.elasticity(plan.effective_compute)
@@ -246,7 +246,7 @@ def test_an_unknown_lever_is_refused() -> None:
 
 
 def test_a_uniform_compute_tax_lowers_rents_by_exactly_the_tax() -> None:
-    """Captive use included, rents above the floor, supply given: w becomes w / (1 + tau) (MODEL section 9)."""
+    """Captive use included, rents above the floor, supply given: w becomes w / (1 + tau) (docs/model.md 9)."""
     tax = constant(compute_tax=0.25, captive_tax=0.25)
     plain, taxed = run_quarters(small_world(), 1), run_quarters(small_world(), 1, policies=[tax])
     assert np.allclose(taxed.flows[0].markets.rent, plain.flows[0].markets.rent / 1.25, rtol=1e-9)
@@ -266,7 +266,7 @@ def test_a_grid_limit_binds_on_deliveries() -> None:
 
 
 def test_a_carbon_price_leaves_rents_alone_while_the_floor_is_slack() -> None:
-    """Capacity given: owners pay kW x PUE x intensity x price, 0.055 $/h at 70 $/t in 2024 (MODEL section 7.11)."""
+    """Capacity given: owners pay kW x PUE x intensity x price, 0.055 $/h at 70 $/t in 2024 (docs/model.md 7.11)."""
     plain, priced = (
         run_quarters(small_world(), 1),
         run_quarters(small_world(), 1, policies=[constant(carbon_price=70.0)]),
@@ -405,4 +405,4 @@ def test_progress_counts_every_replicate_quarter() -> None:
         {"horizon": {"start": "2024Q1", "end": "2024Q2"}, "world": {"parameters": {"entry_slots": 8}}}
     )
     ensemble.simulate(scenario, replicates=3, block_size=2, progress=lambda done, total: seen.append((done, total)))
-    assert seen[-1] == (6, 6) and all(a < b for (a, _), (b, _) in itertools.pairwise(seen))
+    assert seen[-1] == (6, 6) and all(a < b for (a, _), (b, _) in pairwise(seen))

@@ -123,7 +123,7 @@ def test_markup_rises_with_share() -> None:
 
 
 def test_elasticity_and_business_stealing_agree() -> None:
-    """eps - 1 = (rho - 1) B, derived in MODEL section 7.4's envelope."""
+    """eps - 1 = (rho - 1) B, derived in docs/model.md 7.4's envelope."""
     share, nest = np.linspace(0, 1, 11)[None], np.array([0.35])
     eps = pricing.demand_elasticity(share, nest, 3.0, 0.27)
     assert np.allclose(eps - 1.0, 2.0 * pricing.business_stealing(share, nest, 0.27), rtol=1e-14)

@@ -85,5 +85,5 @@ def test_five_largest_named_owners_have_the_published_share(year: Recording) -> 
 
 
 def test_own_margins_pay_a_small_part_of_training_in_2024(year: Recording) -> None:
-    """About 4% (MODEL section 7.5): funding decides early concentration."""
+    """About 4% (docs/model.md 7.5): funding decides early concentration."""
     assert mean(year, "own_finance_share") == pytest.approx(0.04, abs=0.015)

@@ -1,4 +1,4 @@
-"""The first quarter of the shipped world follows from its facts (MODEL section 5)."""
+"""The first quarter of the shipped world follows from its facts (docs/model.md 5)."""
 
 import ast
 import csv
@@ -158,7 +158,7 @@ def test_hold_flywheel_derives_theta_and_hold_theta_keeps_it() -> None:
 
 
 def test_under_power_the_market_depends_on_gamma_and_chi_through_the_flywheel_only() -> None:
-    """Funding apart, which looks at P^omega, and data, which count quantities (MODEL section 4): both are off."""
+    """Funding apart, which looks at P^omega, and data, which count quantities (docs/model.md 4): both are off."""
     spec = {"funding_speed": 0.0, "entry_candidates": 0.0, "data_elasticity": 0.0}
     base = run_quarters(small_world(**spec), 4)
     for change in ({"gamma": 0.4}, {"serving_size_elasticity": 0.1}):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import sys
+import textwrap
 import warnings
 from contextlib import contextmanager
 from enum import StrEnum
@@ -19,8 +20,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from rich.console import Console
+    from rich.text import Text
 
 INTERRUPTED = 130
+PAGE_WIDTH = 80
 PIPE_WIDTH = 10_000  # characters: in a pipe each row of a table stays on one line
 OUTPUTS = Path("outputs")
 
@@ -89,9 +92,7 @@ def aipower(
     *,
     version: Annotated[
         bool,
-        typer.Option(
-            "--version", help="Show the version and exit.", is_eager=True, callback=_print_version
-        ),
+        typer.Option("--version", help="Show the version and exit.", is_eager=True, callback=_print_version),
     ] = False,
 ) -> None:
     """How access to compute turns into AI power, and how that power concentrates."""
@@ -102,9 +103,7 @@ ScenarioArgument = Annotated[
 ]
 OutOption = Annotated[
     Path | None,
-    typer.Option(
-        "--out", metavar="FOLDER", help="Folder for the results. Default: outputs/<name>."
-    ),
+    typer.Option("--out", metavar="FOLDER", help="Folder for the results. Default: outputs/<name>."),
 ]
 
 
@@ -118,26 +117,18 @@ OutOption = Annotated[
 def run(
     scenario: ScenarioArgument,
     *,
-    replicates: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Histories with different luck.")
-    ] = None,
-    seed: Annotated[
-        int | None, typer.Option(min=0, metavar="N", help="Which luck; 0 is a seed too.")
-    ] = None,
+    replicates: Annotated[int | None, typer.Option(min=1, metavar="N", help="Histories with different luck.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, metavar="N", help="Which luck; 0 is a seed too.")] = None,
     quarters: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Length of the horizon from its start.")
     ] = None,
-    workers: Annotated[
-        int, typer.Option(min=1, metavar="N", help="Processes. The numbers do not depend on it.")
-    ] = 1,
+    workers: Annotated[int, typer.Option(min=1, metavar="N", help="Processes. The numbers do not depend on it.")] = 1,
     out: OutOption = None,
     changes: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change one key; may be repeated."),
     ] = None,
-    quiet: Annotated[
-        bool, typer.Option("--quiet", "-q", help="Print nothing but the folder.")
-    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the folder.")] = False,
 ) -> None:
     """Run a scenario and store tables, figures and a README in a folder.
 
@@ -168,16 +159,14 @@ def run(
     elif folder.name != wanted.name:
         print(f"{wanted} holds another run, which was kept.")
     print(f"Results: {folder}")
-    print(f"Open {folder / 'README.md'} for what each file holds, and {folder / 'figures'}.")
+    print(f"Open {folder / 'README.md'}, which names every file, and the figures beside it.")
 
 
 @app.command(
     epilog=_examples("aipower validate my.yaml", "aipower validate scenarios/*.yaml"),
 )
 def validate(
-    scenarios: Annotated[
-        list[str], typer.Argument(metavar="SCENARIO...", help="Files, or names of shipped ones.")
-    ],
+    scenarios: Annotated[list[str], typer.Argument(metavar="SCENARIO...", help="Files, or names of shipped ones.")],
 ) -> None:
     """Check scenario files and show every problem at once."""
     is_wrong = False
@@ -256,9 +245,7 @@ def show(
 
 @app.command(epilog=_examples("aipower schema --out scenario.schema.json"))
 def schema(
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="A file instead of the screen.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="A file instead of the screen.")] = None,
 ) -> None:
     """Print the JSON Schema of scenario files, with which editors complete and check them."""
     import json
@@ -465,23 +452,44 @@ def _print_entry(kind: str, name: str) -> None:
 
 
 def _print_closing(result: sim.Result) -> None:
+    from rich import box
     from rich.table import Table
 
     from sim.report import tables
 
     console = _console()
-    console.print(tables.headline(result), markup=False)
+    print(_paragraph(tables.headline(result)))
     for grid in tables.grids(result):
-        table = Table(title=grid.title, title_justify="left", title_style="bold", pad_edge=False)
+        table = Table(
+            title=grid.title,
+            title_justify="left",
+            title_style="bold",
+            box=box.SIMPLE_HEAD,
+            show_edge=False,
+            pad_edge=False,
+            padding=(0, 1, 0, 0),
+        )
         for position, heading in enumerate(grid.columns):
             table.add_column(heading, justify="right" if position else "left")
-        for row in grid.rows:
-            table.add_row(*row)
+        for label, *cells in grid.rows:
+            table.add_row(label, *map(_dim_range, cells))
         console.print()
         console.print(table)
     console.print()
     for note in tables.notes(result):
-        console.print(f"Note: {note}", markup=False)
+        print(_paragraph(f"Note: {note}"))
+
+
+def _dim_range(cell: str) -> Text:
+    """A cell whose second line, the range over replicates, steps back."""
+    from rich.text import Text
+
+    mean, newline, span = cell.partition("\n")
+    return Text.assemble(mean, (newline + span, "dim"))
+
+
+def _paragraph(text: str) -> str:
+    return textwrap.fill(text, PAGE_WIDTH, break_on_hyphens=False, break_long_words=False)
 
 
 def _console() -> Console:

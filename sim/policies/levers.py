@@ -1,4 +1,4 @@
-"""Levers: what a policy may ask for, and how several answers combine (MODEL section 7, levers and policies).
+"""Levers: what a policy may ask for, and how several answers combine (docs/model.md 7, levers and policies).
 
 A policy answers, it never acts: ``policy(observation, quarter) -> {lever: value}``. Only ``step`` applies the combined
 rulebook. Every lever has a neutral value at which it changes nothing, bit for bit.

@@ -28,7 +28,9 @@ _SUMMARY_COLUMNS = (
     ("measure", "name", "Name of the measure"),
     ("year", "year", "Calendar year"),
     ("mean", "as in `unit`", "Mean over replicates"),
-    ("p5, p50, p95", "as in `unit`", "Quantiles over replicates: how far luck matters"),
+    ("p5", "as in `unit`", "5% quantile over replicates: how far luck matters"),
+    ("p50", "as in `unit`", "Median over replicates"),
+    ("p95", "as in `unit`", "95% quantile over replicates"),
     ("unit", "text", "Unit of the measure"),
 )
 
@@ -70,9 +72,7 @@ def text(result: Result, folder: Path) -> str:
         else:
             rows = columns_of(result, name).items()
             parts.append(_table(_HEADER, ((f"`{key}`", *about) for key, about in rows)))
-    summary = (
-        (f"`{name}`" if "," not in name else name, *rest) for name, *rest in _SUMMARY_COLUMNS
-    )
+    summary = ((f"`{name}`", *rest) for name, *rest in _SUMMARY_COLUMNS)
     parts += [
         f"### {SUMMARY}",
         "One row for each measure and year; the catalogue above says how a year's value is made.",
@@ -96,9 +96,7 @@ result.measures["hhi_revenue"].groupby("quarter").mean()
 def _measures(result: Result) -> str:
     """Describe the measures, keys first."""
     about = columns_of(result, "measures")
-    rows = [
-        (f"`{name}`", about[name][0], "", "", about[name][1]) for name in ("replicate", "quarter")
-    ]
+    rows = [(f"`{name}`", about[name][0], "", "", about[name][1]) for name in ("replicate", "quarter")]
     for name, measure in result.catalogue.items():
         kind = f"{measure.kind}, {measure.aggregation}"
         rows.append((f"`{name}`", measure.unit, measure.population, kind, measure.sentence))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import functools
 import io
+import re
 import zlib
 from typing import TYPE_CHECKING, Any, cast
 
@@ -191,7 +192,7 @@ def set_title(figure: Figure, finding: str, remark: str) -> float:
 
 def _wrap(text: str, size: float, weight: str, width: float) -> list[str]:
     """Break a text into the fewest lines of at most ``width`` inches, no last line too short."""
-    words = text.split()
+    words = _TOGETHER.sub("\N{NO-BREAK SPACE}", text).split(" ")
     lengths = [_inches(word, size, weight) for word in words]
     space = _inches("n n", size, weight) - _inches("nn", size, weight)
     lines = _fill(words, lengths, space, width)
@@ -199,7 +200,11 @@ def _wrap(text: str, size: float, weight: str, width: float) -> list[str]:
         if len(tighter := _fill(words, lengths, space, float(narrower))) > len(lines):
             break
         lines = tighter
-    return lines
+    return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
+
+
+_TOGETHER = re.compile(r"(?<=\d) (?=bn|times)|(?<=HHI|ini) (?=\d)|(?<=\d) (?=to \d)|(?<=\d to) (?=\d)")
+"""Blanks at which a line does not end: between a number and its unit."""
 
 
 def shorten(text: str, size: float, inches: float) -> str:
@@ -222,6 +227,11 @@ def _fill(words: list[str], lengths: list[float], space: float, width: float) ->
             lines.append(word)
             used = length
     return lines
+
+
+def inches_of(text: str, size: float) -> float:
+    """Width of a text of ``size`` points, in inches."""
+    return _inches(text, size, "normal")
 
 
 @functools.cache
@@ -282,9 +292,7 @@ def spread(positions: Sequence[float], gap: float, low: float, high: float) -> l
     return [float(value) for value in moved]
 
 
-def label_right(
-    axes: Axes, x: float, wanted: Sequence[float], texts: Sequence[str], colours: Sequence[Any]
-) -> None:
+def label_right(axes: Axes, x: float, wanted: Sequence[float], texts: Sequence[str], colours: Sequence[Any]) -> None:
     """Name lines at their right end, outside the axes, moved apart and tied to their line.
 
     Parameters

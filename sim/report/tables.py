@@ -50,7 +50,7 @@ class Row:
         Mean and 5-95% range over replicates; NaN where undefined. Probabilities have no range.
     unit : str
     text, range_text : str
-        The mean and the range as printed.
+        The mean and the range as printed; no range where luck does not show.
     """
 
     section: str
@@ -107,7 +107,7 @@ def headline(result: Result) -> str:
     if summary.has("own_finance_share"):
         begin = _percent(summary.cell("own_finance_share", first)[0])
         end = _percent(summary.cell("own_finance_share", last)[0])
-        parts.append(f"Own margins pay {begin} of training outlay in {first}, {end} in {last}.")
+        parts.append(f"Own margins pay {begin} of planned training in {first}, {end} in {last}.")
     parts.append(ranges_note(result))
     return " ".join(parts)
 
@@ -181,9 +181,7 @@ def grids(result: Result) -> list[Grid]:
         title, heading = section, ""
         if section == LEADING:
             title, heading = f"{LEADING} in {inside[0].year} (share of replicates)", "Firm"
-        body = tuple(
-            (label, *(cells.get((label, column), "") for column in columns)) for label in labels
-        )
+        body = tuple((label, *(cells.get((label, column), "") for column in columns)) for label in labels)
         layouts.append(Grid(title, (heading, *columns), body))
     return layouts
 
@@ -195,9 +193,7 @@ def _cell_text(row: Row) -> str:
 def _leading(result: Result) -> list[Row]:
     """Probabilities of leading in the last year."""
     year = result.years[-1]
-    shares = {
-        by: result.leaders(year, by) for by in LEADERS if f"leader_{by}" in result.measures.columns
-    }
+    shares = {by: result.leaders(year, by) for by in LEADERS if f"leader_{by}" in result.measures.columns}
     best: dict[str, float] = {}
     for series in shares.values():
         for firm, share in series.items():
@@ -266,6 +262,7 @@ class _Summary:
             range_text = ""
             if self._has_ranges and np.isfinite(low):
                 range_text = span(form(low), form(high))
+                range_text = "" if range_text == form(mean) else range_text
             rows.append(
                 Row(
                     section,
@@ -325,7 +322,7 @@ def significant(value: float) -> str:
 
     Examples
     --------
-    >>> [significant(x) for x in (0.01234, 2.345, 23.45, 2345.6, 2.1e25)]
+    >>> [significant(x) for x in (0.01234, 2.346, 23.46, 2345.6, 2.1e25)]
     ['0.0123', '2.35', '23.5', '2,346', '2.1e25']
     """
     size = abs(value)

@@ -1,4 +1,4 @@
-"""Stage 6: rents, wages, energy, taxes, subsidies, interest, dividends (MODEL sections 7.12 and 7.13)."""
+"""Stage 6: rents, wages, energy, taxes, subsidies, interest, dividends (docs/model.md 7.12 and 7.13)."""
 
 from __future__ import annotations
 

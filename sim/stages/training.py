@@ -91,7 +91,7 @@ def _remember(window: Array, newest: Array) -> Array:
 
 
 def _expect(before: State, after: State, world: World) -> State:
-    """Adapt expected growth of profit and capability to what happened (MODEL section 7.4).
+    """Adapt expected growth of profit and capability to what happened (docs/model.md 7.4).
 
     Industry rates by default: own rates would trap a firm that once stopped training.
     """

@@ -1,4 +1,4 @@
-"""Formulas on arrays, one file for each process of MODEL section 7.
+"""Formulas on arrays, one file for each process of docs/model.md 7.
 
 Formulas take arrays and numbers, never the state. Arrays end in their own axes, firms last (``[..., firm]``,
 ``[..., sector, firm]``, ``[..., owner, firm]``); leading axes are replicates and formulas do not know how many.

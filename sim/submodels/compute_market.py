@@ -1,4 +1,4 @@
-"""The compute market: firms choose owners, rents clear demand against capacity (MODEL section 7.6)."""
+"""The compute market: firms choose owners, rents clear demand against capacity (docs/model.md 7.6)."""
 
 from __future__ import annotations
 

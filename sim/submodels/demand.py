@@ -1,4 +1,4 @@
-"""Demand: nested CES with an outside good (MODEL section 7.2).
+"""Demand: nested CES with an outside good (docs/model.md 7.2).
 
 Anderson, de Palma and Thisse (1992), *Discrete Choice Theory of Product Differentiation*: V is a firm's attraction,
 the AI nest competes with everything else in a sector's budget, and shares are expenditure shares.

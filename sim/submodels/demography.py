@@ -1,4 +1,4 @@
-"""Exit, entry and the value of a firm (MODEL section 7.10)."""
+"""Exit, entry and the value of a firm (docs/model.md 7.10)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Energy and carbon (MODEL section 7.11)."""
+"""Energy and carbon (docs/model.md 7.11)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Funding: investors, partners and parents (MODEL section 7.5)."""
+"""Funding: investors, partners and parents (docs/model.md 7.5)."""
 
 from __future__ import annotations
 

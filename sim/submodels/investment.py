@@ -1,4 +1,4 @@
-"""Owners' investment in chips and sites (MODEL section 7.7)."""
+"""Owners' investment in chips and sites (docs/model.md 7.7)."""
 
 from __future__ import annotations
 

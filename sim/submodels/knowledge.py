@@ -1,4 +1,4 @@
-"""Algorithmic progress, imitation and data (MODEL section 7.9)."""
+"""Algorithmic progress, imitation and data (docs/model.md 7.9)."""
 
 from __future__ import annotations
 

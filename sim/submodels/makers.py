@@ -1,4 +1,4 @@
-"""Chip makers: price by bargaining over the buyers' value, capacity by price (MODEL section 7.8)."""
+"""Chip makers: price by bargaining over the buyers' value, capacity by price (docs/model.md 7.8)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""AI power P = f(E) of effective compute E, with exact local elasticity (MODEL section 7.1)."""
+"""AI power P = f(E) of effective compute E, with exact local elasticity (docs/model.md 7.1)."""
 
 from __future__ import annotations
 

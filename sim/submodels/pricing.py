@@ -1,4 +1,4 @@
-"""Prices: Nash under nested CES (MODEL section 7.3).
+"""Prices: Nash under nested CES (docs/model.md 7.3).
 
 Atkeson and Burstein (2008), "Pricing-to-Market, Trade Costs, and International Relative Prices": a firm's perceived
 elasticity falls with its share. All shapes are ``[..., sector, firm]`` unless said otherwise.
@@ -23,7 +23,7 @@ def demand_elasticity(joint_share: Array, nest: Array, substitution: float, nest
 
     Examples
     --------
-    The monopoly of MODEL section 9:
+    The monopoly of docs/model.md 9:
 
     >>> import numpy as np
     >>> round(float(demand_elasticity(np.ones((1, 1)), np.array([0.2084944325]), 3.0, 0.26)[0, 0]), 6)

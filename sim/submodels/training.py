@@ -1,4 +1,4 @@
-"""Training: the forward-looking plan, and what training does to effective compute (MODEL sections 7.1 and 7.4)."""
+"""Training: the forward-looking plan, and what training does to effective compute (docs/model.md 7.1 and 7.4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Initial populations from data tables (MODEL sections 5 and 6)."""
+"""Initial populations from data tables (docs/model.md 5 and 6)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""From world tables to the first state (MODEL section 5).
+"""From world tables to the first state (docs/model.md 5).
 
 The world is calibrated once: without luck, without policies and with default mechanisms. Units of power, quantity
 and serving need are fixed by a price of 1 for the leader in its first sector at the start.

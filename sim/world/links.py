@@ -66,7 +66,7 @@ def payers(firm_table: Actors, owners: Sequence[str], firms: Firms) -> tuple[Arr
     partner = np.zeros_like(parent)
     for slot, name in enumerate(firms.names):
         actor = firm_table.get(name, {})
-        partners = list(actor.get("partners", {}))
+        partners = [owner for owner, log_odds in actor.get("partners", {}).items() if log_odds != 0.0]
         for owner in partners:
             partner[owners.index(owner), slot] = 1.0 / len(partners)
         payer = actor.get("integrated_owner", partners[0] if partners else None)

@@ -1,4 +1,4 @@
-"""The knowledge network: who learns from whom (MODEL section 2)."""
+"""The knowledge network: who learns from whom (docs/model.md 2)."""
 
 from __future__ import annotations
 

@@ -47,10 +47,7 @@ def concentration_paths(result: Result, index: str) -> dict[str, pd.DataFrame]:
 
 
 def _concentration_finding(result: Result, paths: dict[str, pd.DataFrame]) -> str:
-    ends = {
-        layer: (float(path["mean"].iloc[0]), float(path["mean"].iloc[-1]))
-        for layer, path in paths.items()
-    }
+    ends = {layer: (float(path["mean"].iloc[0]), float(path["mean"].iloc[-1])) for layer, path in paths.items()}
     changes = {layer: np.log(last / first) for layer, (first, last) in ends.items()}
     up, down = max(changes, key=changes.__getitem__), min(changes, key=changes.__getitem__)
 

@@ -33,12 +33,12 @@ def revenue_shares(result: Result) -> pd.DataFrame:
     firms = result.firms
     totals = firms["revenue"].groupby(level=["replicate", "quarter"]).transform("sum")
     shares = (firms["revenue"] / totals.where(totals > 0)).fillna(0.0)
-    names = firms.index.get_level_values("firm")
-    groups = [group_of(*pair) for pair in zip(names, firms["firm_class"], strict=True)]
-    keys = [firms.index.get_level_values("quarter"), np.array(groups)]
-    summed = shares.groupby(keys).sum()
-    means = summed.unstack(fill_value=0) / len(result.replicates)  # noqa: PD010 - of a series
-    means.index.name = "quarter"
+    keys = ["quarter", "firm", firms["firm_class"]]
+    summed = shares.groupby(keys, observed=True).sum().reset_index()
+    pairs = zip(summed["firm"], summed["firm_class"], strict=True)
+    summed["group"] = [group_of(str(name), str(kind)) for name, kind in pairs]
+    means = summed.pivot_table("revenue", "quarter", "group", aggfunc="sum", fill_value=0.0)
+    means = means / len(result.replicates)
     labs = means.drop(columns=[style.SMALL], errors="ignore")
     named = labs.mean().sort_values(ascending=False, kind="stable").index[:N_NAMED]
     order = labs.iloc[-1][named].sort_values(ascending=False, kind="stable").index
@@ -57,6 +57,8 @@ def firm_shares(result: Result) -> Figure:
     singles = last.drop([style.OTHERS, style.SMALL], errors="ignore")
     leaders = singles.sort_values(ascending=False)
     finding = f"{leaders.index[0]} takes {percent(leaders.iloc[0])} of AI revenue in {quarter}"
+    if len(result.replicates) > 1:
+        finding += " on average"
     if len(leaders) > N_TOP:
         finding += (
             f"; the largest three take {percent(leaders.iloc[:N_TOP].sum())}, "
@@ -65,9 +67,7 @@ def firm_shares(result: Result) -> Figure:
         )
     with style.settings():
         figure = style.new_figure(WIDTH, 5.4)
-        remark = (
-            f"{run_remark(result)} Mean over replicates of each firm's share of firms' revenue."
-        )
+        remark = f"{run_remark(result)} Mean over replicates of each firm's share of firms' revenue."
         top = style.set_title(figure, finding, remark)
         axes = figure.add_axes((0.085, 0.1, 0.62, top - 0.12), label="shares")
         times = [year_of(str(row)) for row in shares.index]
@@ -83,9 +83,7 @@ def firm_shares(result: Result) -> Figure:
         axes.set_ylabel("Share of firms' revenue")
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: percent(value)))
         middles = np.cumsum(last.to_numpy()) - last.to_numpy() / 2
-        texts = [
-            f"{style.shorten(str(name), 8, 1.7)} {percent(share)}" for name, share in last.items()
-        ]
+        texts = [f"{style.shorten(str(name), 8, 1.7)} {percent(share)}" for name, share in last.items()]
         style.label_right(axes, times[-1], list(middles), texts, [style.MUTED] * len(texts))
     return figure
 

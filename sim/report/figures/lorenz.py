@@ -73,11 +73,7 @@ def lorenz_figure(result: Result) -> Figure:
     """Draw Lorenz curves of compute, power and revenue at the first and last recorded quarter."""
     recorded = sorted(set(result.firms.index.get_level_values("quarter")))
     ends = list(dict.fromkeys([str(recorded[0]), str(recorded[-1])]))
-    curves = {
-        (column, quarter): lorenz_curves(result, column, quarter)
-        for column in LORENZ
-        for quarter in ends
-    }
+    curves = {(column, quarter): lorenz_curves(result, column, quarter) for column in LORENZ for quarter in ends}
     ginis = {key: gini_of_curve(value.mean(axis=0)) for key, value in curves.items()}
     by_column = {column: ginis[column, ends[-1]] for column in LORENZ}
     most, least = (
@@ -126,6 +122,4 @@ def _draw_lorenz(axes: Axes, curves: dict[str, NDArray[np.float64]]) -> None:
         axis.set_major_locator(FixedLocator([0.0, 0.25, 0.5, 0.75, 1.0]))
         axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f}"))
     # The region above the diagonal is empty by construction.
-    axes.legend(
-        loc="upper left", bbox_to_anchor=(-0.02, 1.02), frameon=False, fontsize=8, handlelength=1.8
-    )
+    axes.legend(loc="upper left", bbox_to_anchor=(-0.02, 1.02), frameon=False, fontsize=8, handlelength=1.8)

@@ -15,6 +15,7 @@ from sim.report.figures.common import WIDTH, group_of, percent, run_remark
 from sim.report.tables import significant
 
 if TYPE_CHECKING:
+    import networkx as nx
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
@@ -37,17 +38,11 @@ def supply_links(result: Result, quarter: str) -> tuple[pd.DataFrame, pd.DataFra
         the quarter); rows supply, columns buy.
     """
     graph = result.network(quarter)
-    delivered = pd.DataFrame(0.0, index=result.actors.makers, columns=result.actors.owners)
-    used = pd.DataFrame(0.0, index=result.actors.owners, columns=result.actors.firms)
-    for seller, buyer in graph.edges:
-        frame = delivered if graph.nodes[seller]["kind"] == "maker" else used
-        names = graph.nodes[seller]["name"], graph.nodes[buyer]["name"]
-        frame.loc[names] = graph.edges[seller, buyer]["weight"]
-    classes = result.firms["firm_class"].groupby(level="firm").last()
+    delivered = _weights(graph, "maker", "owner")
+    used = _weights(graph, "owner", "firm")
+    classes = result.firms["firm_class"].groupby(level="firm", observed=True).last()
     small = {
-        name: style.SMALL
-        for name in result.actors.firms
-        if group_of(name, str(classes.get(name, ""))) == style.SMALL
+        name: style.SMALL for name in result.actors.firms if group_of(name, str(classes.get(name, ""))) == style.SMALL
     }
     labs = used.drop(columns=list(small)).sum().sort_values(ascending=False, kind="stable").index
     others = dict.fromkeys(labs[N_NETWORK_FIRMS:], style.OTHERS)
@@ -59,13 +54,25 @@ def supply_links(result: Result, quarter: str) -> tuple[pd.DataFrame, pd.DataFra
     return delivered.loc[makers, order], used.loc[order]
 
 
+def _weights(graph: nx.DiGraph[str], supplier: str, customer: str) -> pd.DataFrame:
+    """Weights of one layer, suppliers by customers, by name."""
+    places: dict[str, dict[str, int]] = {supplier: {}, customer: {}}
+    for node in graph.nodes:
+        if (kind := graph.nodes[node]["kind"]) in places:
+            places[kind][node] = len(places[kind])
+    array = np.zeros((len(places[supplier]), len(places[customer])))
+    for seller, buyer in graph.edges(places[supplier]):
+        weight = graph.edges[seller, buyer]["weight"]
+        array[places[supplier][seller], places[customer][buyer]] = weight
+    names = [[graph.nodes[node]["name"] for node in column] for column in places.values()]
+    return pd.DataFrame(array, index=names[0], columns=names[1])
+
+
 def supply_network(result: Result) -> Figure:
     """Draw who supplies whom: makers, owners, firms; widths are M H100e."""
     quarters = result.network_quarters()
     if not quarters:
-        message = (
-            "no supply network was recorded; name quarters under record: networks and run again"
-        )
+        message = "no supply network was recorded; name quarters under record: networks and run again"
         raise ResultError(message)
     quarter = quarters[-1]
     delivered, used = supply_links(result, quarter)
@@ -118,9 +125,7 @@ def _draw_network(axes: Axes, delivered: pd.DataFrame, used: pd.DataFrame, inche
         (_FIRMS_X, "AI developers", "left"),
     ):
         axes.text(x, 1 - _HEADING / 2, text, ha=side, va="center", weight="bold", size=9.5)
-    _draw_links(
-        axes, delivered, scale, (middles["makers"], middles["owners"]), (_MAKERS_X, _OWNERS_LEFT)
-    )
+    _draw_links(axes, delivered, scale, (middles["makers"], middles["owners"]), (_MAKERS_X, _OWNERS_LEFT))
     _draw_links(axes, used, scale, (middles["owners"], middles["firms"]), (_OWNERS_RIGHT, _FIRMS_X))
     made, received, sold, bought = (
         {str(name): float(total) for name, total in totals.items()}
@@ -138,7 +143,7 @@ def _draw_network(axes: Axes, delivered: pd.DataFrame, used: pd.DataFrame, inche
     for name, y in middles["owners"].items():
         _draw_bar(axes, name, _OWNERS_LEFT, y, received[name] * scale)
         _draw_bar(axes, name, _OWNERS_RIGHT - _BAR, y, sold[name] * scale)
-        middle, text = (_OWNERS_LEFT + _OWNERS_RIGHT) / 2, style.shorten(name, 7.5, 1.4)
+        middle, text = (_OWNERS_LEFT + _OWNERS_RIGHT) / 2, style.shorten(name, 7.5, 1.5)
         axes.text(middle, y, text, ha="center", va="center", size=7.5)
         left, right = _short(received[name]), _short(sold[name])
         axes.text(_OWNERS_LEFT + _BAR + pad, y, left, ha="left", va="center", size=7.5)

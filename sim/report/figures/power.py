@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 from matplotlib.collections import PathCollection
-from matplotlib.ticker import FuncFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from sim.report import style
 from sim.report.figures.common import WIDTH, run_remark
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from matplotlib.axes import Axes
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
@@ -57,14 +58,12 @@ def power_curve(result: Result) -> PowerCurve:
     columns = ["firm_class", "effective_compute", "power"]
     firms = pd.DataFrame(frame.loc[is_shown, columns].droplevel("replicate"))
     compute = firms["effective_compute"]
-    grid = np.geomspace(compute.min() / 2, compute.max() * 2, 200)
+    grid = np.geomspace(compute.min() / 1e3, compute.max() * 10, 400)
     function = _power_function(result, firms)
     return PowerCurve(quarter, replicate, firms, grid, function(grid))
 
 
-def _power_function(
-    result: Result, firms: pd.DataFrame
-) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+def _power_function(result: Result, firms: pd.DataFrame) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
     """Take f of the scenario; its reference E0 is the compute that gives the leader its power."""
     resolved = result.scenario.resolved()
     gamma, family = float(resolved["world"]["parameters"]["gamma"]), resolved["power"]["family"]
@@ -96,7 +95,7 @@ def power_against_compute(result: Result) -> Figure:
     ratio = leader[["effective_compute", "power"]] / middle[["effective_compute", "power"]]
     finding = (
         f"{big.index[0]} has {_times(ratio['effective_compute'])} times the effective compute "
-        f"of the median lab and {_times(ratio['power'])} times its AI power"
+        f"of the median lab and {_times(ratio['power'])} times its AI power, {data.quarter}"
     )
     with style.settings():
         figure = style.new_figure(WIDTH, 5.6)
@@ -106,16 +105,13 @@ def power_against_compute(result: Result) -> Figure:
             f"(family {result.scenario.resolved()['power']['family']})."
         )
         top = style.set_title(figure, finding, remark)
-        axes = figure.add_axes((0.085, 0.1, 0.88, top - 0.12), label="power")
+        axes = figure.add_axes((0.115, 0.1, 0.85, top - 0.12), label="power")
         axes.set_xscale("log")
         axes.set_yscale("log")
         axes.plot(data.compute, data.power, color=style.MUTED, linewidth=1.2, gid="f", label="f")
         for kind, (marker, size, label) in _CLASS_LOOKS.items():
             group = firms[firms["firm_class"] == kind]
-            shades = [
-                style.LIGHT_GREY if kind == "sme" else style.colour(str(name))
-                for name in group.index
-            ]
+            shades = [style.LIGHT_GREY if kind == "sme" else style.colour(str(name)) for name in group.index]
             axes.scatter(
                 group["effective_compute"],
                 group["power"],
@@ -128,13 +124,14 @@ def power_against_compute(result: Result) -> Figure:
                 gid=kind,
                 label=label,
             )
-        axes.set_xlim(data.compute[0], data.compute[-1])
-        axes.set_ylim(data.power[0] / 1.3, data.power[-1] * 1.6)
+        compute, power = firms["effective_compute"], firms["power"]
+        axes.set_xlim(compute.min() / 1.6, compute.max() * 1.6)
+        axes.set_ylim(power.min() / 1.6, power.max() * 1.6)
         axes.set_xlabel("Effective training compute (M H100e-quarters, logarithmic)")
         axes.set_ylabel("AI power (leader at start = 1, logarithmic)")
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
         _name_points(axes, big.head(N_POWER_NAMES))
+        for axis in (axes.xaxis, axes.yaxis):
+            _set_logarithmic_ticks(axis)
         # The curve rises, so the lower right corner is empty.
         legend = axes.legend(loc="lower right", frameon=False, fontsize=8)
         for handle in legend.legend_handles:
@@ -157,22 +154,118 @@ _CLASS_LOOKS = {
 }
 
 
+def _set_logarithmic_ticks(axis: Axis) -> None:
+    """Label powers of ten, and 2 and 5 times them where there is room."""
+    low, high = axis.get_view_interval()
+    is_short = np.log10(high / low) < _FEW_DECADES
+    axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if is_short else (1.0,)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: _quantity(value)))
+    axis.set_minor_formatter(NullFormatter())
+
+
+_FEW_DECADES = 2.5
+
+
+def _quantity(value: float) -> str:
+    """Print a tick, large ones with a word.
+
+    Examples
+    --------
+    >>> [_quantity(x) for x in (0.02, 5.0, 20000.0, 5e6, 2e9)]
+    ['0.02', '5', '20,000', '5 million', '2 billion']
+    """
+    for size, word in _WORDS:
+        if size <= value < 1e3 * size:
+            return f"{value / size:,.10g}{word}"
+    return f"{value:,.10g}" if value < _WORDS[-1][0] else f"{value:.0e}".replace("e+", "e")
+
+
+_WORDS = ((1e12, " trillion"), (1e9, " billion"), (1e6, " million"))
+
+
 def _name_points(axes: Axes, firms: pd.DataFrame) -> None:
-    """Name points to their upper left, where the rising curve leaves room."""
-    to_pixels = axes.transData.transform
-    points = to_pixels(firms[["effective_compute", "power"]].to_numpy(dtype=np.float64))
+    """Name points to their upper left, where the rising curve leaves room.
+
+    Points that lie on each other share a name; the axes reach further when the names need it.
+    """
     dpi = axes.figure.dpi
-    gap, shift = 0.17 * dpi, 0.45 * dpi
-    low, high = axes.bbox.y0 + gap, axes.bbox.y1 - gap / 2
-    heights = style.spread(list(points[:, 1] + 0.18 * dpi), gap, low, high)
-    for name, (_, y), height in zip(firms.index, points, heights, strict=True):
+    gap, shift = _LINE_INCHES * dpi, _SHIFT_INCHES * dpi
+    firms = firms.sort_values("power")
+    places = firms[["effective_compute", "power"]].to_numpy(dtype=np.float64)
+    for _ in range(_TRIES):
+        points = axes.transData.transform(places)
+        groups = _groups_of_points(points, _LEAST_INCHES * dpi)
+        texts = [_joint_name([str(firms.index[k]) for k in reversed(group)]) for group in groups]
+        heights: list[float] = []
+        for group in groups:
+            wanted = float(points[group[-1], 1]) + gap
+            heights.append(max(wanted, heights[-1] + gap if heights else wanted))
+        lefts = [
+            points[group[-1], 0] - shift - style.inches_of(text, 8) * dpi
+            for group, text in zip(groups, texts, strict=True)
+        ]
+        is_high, is_wide = heights[-1] < axes.bbox.y1 - gap / 2, min(lefts) > axes.bbox.x0
+        if is_high and is_wide:
+            break
+        if not is_high:
+            axes.set_ylim(axes.get_ylim()[0], axes.get_ylim()[1] * _reach(axes.get_ylim()))
+        if not is_wide:
+            axes.set_xlim(axes.get_xlim()[0] / _reach(axes.get_xlim()), axes.get_xlim()[1])
+    for group, text, height in zip(groups, texts, heights, strict=True):
+        y = points[group[-1], 1]
         axes.annotate(
-            style.shorten(str(name), 8, 1.3),
-            xy=tuple(firms.loc[name, ["effective_compute", "power"]]),
+            text,
+            xy=tuple(places[group[-1]]),
             xytext=(-shift * style.POINTS / dpi, (height - y) * style.POINTS / dpi),
             textcoords="offset points",
             ha="right",
             va="center",
             size=8,
-            arrowprops={"arrowstyle": "-", "color": style.MUTED, "linewidth": 0.6, "shrinkB": 3},
+            arrowprops={
+                "arrowstyle": "-",
+                "color": style.MUTED,
+                "linewidth": 0.6,
+                "shrinkA": 1,
+                "shrinkB": 3,
+                "relpos": (1.0, 0.5),
+            },
         )
+
+
+def _reach(limits: tuple[float, float]) -> float:
+    """Give the factor that makes a logarithmic axis 5% longer."""
+    return float((limits[1] / limits[0]) ** 0.05)
+
+
+def _groups_of_points(points: NDArray[np.float64], least: float) -> list[list[int]]:
+    """Put points, in order along the curve, together while neighbours are closer than ``least``."""
+    groups = [[0]]
+    for k in range(1, len(points)):
+        if np.hypot(*(points[k] - points[k - 1])) < least:
+            groups[-1].append(k)
+        else:
+            groups.append([k])
+    return groups
+
+
+def _joint_name(names: list[str]) -> str:
+    """Name a group of points; of a large one only the two with most power.
+
+    Examples
+    --------
+    >>> _joint_name(["A", "B", "C"]), _joint_name(["A", "B", "C", "D"])
+    ('A, B, C', 'A, B and 2 more')
+    """
+    names = [style.shorten(name, 8, 1.3) for name in names]
+    if len(names) <= _MOST_JOINT:
+        return ", ".join(names)
+    return f"{', '.join(names[: _MOST_JOINT - 1])} and {len(names) - _MOST_JOINT + 1} more"
+
+
+_MOST_JOINT = 3
+
+
+_LINE_INCHES = 0.17
+_LEAST_INCHES = 0.1
+_SHIFT_INCHES = 0.45
+_TRIES = 30

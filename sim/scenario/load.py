@@ -1,0 +1,254 @@
+"""Loading: finding files, following ``extends``, applying overrides, then validation."""
+
+from __future__ import annotations
+
+import os
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from sim.errors import ScenarioError
+from sim.scenario.checks import POPULATIONS, is_safe_name, notes, wrong_name
+from sim.scenario.explain import validated
+from sim.scenario.messages import kind, meant, quoted
+from sim.scenario.nodes import Node, Origin, merged, node_of
+from sim.scenario.schema import SCHEMA_VERSION, Scenario
+from sim.world.tables import ATTRIBUTES
+from sim.yaml_reader import MAX_PATH, dotted, parse_yaml, read_yaml, shown
+
+MAX_PARENTS: Final = 32
+MAX_OVERRIDE: Final = 10
+ACTOR_DEPTH: Final = 2
+"""Where an override such as ``world.firms.NAME.revenue`` names an actor."""
+MARKERS: Final = ("pyproject.toml", ".aipower")
+
+
+class ScenarioWarning(UserWarning):
+    """A scenario can be run, and probably does not say what was meant."""
+
+
+def load_scenario(
+    source: str | os.PathLike[str] | Mapping[str, Any] | Scenario, *, overrides: Sequence[str] = ()
+) -> Scenario:
+    """Load and check a scenario.
+
+    Parameters
+    ----------
+    source : path, name of a shipped scenario, or mapping
+        A YAML file, a name such as ``baseline``, or the same content as a mapping (whose
+        ``extends`` is relative to the current folder).
+    overrides : sequence of str
+        Changes such as ``"world.parameters.flywheel=1.2"``, applied last and in turn; the value is
+        read as YAML. An actor is named: ``"world.firms.OpenAI.revenue=2"``.
+
+    Returns
+    -------
+    Scenario
+
+    Raises
+    ------
+    ScenarioError
+        With one line for each problem: ``file:line: key: what is wrong; what is allowed; what to
+        try``. ``error.problems`` holds the lines.
+
+    Warns
+    -----
+    ScenarioWarning
+        When something is allowed and probably not meant.
+    """
+    if isinstance(source, Scenario):
+        source = source.resolved()
+    if isinstance(source, Mapping):
+        path, called = Path.cwd() / "scenario", "scenario"
+        top = node_of(source, called)
+    else:
+        path = _find(source)
+        called = str(path)
+        top = _read(path, called)
+    whole = _with_parents(top, path, called)
+    for text in (overrides,) if isinstance(overrides, str) else overrides:
+        whole = merged(whole, _override(text))
+    if "name" not in whole.value:
+        if not is_safe_name(path.stem):
+            message = f"{whole.origin.source}: name: missing, and the file's {wrong_name(path.stem)}"
+            raise ScenarioError(message)
+        whole.value["name"] = Node(path.stem, whole.origin)
+    scenario = validated(whole)
+    for path_of_note, text in notes(scenario):
+        origin, where = whole.locate(path_of_note)
+        warnings.warn(f"{origin}: {dotted(where)}: {text}", ScenarioWarning, stacklevel=2)
+    return scenario
+
+
+def shipped_scenarios() -> dict[str, Path]:
+    """Files of the scenarios that come with the package, by name.
+
+    Returns
+    -------
+    dict of str to Path
+        In alphabetical order.
+    """
+    files = sorted(_shipped_folder().rglob("*.yaml"), reverse=True)
+    return dict(sorted((path.stem, path) for path in files))
+
+
+def _shipped_folder() -> Path:
+    """Find the scenarios' folder: inside the installed package, or beside it in a checkout."""
+    package = Path(__file__).resolve().parents[1]
+    installed = package / "_scenarios"
+    return (installed if installed.is_dir() else package.parent / "scenarios").resolve()
+
+
+def _find(source: str | os.PathLike[str]) -> Path:
+    """Find the file that a path or the name of a shipped scenario stands for."""
+    path, text, shipped = Path(source), os.fspath(source), shipped_scenarios()
+    if text in shipped and not _is_file(path):
+        return shipped[text]
+    if not os.path.exists(path):  # noqa: PTH110 - this one raises nothing
+        names = [*(str(path.parent / other.name) for other in _yaml_files(path.parent)), *shipped]
+        allowed = f"a path to a YAML file, or one of {', '.join(shipped)}"
+        hint = meant(text, names) if names else "check the path"
+        Origin(shown(text, MAX_PATH)).refuse("", "there is no such file or shipped scenario", allowed, hint)
+    return path  # reading a folder says what is wrong
+
+
+def _is_file(path: Path) -> bool:
+    return os.path.exists(path) and not os.path.isdir(path)  # noqa: PTH110, PTH112 - raise nothing
+
+
+def _yaml_files(folder: Path) -> list[Path]:
+    try:
+        return sorted(p for p in folder.iterdir() if p.suffix in (".yaml", ".yml"))[:200]
+    except (OSError, ValueError):
+        return []
+
+
+def _read(path: Path, called: str) -> Node:
+    document = read_yaml(path, called)
+    return node_of(document.value, shown(called, MAX_PATH), document.marks)
+
+
+def _require_mapping(top: Node) -> None:
+    """Refuse a file that is not a mapping, or is of another schema version."""
+    if not isinstance(top.value, dict):
+        top.origin.refuse("", f"the content is {kind(top.value)}", "a mapping of keys", "write `key: value` lines")
+    version = top.value.get("schema")
+    if version is not None and version.value != SCHEMA_VERSION:
+        what = f"{quoted(version.value)} is not a schema of this version"
+        hint = f"write schema: {SCHEMA_VERSION}, or update aipower"
+        version.origin.refuse("schema", what, str(SCHEMA_VERSION), hint)
+
+
+@dataclass(frozen=True)
+class _Fence:
+    """Where parents may lie: a folder's tree, and files directly in one more folder."""
+
+    tree: Path
+    folder: Path | None
+
+    @classmethod
+    def around(cls, first: Path) -> _Fence:
+        """Fence in the nearest marker's tree, else the first file's folder and its parent."""
+        for folder in first.parents:
+            if any(os.path.exists(folder / marker) for marker in MARKERS):  # noqa: PTH110 - no OSError
+                return cls(folder, None)
+        return cls(first.parent, first.parent.parent)
+
+    def holds(self, target: Path) -> bool:
+        """Whether a resolved path lies inside."""
+        return target.is_relative_to(self.tree) or target.parent == self.folder
+
+    def __str__(self) -> str:
+        more = " and its parent" if self.folder else ""
+        return f"the folder {shown(str(self.tree), MAX_PATH)}{more}"
+
+
+def _with_parents(
+    top: Node, path: Path, called: str, fence: _Fence | None = None, children: tuple[Path, ...] = ()
+) -> Node:
+    """Merge a file over its parents, of which the nearest is merged last."""
+    _require_mapping(top)
+    chain = (*children, _resolved(path, top.origin))
+    fence = fence or _Fence.around(chain[0])
+    for key in ("name", "question") if children else ():
+        top.value.pop(key, None)
+    extends = top.value.pop("extends", None)
+    if extends is None:
+        return merged(Node({}, top.origin), top)
+    text = extends.value
+    if not isinstance(text, str) or not text.strip():
+        what = f"{quoted(text)} is {kind(text) if text else 'empty'}"
+        extends.origin.refuse("extends", what, "one path", "try extends: baseline.yaml")
+    parent = chain[-1].parent / text
+    shipped = shipped_scenarios()
+    if text in shipped and not _is_file(parent):
+        parent, called, fence = shipped[text], text, _Fence(_shipped_folder(), None)
+    else:
+        called = os.path.normpath(Path(called).parent / text)
+    target = _resolved(parent, extends.origin)
+    _check_parent(extends, target, called, chain, fence)
+    below = _with_parents(_read(target, called), target, called, fence, chain)
+    return merged(below, top)
+
+
+def _check_parent(extends: Node, target: Path, called: str, chain: tuple[Path, ...], fence: _Fence) -> None:
+    """Refuse a parent that is outside the fence, closes a circle, or is no file."""
+    if not fence.holds(target):
+        hint = "move it there, or put an empty file `.aipower` in a folder that holds both"
+        extends.origin.refuse("extends", f"{shown(extends.value)} leaves {fence}", "a file in there", hint)
+    if target in chain or len(chain) > MAX_PARENTS:
+        names = " -> ".join(shown(each.name) for each in [*chain, target][-MAX_PARENTS:])
+        what = f"the files extend one another in a circle or too long a line ({names})"
+        extends.origin.refuse("extends", what, f"up to {MAX_PARENTS} parents in a line", "delete one `extends`")
+    if not _is_file(target):
+        files = [os.path.relpath(each, chain[-1].parent) for each in _yaml_files(target.parent)]
+        known = [each for each in [*files, *shipped_scenarios()] if each != chain[-1].name]
+        what = f"there is no file {shown(called, MAX_PATH)}"
+        allowed = "a path relative to this file, or the name of a shipped scenario"
+        extends.origin.refuse("extends", what, allowed, meant(extends.value, known))
+
+
+def _resolved(path: Path, origin: Origin) -> Path:
+    try:
+        return path.resolve()
+    except (OSError, RuntimeError, ValueError):
+        what = f"{shown(str(path))} cannot be followed"
+        origin.refuse("extends", what, "a path to a file", "check the symbolic links")
+
+
+def _override(text: str) -> Node:
+    """Nodes of one ``a.b.c=value``."""
+    key, equals, value = str(text).partition("=")
+    origin = Origin(f"--set {shown(str(text))}")
+    path = [part.strip() for part in key.split(".")]
+    is_of_actor = len(path) > ACTOR_DEPTH and path[0] == "world" and path[1] in POPULATIONS
+    if is_of_actor:
+        path[ACTOR_DEPTH:] = _actor_path(path[1], path[ACTOR_DEPTH:])
+    if not equals or not all(path) or len(path) > MAX_OVERRIDE:
+        origin.refuse("", "is not a change", "a key path, =, and a value", "try --set world.parameters.flywheel=1.2")
+    if path[0] == "extends":
+        origin.refuse("extends", "cannot be set here", "in a file", "write a file")
+    if path in (["name"], ["question"]):
+        node = Node(value.strip(), origin)
+    else:
+        node = node_of(parse_yaml(value, str(origin)).value if value.strip() else None, str(origin))
+    for depth, part in reversed(list(enumerate(path))):
+        if is_of_actor and depth == ACTOR_DEPTH:
+            if not isinstance(node.value, dict):
+                what = f"{quoted(node.value)} is {kind(node.value)}"
+                origin.refuse("", what, "a mapping", f"try --set world.{path[1]}.{shown(part)}.KEY=VALUE")
+            node = Node([Node({"name": Node(part, origin), **node.value}, origin)], origin)
+        else:
+            node = Node({part: node}, origin)
+    return node
+
+
+def _actor_path(population: str, parts: list[str]) -> list[str]:
+    """Put the parts of an actor's name together, as names may hold dots; one or two keys follow it."""
+    if len(parts) == 1:
+        return parts
+    attribute = ATTRIBUTES[population].get(parts[-2])
+    n_keys = 2 if attribute is not None and attribute.kind == "mapping" else 1
+    return [".".join(parts[:-n_keys]), *parts[-n_keys:]]

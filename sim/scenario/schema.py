@@ -1,0 +1,341 @@
+"""The parts of a scenario, with their defaults, types and ranges."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Iterable, Mapping
+from typing import Annotated, Any, Final, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from sim.errors import ScenarioError
+from sim.parameters import parameter_table
+from sim.quarters import QUARTERS_PER_YEAR, Quarter
+from sim.scenario import checks
+from sim.scenario.checks import BASE, END, POPULATIONS, QUARTER_PATTERN, START, Actor, Problem
+from sim.scenario.messages import meant, wrong_number
+from sim.world import WORLDS
+from sim.yaml_reader import shown
+
+SCHEMA_VERSION: Final = 1
+MAX_QUARTERS: Final = 400
+MAX_REPLICATES: Final = 1_000_000
+MAX_SEED: Final = 2**63 - 1
+MAX_QUESTION: Final = 500
+MAX_TOLD: Final = 100
+"""Problems that one error tells; a file can hold thousands."""
+OURS: Final = "scenario"
+"""Type of the validation errors whose text is written here, not by pydantic."""
+LATER: Final = {
+    "world.base": ("symmetric", "ten_firm_city", "gibrat_null"),
+    "power.family": ("hill", "linear", "saturating_loss", "threshold", "measured"),
+    "mechanisms": ("mergers", "federated_pools", "openness"),
+}
+"""Names that the file format reserves and that this version does not offer."""
+
+
+def _tuple(given: object) -> object:
+    """Take a list, which cannot be frozen, as a tuple."""
+    return tuple(given) if isinstance(given, list) else given
+
+
+_Actors = Annotated[tuple[Actor, ...], BeforeValidator(_tuple)]
+_Quarter = Annotated[str, Field(pattern=QUARTER_PATTERN, description="a quarter, like 2027Q1")]
+_Rows = Literal["none", "yearly", "quarterly"]
+
+
+class _Section(BaseModel):
+    """Settings of every part: nothing unknown, nothing changed later, no silent conversion."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False, validate_default=True)
+
+
+class WorldSpec(_Section):
+    """The world at the start, and what differs from its tables."""
+
+    base: str = Field(default=BASE, description="the initial population")
+    hold: Literal["flywheel", "theta"] = Field(
+        default="flywheel", description="what stays when gamma or chi change: the flywheel elasticity, or theta"
+    )
+    parameters: dict[str, float] = Field(
+        default_factory=dict, description="scalars by name, in the unit of the parameter table; all of them once loaded"
+    )
+    firms: _Actors = Field(default=(), description="firms to add or change, by name")
+    owners: _Actors = Field(default=(), description="owners to add or change, by name")
+    makers: _Actors = Field(default=(), description="makers to add or change, by name")
+    tables: None = Field(default=None, description="own world tables: not in this version")
+
+    @field_validator("base")
+    @classmethod
+    def _known_base(cls, base: str) -> str:
+        return _known(base, WORLDS, "world", "world.base")
+
+    @field_validator("parameters", mode="before")
+    @classmethod
+    def _complete_parameters(cls, given: object) -> object:
+        """Refuse unknown names and impossible values; fill in the table's values."""
+        given = {} if given is None else given
+        if not isinstance(given, Mapping):
+            return given  # to be refused
+        _refuse(checks.problems_of_parameters(given))
+        return {name: checks.settled(given.get(name, row.value)) for name, row in parameter_table().items()}
+
+    @field_validator("tables", mode="before")
+    @classmethod
+    def _no_tables(cls, given: object) -> object:
+        if given is not None:
+            text = "own world tables are not in this version; allowed: null; leave it out"
+            _refuse([((), text)])
+        return given
+
+    @model_validator(mode="after")
+    def _known_actors(self) -> Self:
+        """Refuse unknown attributes, impossible values and new actors that lack something."""
+        given: dict[str, tuple[Actor, ...]] = {key: getattr(self, key) for key in POPULATIONS}
+        _refuse(checks.problems_of_actors(given))
+        for key, actors in given.items():
+            self.__dict__[key] = tuple(checks.ordered_actor(key, actor) for actor in actors)
+        return self
+
+
+class Horizon(_Section):
+    """First and last quarter of a run, both included."""
+
+    start: _Quarter = Field(default=START, description="first quarter; the world's own start")
+    end: _Quarter = Field(default=END, description="last quarter, included")
+
+    @model_validator(mode="after")
+    def _forward_and_short(self) -> Self:
+        if not 1 <= self.n_quarters <= MAX_QUARTERS:
+            start = Quarter.parse(self.start)
+            is_early = self.n_quarters < 1
+            what = "lies before the start" if is_early else f"makes {self.n_quarters} quarters"
+            text = f"{self.end} {what}; allowed: {start} to {start + (MAX_QUARTERS - 1)}"
+            _refuse([(("end",), f"{text}; try {start + 47}")])
+        return self
+
+    @property
+    def n_quarters(self) -> int:
+        """Number of quarters."""
+        return Quarter.parse(self.end) - Quarter.parse(self.start) + 1
+
+    def default_networks(self) -> tuple[str, ...]:
+        """Last quarter of the first and of the last year."""
+        start, end = Quarter.parse(self.start), Quarter.parse(self.end)
+        first = min(end, start + (QUARTERS_PER_YEAR - start.number))
+        return tuple(sorted({str(first), str(end)}))
+
+
+class PowerSpec(_Section):
+    """The function from effective compute to AI power."""
+
+    family: str = Field(default="power", description="the power function (gamma is a parameter)")
+
+    @field_validator("family")
+    @classmethod
+    def _known_family(cls, family: str) -> str:
+        return _known(family, families(), "power family", "power.family")
+
+
+class Mechanisms(_Section):
+    """What is switched on."""
+
+    open_weights: bool = Field(default=True, description="others build on published weights")
+    entry: bool = Field(default=True, description="new firms may enter")
+    imitation: bool = Field(default=True, description="algorithms spread over the network")
+    expectations: Literal["adaptive", "static"] = Field(
+        default="adaptive", description="how firms foresee growth (adaptive), or foresee none"
+    )
+    growth_rates: Literal["industry", "own"] = Field(
+        default="industry", description="whose growth rates firms learn from"
+    )
+
+
+class RunSpec(_Section):
+    """How many histories, and which luck."""
+
+    replicates: int = Field(default=200, ge=1, le=MAX_REPLICATES, description="histories with different luck")
+    seed: int = Field(default=1, ge=0, le=MAX_SEED, description="the luck; 0 is a seed like others")
+
+
+class RecordSpec(_Section):
+    """What is kept of each replicate."""
+
+    firms: _Rows = Field(default="yearly", description="how often rows of firms are kept")
+    owners: _Rows = Field(default="yearly", description="how often rows of owners and makers are kept")
+    networks: Annotated[tuple[_Quarter, ...], BeforeValidator(_tuple)] = Field(
+        default=(), description="quarters whose networks are kept; default: last of the first and last year"
+    )
+    measures: Literal["quarterly", "yearly"] = Field(default="quarterly", description="how often measures are kept")
+
+    @field_validator("networks")
+    @classmethod
+    def _in_order(cls, networks: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(sorted(set(networks)))
+
+
+class Scenario(_Section):
+    """One complete, checked description of a run.
+
+    Build it with :func:`sim.load_scenario`, whose errors name file, line and remedy. Calling the
+    class itself makes the same checks and raises :class:`pydantic.ValidationError`.
+
+    Attributes
+    ----------
+    schema_version : int
+        Version of the file format (key ``schema``).
+    name, question : str
+        What reports call the scenario, and what it asks; neither changes a number.
+    world, horizon, power, mechanisms, policies, run, record
+        The parts of a scenario file.
+    """
+
+    schema_version: int = Field(
+        default=SCHEMA_VERSION,
+        alias="schema",
+        ge=SCHEMA_VERSION,
+        le=SCHEMA_VERSION,
+        description="version of the file format",
+    )
+    name: str = Field(default="scenario", description="lower-case name; default: the file's stem")
+    question: str = Field(default="", description="what the scenario asks, in one sentence")
+    world: WorldSpec = Field(default_factory=WorldSpec)
+    horizon: Horizon = Field(default_factory=Horizon)
+    power: PowerSpec = Field(default_factory=PowerSpec)
+    mechanisms: Mechanisms = Field(default_factory=Mechanisms)
+    policies: tuple[dict[str, Any], ...] = Field(default=(), description="policies in force; this version has none")
+    run: RunSpec = Field(default_factory=RunSpec)
+    record: RecordSpec = Field(default_factory=RecordSpec)
+
+    @field_validator("name")
+    @classmethod
+    def _safe_name(cls, name: str) -> str:
+        if not checks.is_safe_name(name):
+            _refuse([((), checks.wrong_name(name))])
+        return name
+
+    @field_validator("question")
+    @classmethod
+    def _one_sentence(cls, question: str) -> str:
+        text = " ".join(question.split())
+        if len(text) > MAX_QUESTION or not text.isprintable():
+            what = f"has {len(text)} characters" if text.isprintable() else "holds characters that cannot be shown"
+            _refuse([((), f"{what}; allowed: printable text up to {MAX_QUESTION}; shorten it")])
+        return text
+
+    @field_validator("world", "horizon", "power", "mechanisms", "run", "record", mode="before")
+    @classmethod
+    def _empty_section(cls, given: object) -> object:
+        """Take a heading with nothing under it as an empty section."""
+        return {} if given is None else given
+
+    @field_validator("policies", mode="before")
+    @classmethod
+    def _known_policies(cls, given: object) -> object:
+        if isinstance(given, list | tuple):
+            _refuse(((index,), _unknown_policy(item)) for index, item in enumerate(given))
+        return _tuple(given)
+
+    @model_validator(mode="after")
+    def _across_sections(self) -> Self:
+        if "networks" not in self.record.model_fields_set:
+            networks = self.horizon.default_networks()
+            self.__dict__["record"] = self.record.model_copy(update={"networks": networks})
+        _refuse(checks.problems_across(self.resolved()))
+        return self
+
+    def resolved(self) -> dict[str, Any]:
+        """Plain, complete data in the order of the file format; it loads to an equal scenario."""
+        return self.model_dump(mode="json", by_alias=True)
+
+    def to_yaml(self) -> str:
+        """Write the complete scenario as readable YAML; it loads to an equal scenario."""
+        from sim.scenario.write import yaml_text
+
+        return yaml_text(self.resolved())
+
+    def content_hash(self) -> str:
+        """SHA-256 (hex) of what determines the numbers: everything but name and question."""
+        data = {key: v for key, v in self.resolved().items() if key not in ("name", "question")}
+        text = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+    def replace(self, replicates: int | None = None, seed: int | None = None, quarters: int | None = None) -> Scenario:
+        """Copy with another size, seed or length.
+
+        Parameters
+        ----------
+        replicates : int, optional
+            Number of replicates, 1 to 1,000,000.
+        seed : int, optional
+            Seed, 0 to 2**63 - 1.
+        quarters : int, optional
+            Length of the horizon from its start, 1 to 400. Networks beyond it are left out.
+
+        Raises
+        ------
+        ScenarioError
+            When a number is not allowed.
+        """
+        from sim.scenario.explain import validated
+        from sim.scenario.nodes import node_of
+
+        data = self.resolved()
+        changes = {"replicates": replicates, "seed": seed}
+        data["run"] |= {key: value for key, value in changes.items() if value is not None}
+        if quarters is not None:
+            count = node_of(quarters, "quarters").value
+            wrong = wrong_number(count, 1, MAX_QUARTERS, "quarters", whole=True)
+            if wrong is not None or not isinstance(count, int):
+                message = f"quarters: {wrong or 'not a whole number'}; try 48"
+                raise ScenarioError(message)
+            end = str(Quarter.parse(self.horizon.start) + (count - 1))
+            networks = self.record.networks
+            kept = [quarter for quarter in networks if quarter <= end]
+            data["horizon"]["end"] = end
+            data["record"]["networks"] = kept
+            if networks == self.horizon.default_networks() or (networks and not kept):
+                del data["record"]["networks"]
+        return validated(node_of(data, "scenario"))
+
+    def changed_parameters(self) -> dict[str, float]:
+        """Parameters whose value is not that of the table, by name."""
+        table = parameter_table()
+        values = self.world.parameters
+        return {name: value for name, value in values.items() if value != table[name].value}
+
+
+def families() -> dict[str, str]:
+    """Power families by name; imported when needed, as they bring NumPy along."""
+    from sim.submodels.power import FAMILIES
+
+    return FAMILIES
+
+
+def _refuse(problems: Iterable[Problem]) -> None:
+    """Raise problems as one validation error; their paths are relative to the caller."""
+    details = [
+        InitErrorDetails(type=PydanticCustomError(OURS, "{text}", {"text": text}), loc=path, input=None)
+        for path, text in itertools.islice(problems, MAX_TOLD)
+    ]
+    if details:
+        raise ValidationError.from_exception_data(OURS, details)
+
+
+def _known(name: str, known: Mapping[str, str], noun: str, key: str) -> str:
+    """Return a name of a catalogue, or refuse it."""
+    if name not in known:
+        later = name in LATER[key]
+        what = f"{noun} {shown(repr(name))} is " + ("not in this version" if later else "unknown")
+        hint = f"try {next(iter(known))}" if later else meant(name, list(known))
+        _refuse([((), f"{what}; allowed: {', '.join(known)}; {hint}")])
+    return name
+
+
+def _unknown_policy(item: object) -> str:
+    name = next(iter(item), "") if isinstance(item, Mapping) else item
+    what = f"policy {shown(repr(name))} is unknown"
+    return f"{what}; allowed: this version has no policies yet; write `policies: []`"
