@@ -381,8 +381,15 @@ class Result:
             raise ResultError(message)
         return FIGURES[name](self)
 
-    def save(self, folder: str | Path) -> Path:
+    def save(self, folder: str | Path, *, figures: bool = True) -> Path:
         """Write tables, figures, README and manifest to a new folder.
+
+        Parameters
+        ----------
+        folder : str or Path
+            A folder that does not exist yet, or is empty.
+        figures : bool
+            Whether to draw them; they take most of the time of a small run.
 
         Raises
         ------
@@ -391,7 +398,8 @@ class Result:
         """
         from sim import report, store
 
-        return store.write(self, Path(folder), artefacts=report.ARTEFACTS)
+        artefacts = report.ARTEFACTS if figures else report.WITHOUT_FIGURES
+        return store.write(self, Path(folder), artefacts=artefacts)
 
     def __repr__(self) -> str:
         where = f", folder={str(self.folder)!r}" if self.folder is not None else ""
@@ -450,6 +458,7 @@ def run(
     workers: int = 1,
     executor: Executor | None = None,
     out: str | Path | None = None,
+    figures: bool = True,
     progress: bool = False,
 ) -> Result:
     """Run a scenario.
@@ -467,6 +476,8 @@ def run(
     out : str or Path, optional
         Folder to store the result in. Where the same result is there already and complete, it is
         returned at once; where another one is, ``<out>-2`` is used, and so on.
+    figures : bool
+        Draw the figures of the folder; a result found there is returned as it is.
     progress : bool
         Show a progress bar with the time left on standard error, if that is a terminal.
 
@@ -498,7 +509,7 @@ def run(
         store.check_writable(choice.folder)
     result = _simulate(scenario, workers, executor, is_shown=progress)
     if out is not None:
-        _save_beside(result, Path(out))
+        _save_beside(result, Path(out), figures=figures)
     return result
 
 
@@ -520,7 +531,7 @@ def _simulate(scenario: Scenario, workers: int, executor: Executor | None, *, is
     return Result.from_recording(scenario, recording, {"simulate": seconds})
 
 
-def _save_beside(result: Result, base: Path) -> None:
+def _save_beside(result: Result, base: Path, *, figures: bool) -> None:
     """Save under the first free name, also when another run takes that name at this moment."""
     from sim import store
 
@@ -530,7 +541,7 @@ def _save_beside(result: Result, base: Path) -> None:
             result.folder, result.manifest = choice.folder, store.read_manifest(choice.folder)
             return
         with contextlib.suppress(store.FolderTakenError):
-            result.save(choice.folder)
+            result.save(choice.folder, figures=figures)
 
 
 @contextlib.contextmanager

@@ -11,11 +11,11 @@ import pytest
 from typer.testing import CliRunner
 
 import sim
-from sim import report
 from sim.app import cli
 
 KINDS = [kind.value for kind in cli.Kind]
-SMALL = ("--replicates", "2", "--quarters", "4")
+SIZE = ("--replicates", "2", "--quarters", "4")
+SMALL = (*SIZE, "--no-figures")
 
 
 @pytest.fixture
@@ -35,15 +35,9 @@ def aipower(capsys):
 def finished(tmp_path_factory):
     """The folder of a small run, and what the command printed; not to be changed."""
     folder = tmp_path_factory.mktemp("runs") / "small"
-    done = CliRunner().invoke(cli.app, ["run", "baseline", *SMALL, "--out", str(folder)])
+    done = CliRunner().invoke(cli.app, ["run", "baseline", *SIZE, "--out", str(folder)])
     assert done.exit_code == 0, done.output
     return folder, done.output
-
-
-@pytest.fixture(autouse=True)
-def _no_figures(monkeypatch):
-    """Figures take most of a small run's time; only the run of `finished` draws them."""
-    monkeypatch.setattr(report, "ARTEFACTS", report.ARTEFACTS[1:])
 
 
 def in_a_process(*words, **environment):
@@ -203,6 +197,7 @@ def test_options_and_changes_reach_the_scenario(aipower, tmp_path):
     assert scenario.world.parameters["flywheel"] == 1.2
     assert not scenario.mechanisms.entry
     assert (scenario.run.replicates, scenario.horizon.n_quarters) == (2, 4)
+    assert not (folder / "figures").exists()
 
 
 def test_quiet_prints_the_folder_alone(aipower, finished):

@@ -333,12 +333,12 @@ def test_run_takes_the_next_name_when_another_run_takes_its_own_meanwhile(engine
     taken = []
     save = Result.save
 
-    def save_late(self, folder):
+    def save_late(self, folder, **options):
         if not taken:
             taken.append(folder)
             folder.mkdir()
             (folder / "theirs").touch()
-        return save(self, folder)
+        return save(self, folder, **options)
 
     monkeypatch.setattr(Result, "save", save_late)
     result = run(SHORT, replicates=2, out=tmp_path / "short")

@@ -128,6 +128,9 @@ def run(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change one key; may be repeated."),
     ] = None,
+    no_figures: Annotated[
+        bool, typer.Option("--no-figures", help="Leave out the figures, which take a few seconds.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the folder.")] = False,
 ) -> None:
     """Run a scenario and store tables, figures and a README in a folder.
@@ -144,6 +147,7 @@ def run(
             quarters=quarters,
             workers=workers,
             out=wanted,
+            figures=not no_figures,
             progress=not quiet,
         )
     except KeyboardInterrupt:

@@ -26,3 +26,6 @@ def _write_readme(result: Result, folder: Path) -> None:
 
 ARTEFACTS = (_write_figures, _write_readme)
 """What a stored result holds beside its tables."""
+
+WITHOUT_FIGURES = (_write_readme,)
+"""The same when figures are not wanted; the README shows those that it finds."""

@@ -49,6 +49,9 @@ def turn_over(
 def _leave(state: State, world: World, funding: Funding) -> tuple[State, Flags, Array, Array]:
     beyond = demography.quarters_beyond(state.quarters_beyond, state.debt, funding.debt_limit, state.is_active)
     exits = beyond >= world.parameters.exit_quarters
+    if not exits.any():
+        nothing = np.zeros_like(state.cash)
+        return replace(state, quarters_beyond=beyond), exits, nothing, nothing
     recovered = np.where(exits, state.cash, 0.0)
     written_off = np.where(exits, np.maximum(state.debt - state.cash, 0.0), 0.0)
     stays = ~exits
@@ -170,7 +173,10 @@ def _enter(state: State, world: World, entrants: _Entrants, candidate: Counts) -
         return np.where(enters, np.take_along_axis(values, chosen, axis=-1), otherwise)
 
     own = pick(entrants.own, state.own_compute)
-    weight = compute_market.first_choice(state.capacity, state.rent, np.exp(world.affinity), p.owner_price_elasticity)
+    # entrants have no ties, so that one column of weights serves them all
+    unlinked = np.exp(world.affinity[:, world.is_entry_slot][:, :1])
+    appeal = np.broadcast_to(unlinked, (len(state.capacity), *unlinked.shape))
+    weight = compute_market.first_choice(state.capacity, state.rent, appeal, p.owner_price_elasticity)
     return replace(
         state,
         is_active=state.is_active | enters,

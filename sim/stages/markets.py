@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,7 +15,7 @@ from sim.submodels import compute_market, demand, energy, pricing
 from sim.submodels.compute_market import OwnerChoice
 from sim.world.build import World
 
-TOLERANCE = 1e-9
+TOLERANCE = 1e-8
 """Largest last step of a log rent, a share or a nest's share; residuals that follow are far below 1e-8."""
 
 MAX_SWEEPS = 500
@@ -60,7 +61,7 @@ class _Sweep:
     serving: Array
     elasticity: Array
     reply: Array
-    price: Array
+    per_dollar: Array
     attraction: Array
     best_reply: Array
     target_share: Array
@@ -82,9 +83,9 @@ def clear_markets(state: State, world: World, drivers: Drivers, rules: Rulebook,
         When a replicate does not clear within ``MAX_SWEEPS`` sweeps.
     """
     problem = _pose(state, world, drivers, rules, funding)
-    log_rent, share, nest, sweeps = _solve(problem, world, drivers.budget, state)
-    rent = np.exp(log_rent)
-    last = _sweep(problem, world, drivers.budget, rent, share, nest)
+    found, sweeps = _solve(problem, world, drivers.budget, state)
+    rent = np.exp(found.log_rent)
+    last = _sweep(problem, world, drivers.budget, found)
     is_active = state.is_active
     return Markets(
         rent=rent,
@@ -99,7 +100,7 @@ def clear_markets(state: State, world: World, drivers: Drivers, rules: Rulebook,
         training=last.training,
         serving=last.serving,
         elasticity=last.elasticity,
-        price=np.where(is_active[..., None, :], last.price, 0.0),
+        price=np.where(is_active[..., None, :], 1.0 / last.per_dollar, 0.0),
         attraction=last.attraction,
         target_share=last.best_reply,
         share=last.share,
@@ -111,7 +112,7 @@ def clear_markets(state: State, world: World, drivers: Drivers, rules: Rulebook,
         market_residual=np.abs(
             compute_market.complementarity_residual(rent, problem.floor, problem.supply, last.demand)
         ).max(axis=-1),
-        price_residual=np.abs(last.best_reply - share).max(axis=(-2, -1)),
+        price_residual=np.abs(last.best_reply - found.share).max(axis=(-2, -1)),
         iterations=sweeps,
     )
 
@@ -166,60 +167,93 @@ def _pose(state: State, world: World, drivers: Drivers, rules: Rulebook, funding
     )
 
 
-def _solve(problem: _Problem, world: World, budget: Array, state: State) -> tuple[Array, Array, Array, Counts]:
-    """Fixed point of ``_sweep``: log rents, target shares, nest shares and the number of sweeps.
+class _Guess(NamedTuple):
+    """Where the solver stands."""
 
-    Newton steps for rents (with the Jacobian of the first sweep) and for shares. Each replicate stops by itself,
-    whatever the others do.
+    log_rent: Array
+    share: Array
+    nest: Array
+
+    def rows(self, keep: Flags) -> _Guess:
+        return _Guess(*(array[keep] for array in self))
+
+    def store(self, rows: Counts, found: _Guess) -> None:
+        for mine, theirs in zip(self, found, strict=True):
+            mine[rows] = theirs
+
+
+def _solve(problem: _Problem, world: World, budget: Array, state: State) -> tuple[_Guess, Counts]:
+    """Fixed point of ``_sweep`` and the number of sweeps it took.
+
+    Newton steps for rents, with a Jacobian that learns from each step, and for shares. Each replicate stops by itself,
+    whatever the others do; when half have stopped, only the rest are carried on.
     """
-    log_rent = np.log(np.maximum(state.rent, problem.floor))
-    share = shares(np.where(problem.appeal_to_customers > 0.0, state.target_share, 0.0))
-    nest = state.nest.copy()
-    n_sweeps = np.zeros(len(log_rent), dtype=np.int64)
-    rows, given = np.arange(len(log_rent)), problem
-    y, s, n = log_rent, share, nest
-    response = jacobian = np.empty(0)
+    guess = answer = _Guess(
+        log_rent=np.log(np.maximum(state.rent, problem.floor)),
+        share=shares(np.where(problem.appeal_to_customers > 0.0, state.target_share, 0.0)),
+        nest=state.nest.copy(),
+    )
+    rows = np.arange(len(state.rent))
+    n_sweeps = np.zeros(len(rows), dtype=np.int64)
+    is_open = np.ones(len(rows), dtype=bool)
+    at = _sweep(problem, world, budget, guess)
+    response, jacobian = _responses(problem, world, guess, at)
     for sweep in range(1, MAX_SWEEPS + 1):
-        rent = np.exp(y)
-        new = _sweep(given, world, budget, rent, s, n)
-        if sweep == 1:
-            response, jacobian = _responses(given, world, rent, new)
-        pressure = np.log(np.maximum(new.demand, _TINY) / given.supply)
-        log_floor = np.log(given.floor)
-        is_careful = sweep > _CAREFUL_AFTER
-        rent_step = (
-            np.maximum(pressure, log_floor - y)
-            if is_careful
-            else compute_market.newton_step(y, log_floor, pressure, jacobian)
-        )
-        rent_step = np.clip(rent_step, -_LARGEST_RENT_STEP, _LARGEST_RENT_STEP)
-        rent_step = np.maximum(rent_step, log_floor - y)
-        share_step, nest_step = new.target_share - s, new.nest - n
-        foreseen_share, foreseen_nest = _foresee(world, new, response, rent_step)
-        length = _CAREFUL_STEP if is_careful else 1.0
-        y = y + length * rent_step
-        s = shares(np.maximum(s + length * (share_step + foreseen_share), 0.0))
-        n = n + length * (nest_step + foreseen_nest)
-        moved = np.maximum(
-            np.abs(rent_step).max(axis=-1),
-            np.maximum(np.abs(share_step).max(axis=(-2, -1)), np.abs(nest_step).max(axis=-1)),
-        )
-        is_open = moved > TOLERANCE
-        if is_open.all():
-            continue
-        done = rows[~is_open]
-        log_rent[done], share[done], nest[done] = y[~is_open], s[~is_open], n[~is_open]
-        n_sweeps[done] = sweep
-        rows, given = rows[is_open], given.rows(is_open)
-        response, jacobian = response[is_open], jacobian[is_open]
-        y, s, n = y[is_open], s[is_open], n[is_open]
-        if not len(rows):
-            return log_rent, share, nest, n_sweeps
+        step, new, moved = _advance(problem, world, guess, at, response, jacobian, careful=sweep > _CAREFUL_AFTER)
+        guess = new if is_open.all() else _Guess(*(_where(is_open, a, b) for a, b in zip(new, guess, strict=True)))
+        n_sweeps[rows[is_open]] = sweep
+        is_open = is_open & (moved > TOLERANCE)
+        if 2 * np.count_nonzero(is_open) <= len(rows):
+            answer.store(rows, guess)
+            if not is_open.any():
+                return answer, n_sweeps
+            rows, problem, guess = rows[is_open], problem.rows(is_open), guess.rows(is_open)
+            response, jacobian, step = response[is_open], jacobian[is_open], step[is_open]
+            pressure, is_open = _pressure(problem, at.demand[is_open]), is_open[is_open]
+        else:
+            pressure = _pressure(problem, at.demand)
+        at = _sweep(problem, world, budget, guess)
+        jacobian = compute_market.learned_jacobian(jacobian, step, _pressure(problem, at.demand) - pressure)
     message = f"markets did not clear in {MAX_SWEEPS} sweeps: the last still moved by {float(moved.max()):.2g}"
     raise ConvergenceError(message)
 
 
-def _responses(g: _Problem, world: World, rent: Array, at: _Sweep) -> tuple[Array, Array]:
+def _advance(
+    g: _Problem, world: World, guess: _Guess, at: _Sweep, response: Array, jacobian: Array, *, careful: bool
+) -> tuple[Array, _Guess, Array]:
+    """Step of log rents, the guess after it, and the largest move of each replicate."""
+    pressure, log_floor = _pressure(g, at.demand), np.log(g.floor)
+    if careful:
+        step = _CAREFUL_STEP * pressure
+    else:
+        step = compute_market.newton_step(guess.log_rent, log_floor, pressure, jacobian)
+    step = np.clip(step, -_LARGEST_RENT_STEP, _LARGEST_RENT_STEP)
+    step = np.maximum(step, log_floor - guess.log_rent)
+    share_step, nest_step = at.target_share - guess.share, at.nest - guess.nest
+    foreseen_share, foreseen_nest = _foresee(world, at, response, step)
+    moved = np.maximum(
+        np.abs(step).max(axis=-1),
+        np.maximum(np.abs(share_step).max(axis=(-2, -1)), np.abs(nest_step).max(axis=-1)),
+    )
+    new = _Guess(
+        log_rent=guess.log_rent + step,
+        share=shares(np.maximum(at.target_share + foreseen_share, 0.0)),
+        nest=at.nest + foreseen_nest,
+    )
+    return step, new, moved
+
+
+def _pressure(g: _Problem, demand_: Array) -> Array:
+    """ln demand - ln supply; ``[..., owner]``."""
+    return np.log(np.maximum(demand_, _TINY) / g.supply)
+
+
+def _where(keep: Flags, left: Array, right: Array) -> Array:
+    """Rows of ``left`` where ``keep``, else of ``right``."""
+    return np.where(keep.reshape(-1, *[1] * (left.ndim - 1)), left, right)
+
+
+def _responses(g: _Problem, world: World, guess: _Guess, at: _Sweep) -> tuple[Array, Array]:
     """How firms' mean rents and owners' demand answer to rents, all in logs.
 
     Returns
@@ -228,7 +262,7 @@ def _responses(g: _Problem, world: World, rent: Array, at: _Sweep) -> tuple[Arra
     jacobian : array [..., owner, owner]
     """
     p = world.parameters
-    response = compute_market.mean_rent_response(at.choice, rent, p.owner_price_elasticity)
+    response = compute_market.mean_rent_response(at.choice, np.exp(guess.log_rent), p.owner_price_elasticity)
     sales = total(at.revenue, axis=-2)
     stealing = (
         g.switching[..., None]
@@ -262,12 +296,13 @@ def _foresee(world: World, at: _Sweep, response: Array, rent_step: Array) -> tup
     return share_change, nest_change
 
 
-def _sweep(g: _Problem, world: World, budget: Array, rent: Array, share: Array, nest: Array) -> _Sweep:
+def _sweep(g: _Problem, world: World, budget: Array, guess: _Guess) -> _Sweep:
     """Owners' choice, costs, prices, sales and the demand for compute that they cause.
 
     Customers follow the shares to which one Newton step on best replies leads: the same as ``share`` in equilibrium.
     """
     p = world.parameters
+    rent, share = np.exp(guess.log_rent), guess.share
     choice = compute_market.choose_owners(
         g.capacity, rent, g.appeal, p.owner_price_elasticity, g.last_weight, p.cloud_loyalty
     )
@@ -275,10 +310,9 @@ def _sweep(g: _Problem, world: World, budget: Array, rent: Array, share: Array, 
     user_cost = user_rent * (1.0 + g.compute_tax)
     cost = pricing.unit_cost(g.serving_need, user_cost, g.usage_tax)
 
-    elasticity = pricing.demand_elasticity(share, nest, p.substitution, p.nest_growth)
-    price = pricing.price(cost, g.revenue_taken, elasticity)
-    per_money = 1.0 / price
-    attraction = g.appeal_to_customers * per_money ** (p.substitution - 1.0)
+    elasticity = pricing.demand_elasticity(share, guess.nest, p.substitution, p.nest_growth)
+    per_dollar = pricing.units_per_dollar(cost, g.revenue_taken, elasticity)
+    attraction = g.appeal_to_customers * per_dollar ** (p.substitution - 1.0)
     best_reply = demand.target_share(attraction)
     reply = pricing.reply(elasticity, p.substitution)
     target = shares(np.maximum(share + pricing.newton_step(share, best_reply, reply), 0.0))
@@ -286,7 +320,7 @@ def _sweep(g: _Problem, world: World, budget: Array, rent: Array, share: Array, 
     new_nest = demand.nest_share(odds)
     realised = demand.realised_share(g.staying, target)
     revenue = (budget * new_nest)[..., None] * realised
-    quantity = revenue * per_money
+    quantity = revenue * per_dollar
 
     training = np.minimum(g.training_outlay / user_cost, g.training_cap)
     serving = g.serving_need * total(quantity, axis=-2)
@@ -299,7 +333,7 @@ def _sweep(g: _Problem, world: World, budget: Array, rent: Array, share: Array, 
         serving=serving,
         elasticity=elasticity,
         reply=reply,
-        price=price,
+        per_dollar=per_dollar,
         attraction=attraction,
         best_reply=best_reply,
         target_share=target,

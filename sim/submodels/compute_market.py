@@ -180,3 +180,19 @@ def newton_step(log_rent: Array, log_floor: Array, pressure: Array, log_jacobian
     matrix = np.where(is_floor[..., :, None], np.eye(log_rent.shape[-1]), -log_jacobian)
     step: Array = -np.linalg.solve(matrix, residual[..., None])[..., 0]
     return step
+
+
+def learned_jacobian(jacobian: Array, step: Array, change: Array) -> Array:
+    """Broyden's (1965) update: the least change of the Jacobian that explains what the last step did.
+
+    Parameters
+    ----------
+    jacobian : array [..., owner, owner]
+        d ln demand_j / d ln w_k as believed so far.
+    step, change : array [..., owner]
+        Step of log rents and the change of log demand that followed.
+    """
+    surprise = change - total(jacobian * step[..., None, :])
+    length = total(step**2)
+    direction = step / np.where(length > 0.0, length, 1.0)[..., None]
+    return jacobian + surprise[..., :, None] * direction[..., None, :]

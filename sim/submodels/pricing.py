@@ -62,6 +62,11 @@ def unit_cost(need: Array, user_cost: Array, usage_tax: Array) -> Array:
     return need * user_cost + usage_tax
 
 
+def units_per_dollar(cost: Array, revenue_share_taken: Array, elasticity: Array) -> Array:
+    """One over the price: (1 - tau_rev) / c x (eps - 1) / eps; arguments as for ``price``."""
+    return ((1.0 - revenue_share_taken) / cost)[..., None, :] * ((elasticity - 1.0) / elasticity)
+
+
 def price(cost: Array, revenue_share_taken: Array, elasticity: Array) -> Array:
     """Price c / (1 - tau_rev) x eps / (eps - 1).
 
