@@ -19,7 +19,7 @@ import numpy as np
 from sim.arrays import Array
 from sim.engine import QuarterError, Timeline, simulate_block
 from sim.errors import FailureError
-from sim.observe import Failure, Recording
+from sim.observe import Failure, Recording, yearly
 from sim.quarters import QUARTERS_PER_YEAR, Quarter, quarter_range
 from sim.world.build import Mechanisms, World, WorldSpec, build
 
@@ -104,7 +104,8 @@ def simulate(
             min(workers, len(blocks)), mp_context=get_context("spawn"), initializer=keep_freed_memory
         ) as pool:
             parts = _elsewhere(job, blocks, pool, _Meter(progress, total))
-    return _merge(parts)
+    recording = _merge(parts)
+    return yearly(recording) if scenario.record.measures == "yearly" else recording
 
 
 def world_spec(scenario: Scenario) -> WorldSpec:
@@ -118,6 +119,7 @@ def world_spec(scenario: Scenario) -> WorldSpec:
         makers=world.makers,
         family=scenario.power.family,
         mechanisms=Mechanisms(**mechanisms.model_dump()),
+        knowledge=world.knowledge_network,
     )
 
 

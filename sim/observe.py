@@ -7,7 +7,7 @@ one sentence. HHI is in points (0 to 10,000) here and a fraction in ``sim.indice
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -82,6 +82,28 @@ class Recording:
     failures: tuple[Failure, ...] = field(default=())
 
 
+def yearly(recording: Recording) -> Recording:
+    """The recording with one value a year of each measure and flow, under the year's last quarter."""
+    quarters = recording.quarters
+    years = [[k for k, q in enumerate(quarters) if q[:4] == year] for year in dict.fromkeys(q[:4] for q in quarters)]
+    reduce: dict[Aggregation, Callable[[Array], Array]] = {
+        "last": lambda values: values[:, -1],
+        "sum": total,
+        "mean": lambda values: total(values) / values.shape[-1],
+        "max": lambda values: values.max(axis=-1),
+    }
+
+    def reduced(values: Array, aggregation: Aggregation) -> Array:
+        return np.stack([reduce[aggregation](values[:, year]) for year in years], axis=1)
+
+    return replace(
+        recording,
+        quarters=tuple(quarters[year[-1]] for year in years),
+        measures={name: reduced(values, MEASURES[name].aggregation) for name, values in recording.measures.items()},
+        flows={name: reduced(values, "sum") for name, values in recording.flows.items()},
+    )
+
+
 MEASURES: dict[str, Measure] = {}
 """Every measure by name."""
 
@@ -129,6 +151,9 @@ VARIABLES: dict[str, Variable] = {
         "flow",
         "operating profit of firms",
         lambda m: _of_firms(total(m.flows.markets.profit, axis=-2), m),
+    ),
+    "own_effective_compute": Variable(
+        "firms", "stock", "own effective compute of firms", lambda m: _of_firms(m.before.own_compute, m)
     ),
     "power": Variable("firms", "stock", "AI power of firms", lambda m: _of_firms(m.flows.funding.power, m)),
     "compute_used": Variable(

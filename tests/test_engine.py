@@ -353,6 +353,17 @@ def test_without_open_weights_nobody_enters() -> None:
     assert recording.measures["entries"].sum() == 0.0
 
 
+def test_yearly_measures_are_the_quarterly_ones_aggregated() -> None:
+    changes = {"horizon": {"start": "2024Q1", "end": "2025Q2"}, "world": {"parameters": {"entry_slots": 8}}}
+    quarterly = ensemble.simulate(load_scenario(changes), replicates=2)
+    per_year = ensemble.simulate(load_scenario({**changes, "record": {"measures": "yearly"}}), replicates=2)
+    assert per_year.quarters == ("2024Q4", "2025Q2")
+    for name, how in {"industry_revenue": np.sum, "chip_price": np.mean, "largest_run_flop": np.max}.items():
+        assert np.allclose(per_year.measures[name][:, 0], how(quarterly.measures[name][:, :4], axis=1)), name
+    assert np.array_equal(per_year.measures["hhi_power"], quarterly.measures["hhi_power"][:, [3, 5]])
+    assert np.allclose(per_year.flows["sales|households|firms"], per_year.measures["industry_revenue"])
+
+
 # --- failures ------------------------------------------------------------------------
 
 

@@ -10,8 +10,8 @@ import pytest
 from sim.errors import WorldError
 from sim.parameters import DATA, Parameters, parameter_table
 from sim.submodels import demand, pricing
+from sim.world import NETWORKS
 from sim.world.build import WorldSpec, build
-from sim.world.network import NETWORKS
 from sim.world.tables import read_population, read_shipments
 from tests.worlds import FEW, run_quarters, small_world, world_with
 

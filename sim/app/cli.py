@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 import textwrap
 import warnings
@@ -122,7 +123,12 @@ def run(
     quarters: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Length of the horizon from its start.")
     ] = None,
-    workers: Annotated[int, typer.Option(min=1, metavar="N", help="Processes. The numbers do not depend on it.")] = 1,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Processes; one for each processor by default. The numbers do not depend on it."
+        ),
+    ] = None,
     out: OutOption = None,
     changes: Annotated[
         list[str] | None,
@@ -145,7 +151,7 @@ def run(
             replicates=replicates,
             seed=seed,
             quarters=quarters,
-            workers=workers,
+            workers=workers or _processors(),
             out=wanted,
             figures=not no_figures,
             progress=not quiet,
@@ -187,11 +193,17 @@ def validate(
         raise typer.Exit(InputError.exit_code)
 
 
+def _processors() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 class Kind(StrEnum):
     """What can be listed."""
 
     WORLDS = "worlds"
     POWER_FUNCTIONS = "power-functions"
+    NETWORKS = "networks"
     MEASURES = "measures"
     LEVERS = "levers"
     SCENARIOS = "scenarios"
@@ -331,6 +343,7 @@ question: What if ...?
 _LISTED = {
     Kind.WORLDS: ("meaning",),
     Kind.POWER_FUNCTIONS: ("meaning",),
+    Kind.NETWORKS: ("meaning",),
     Kind.MEASURES: ("unit", "meaning"),
     Kind.LEVERS: ("unit", "neutral", "meaning"),
     Kind.SCENARIOS: ("question",),
@@ -346,6 +359,7 @@ def _catalogue(kind: Kind) -> Catalogue:
     readers: Mapping[Kind, Callable[[], Catalogue]] = {
         Kind.WORLDS: _worlds,
         Kind.POWER_FUNCTIONS: _power_functions,
+        Kind.NETWORKS: _networks,
         Kind.MEASURES: _measures,
         Kind.LEVERS: _levers,
         Kind.SCENARIOS: _scenarios,
@@ -365,6 +379,12 @@ def _power_functions() -> Catalogue:
     from sim.submodels.power import FAMILIES
 
     return {name: {"meaning": sentence} for name, sentence in FAMILIES.items()}
+
+
+def _networks() -> Catalogue:
+    from sim.world import NETWORKS
+
+    return {name: {"meaning": sentence} for name, sentence in NETWORKS.items()}
 
 
 def _measures() -> Catalogue:

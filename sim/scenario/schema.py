@@ -17,7 +17,7 @@ from sim.quarters import QUARTERS_PER_YEAR, Quarter
 from sim.scenario import checks
 from sim.scenario.checks import BASE, END, POPULATIONS, QUARTER_PATTERN, START, Actor, Problem
 from sim.scenario.messages import meant, wrong_number
-from sim.world import WORLDS
+from sim.world import NETWORKS, WORLDS
 from sim.yaml_reader import shown
 
 SCHEMA_VERSION: Final = 1
@@ -63,6 +63,7 @@ class WorldSpec(_Section):
     parameters: dict[str, float] = Field(
         default_factory=dict, description="scalars by name, in the unit of the parameter table; all of them once loaded"
     )
+    knowledge_network: str = Field(default="complete", description="who learns from whom")
     firms: _Actors = Field(default=(), description="firms to add or change, by name")
     owners: _Actors = Field(default=(), description="owners to add or change, by name")
     makers: _Actors = Field(default=(), description="makers to add or change, by name")
@@ -72,6 +73,11 @@ class WorldSpec(_Section):
     @classmethod
     def _known_base(cls, base: str) -> str:
         return _known(base, WORLDS, "world", "world.base")
+
+    @field_validator("knowledge_network")
+    @classmethod
+    def _known_network(cls, kind: str) -> str:
+        return _known(kind, NETWORKS, "knowledge network", "world.knowledge_network")
 
     @field_validator("parameters", mode="before")
     @classmethod
@@ -328,7 +334,7 @@ def _refuse(problems: Iterable[Problem]) -> None:
 def _known(name: str, known: Mapping[str, str], noun: str, key: str) -> str:
     """Return a name of a catalogue, or refuse it."""
     if name not in known:
-        later = name in LATER[key]
+        later = name in LATER.get(key, ())
         what = f"{noun} {shown(repr(name))} is " + ("not in this version" if later else "unknown")
         hint = f"try {next(iter(known))}" if later else meant(name, list(known))
         _refuse([((), f"{what}; allowed: {', '.join(known)}; {hint}")])

@@ -5,14 +5,6 @@ from __future__ import annotations
 from sim.arrays import Flags
 from sim.world.firms import Firms
 
-NETWORKS: dict[str, str] = {
-    "complete": "everyone learns from everyone, the default",
-    "by_class": "firms learn from firms of their class: giants, labs, small and medium firms",
-    "small_world": "Watts-Strogatz graph of the slots: 8 neighbours, a tenth of ties rewired",
-    "scale_free": "Barabasi-Albert graph of the slots: newcomers tie to 4 others, most to the best connected",
-}
-"""Every knowledge network, with one sentence."""
-
 NETWORK_SEED = 0
 _NEIGHBOURS, _REWIRED, _TIES = 8, 0.1, 4
 
@@ -23,7 +15,7 @@ def knowledge_network(kind: str, firms: Firms) -> Flags | None:
     Parameters
     ----------
     kind : str
-        A key of ``NETWORKS``.
+        A key of ``sim.world.NETWORKS``.
     firms : Firms
         Slots and classes; entrants are small and medium firms.
     """
