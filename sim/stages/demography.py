@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -74,14 +75,21 @@ def _leave(state: State, world: World, funding: Funding) -> tuple[State, Flags, 
     return survivors, exits, written_off, recovered
 
 
-class _Entrants:
-    """Candidates of a quarter and what they would start with; arrays ``[replicate, candidate]``."""
+class _Entrants(NamedTuple):
+    """Candidates of a quarter and what they would start with; ``[replicate, candidate]``."""
 
-    def __init__(self, enters: Flags, own: Array, efficiency: Array, cash: Array) -> None:
-        self.enters = enters
-        self.own = own
-        self.efficiency = efficiency
-        self.cash = cash
+    enters: Flags
+    own: Array
+    efficiency: Array
+    cash: Array
+
+
+class _Sales(NamedTuple):
+    """What a newcomer would sell at its target share; ``[replicate, sector, candidate]``."""
+
+    share: Array
+    revenue: Array
+    profit: Array
 
 
 def _candidates(
@@ -95,61 +103,79 @@ def _candidates(
 ) -> _Entrants | None:
     """Who knocks at the door, and for whom it pays: value at its target share exceeds the cost of a start."""
     p = world.parameters
-    if not world.mechanisms.entry or p.entry_candidates == 0.0:
+    if not world.mechanisms.entry or p.entry_candidates == 0.0 or not world.is_entry_slot.any():
         return None
-    n_slots = len(poisson_distribution(p.entry_candidates))
-    n_candidates = luck.poisson("entry: number", period, p.entry_candidates)
-    size = p.entry_start_median * np.exp(p.entry_start_dispersion * luck.normal("entry: size", period, n_slots))
-    arrives = np.arange(n_slots) < n_candidates[:, None]
+    n_most = len(poisson_distribution(p.entry_candidates))
+    arrives = np.arange(n_most) < luck.poisson("entry: number", period, p.entry_candidates)[:, None]
+    size = p.entry_start_median * np.exp(p.entry_start_dispersion * luck.normal("entry: size", period, n_most))
 
     frontier, open_efficiency = _open_leader(state, world, rules)
     own = p.open_discount * frontier[:, None] * size
     effective = training.effective_compute(own, np.broadcast_to(frontier[:, None], own.shape), p.open_discount)
-    power = world.power_function.power(effective)
     efficiency = np.broadcast_to(open_efficiency[:, None], own.shape)
+    serves_all = np.where(_unlinked_appeal(world) > 0.0, state.capacity, 0.0)
+    rent = safe_ratio(total(serves_all * markets.rent), total(serves_all))[:, None]
 
-    seller_capacity = np.where(world.is_seller & np.isfinite(world.affinity).any(axis=-1), state.capacity, 0.0)
-    rent = safe_ratio(total(seller_capacity * markets.rent), total(seller_capacity))
-    need = pricing.serving_need(
-        power,
-        efficiency,
-        world.serving_need_reference,
-        p.serving_size_elasticity,
-        p.serving_algorithm_elasticity,
+    sales = _prospective_sales(world, drivers, markets, effective, efficiency, rent)
+    profit = total(sales.profit, axis=-2)
+    growth = _industry_rate(state.profit_growth, state)
+    value = demography.firm_value(
+        profit - p.small_firm_fixed_cost, growth, p.cost_of_funds, p.exit_hazard, p.valuation_growth_high
     )
+    cost = p.entry_sunk_cost * rules.entry_cost[:, None] + rent * safe_ratio(own, efficiency)
+    plan = _prospective_plan(state, world, markets, own, effective, sales)
+    running = total(sales.revenue, axis=-2) - profit + p.small_firm_fixed_cost
+    outlay = (1.0 + p.training_staff_share) * plan + running
+    return _Entrants(arrives & (value > cost) & (own > 0.0), own, efficiency, p.entry_funding_quarters * outlay)
+
+
+def _prospective_sales(
+    world: World, drivers: Drivers, markets: Markets, effective: Array, efficiency: Array, rent: Array
+) -> _Sales:
+    """Sales of a newcomer too small to have market power, at everyone else's prices."""
+    p = world.parameters
+    power = world.power_function.power(effective)
+    need = pricing.serving_need(
+        power, efficiency, world.serving_need_reference, p.serving_size_elasticity, p.serving_algorithm_elasticity
+    )
+    need = np.where(power > 0.0, need, 1.0)
     taken = np.full_like(need, p.operating_cost_share)
     elasticity = np.full((len(need), len(world.sector_names), need.shape[-1]), p.substitution)
-    price = pricing.price(need * rent[:, None], taken, elasticity)
+    strength = np.exp(world.class_strength[:, [SME]])
     attraction = demand.attraction_before_price(
-        np.exp(world.class_strength[:, [SME]]),
-        power,
-        np.zeros_like(power),
-        world.theta,
-        world.data_elasticity,
-        world.data_reference,
-    ) * safe_ratio(np.ones(()), price) ** (p.substitution - 1.0)
-    share = safe_ratio(attraction, attraction + total(markets.attraction, keepdims=True))
+        strength, power, np.zeros_like(power), world.theta, world.data_elasticity, world.data_reference
+    ) * pricing.units_per_dollar(need * rent, taken, elasticity) ** (p.substitution - 1.0)
+    share = attraction / (attraction + total(markets.attraction, keepdims=True))
     revenue = (drivers.budget * markets.nest)[..., None] * share
-    profit = pricing.operating_profit(revenue, taken, elasticity)
-    net_profit = total(profit, axis=-2) - p.small_firm_fixed_cost
-    industry_growth = state.profit_growth.max(axis=-1, keepdims=True)
-    value = demography.firm_value(net_profit, industry_growth, p.cost_of_funds, p.exit_hazard, p.valuation_growth_high)
-    cost = p.entry_sunk_cost * rules.entry_cost[:, None] + rent[:, None] * safe_ratio(own, efficiency)
-    enters = arrives & (value > cost) & (own > 0.0)
+    return _Sales(share, revenue, pricing.operating_profit(revenue, taken, elasticity))
 
+
+def _prospective_plan(
+    state: State, world: World, markets: Markets, own: Array, effective: Array, sales: _Sales
+) -> Array:
+    """Training outlay of the first quarter, as any firm would plan it."""
+    p = world.parameters
     gamma = world.power_function.elasticity(effective)
     flywheel = training.quality_elasticity(gamma, world.theta, p.serving_size_elasticity, p.substitution)
-    stealing = pricing.business_stealing(share, markets.nest, p.nest_growth)
+    stealing = pricing.business_stealing(sales.share, markets.nest, p.nest_growth)
     horizon = training.horizon_factor(
-        industry_growth,
-        state.capability_growth.max(axis=-1, keepdims=True),
+        _industry_rate(state.profit_growth, state),
+        _industry_rate(state.capability_growth, state),
         p.discount,
         p.capability_decay,
     )
-    plan = training.training_plan(total(flywheel * stealing * profit, axis=-2), horizon, own, effective)
-    running = total(revenue, axis=-2) - total(profit, axis=-2) + p.small_firm_fixed_cost
-    outlay = (1.0 + p.training_staff_share) * plan + running
-    return _Entrants(enters, own, efficiency, p.entry_funding_quarters * outlay)
+    return training.training_plan(total(flywheel * stealing * sales.profit, axis=-2), horizon, own, effective)
+
+
+def _industry_rate(rate: Array, state: State) -> Array:
+    """Profit-weighted mean of what firms expect; ``[replicate, 1]``."""
+    profit = total(state.profit, axis=-2)
+    return safe_ratio(total(rate * profit, keepdims=True), total(profit, keepdims=True))
+
+
+def _unlinked_appeal(world: World) -> Array:
+    """1 for owners that sell to firms without ties, such as every entrant; ``[owner]``."""
+    return np.exp(world.affinity[:, world.is_entry_slot][:, 0])
 
 
 def _open_leader(state: State, world: World, rules: Rulebook) -> tuple[Array, Array]:
@@ -173,9 +199,7 @@ def _enter(state: State, world: World, entrants: _Entrants, candidate: Counts) -
         return np.where(enters, np.take_along_axis(values, chosen, axis=-1), otherwise)
 
     own = pick(entrants.own, state.own_compute)
-    # entrants have no ties, so that one column of weights serves them all
-    unlinked = np.exp(world.affinity[:, world.is_entry_slot][:, :1])
-    appeal = np.broadcast_to(unlinked, (len(state.capacity), *unlinked.shape))
+    appeal = np.broadcast_to(_unlinked_appeal(world)[:, None], (*state.capacity.shape, 1))
     weight = compute_market.first_choice(state.capacity, state.rent, appeal, p.owner_price_elasticity)
     return replace(
         state,
@@ -190,8 +214,6 @@ def _enter(state: State, world: World, entrants: _Entrants, candidate: Counts) -
         efficiency=pick(entrants.efficiency, state.efficiency),
         log_strength=np.where(enters[..., None, :], world.class_strength[:, [SME]], state.log_strength),
         owner_weight=np.where(enters[..., None, :], weight, state.owner_weight),
-        profit_growth=np.where(enters, state.profit_growth.max(axis=-1, keepdims=True), state.profit_growth),
-        capability_growth=np.where(
-            enters, state.capability_growth.max(axis=-1, keepdims=True), state.capability_growth
-        ),
+        profit_growth=np.where(enters, _industry_rate(state.profit_growth, state), state.profit_growth),
+        capability_growth=np.where(enters, _industry_rate(state.capability_growth, state), state.capability_growth),
     )
