@@ -144,7 +144,7 @@ def _advance(
             after, flows, residual = step(state, world, policies, observation, luck, now)
             moments = Moments(state, after, flows, residual, world)
             row = observe(moments)
-    except (ReplicateError, FloatingPointError) as error:
+    except (ReplicateError, FloatingPointError, np.linalg.LinAlgError) as error:
         raise QuarterError(now.quarter, str(error)) from error
     recorder.record(moments, now.quarter, timeline, row)
     return after, Observation(row)

@@ -152,6 +152,7 @@ class Parameters:
     small_firm_revenue: float
     small_firm_cash: float
     small_firm_efficiency: float
+    small_firm_investor_weight: float
     expected_profit_growth_low: float
     expected_profit_growth_high: float
     expected_capability_growth_high: float

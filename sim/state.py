@@ -93,6 +93,7 @@ class Funding:
 
     funding_share: Annotated[Array, Var(_F, "share", "of investors' funding")]
     raised: Annotated[Array, Var(_F, "$bn", "new equity from investors and partners")]
+    overdrawn: Annotated[Array, Var((), "$bn", "given to entrants beyond this quarter's fund")]
     partner_credit: Annotated[Array, Var(_OF, "$bn", "part of it paid by each partner owner")]
     parent_grant: Annotated[Array, Var(_OF, "$bn", "paid by each parent owner")]
     grant: Annotated[Array, Var(_F, "$bn", "paid by the government")]

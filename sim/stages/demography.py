@@ -39,7 +39,7 @@ def turn_over(
         entries = candidate >= 0
         entered = _enter(survivors, world, entrants, candidate)
     cash_in = np.where(entries, entered.cash, 0.0)
-    entered = replace(entered, fund_committed=total(cash_in))
+    entered = replace(entered, fund_committed=funding.overdrawn + total(cash_in))
     flows = (
         Flow("recovered from exits", "firms", "households", recovered, total(recovered)),
         Flow("entrants' equity", "households", "firms", total(cash_in), cash_in),
@@ -163,6 +163,7 @@ def _prospective_plan(
         _industry_rate(state.capability_growth, state),
         p.discount,
         p.capability_decay,
+        p.expected_gap_low,
     )
     return training.training_plan(total(flywheel * stealing * sales.profit, axis=-2), horizon, own, effective)
 

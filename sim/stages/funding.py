@@ -23,7 +23,7 @@ def fund(state: State, world: World, drivers: Drivers, rules: Rulebook) -> Fundi
     power = world.power_function.power(effective)
     gamma = world.power_function.elasticity(effective)
 
-    funding_share, raised = _raise_equity(state, world, drivers, power, effective)
+    funding_share, raised, overdrawn = _raise_equity(state, world, drivers, power, effective)
     has_partner = total(world.partner_owner, axis=0) > 0.0
     credit_share = p.partner_credit_share * np.minimum(rules.partner_credit, 1.0)[..., None]
     partner_credit = (credit_share * raised * has_partner)[..., None, :] * world.partner_owner
@@ -37,6 +37,7 @@ def fund(state: State, world: World, drivers: Drivers, rules: Rulebook) -> Fundi
         np.zeros_like(state.capability_growth) if static else state.capability_growth,
         p.discount,
         p.capability_decay,
+        p.expected_gap_low,
     )
     marginal_profit = marginal_profit_of_capability(state, world, gamma)
     own_plan = training.training_plan(marginal_profit, horizon, state.own_compute, effective)
@@ -50,6 +51,7 @@ def fund(state: State, world: World, drivers: Drivers, rules: Rulebook) -> Fundi
     return Funding(
         funding_share=funding_share,
         raised=raised,
+        overdrawn=overdrawn,
         partner_credit=partner_credit,
         parent_grant=parent_grant,
         grant=grant,
@@ -80,7 +82,10 @@ def marginal_profit_of_capability(state: State, world: World, gamma: Array) -> A
     return total(flywheel * stealing * state.profit, axis=-2)
 
 
-def _raise_equity(state: State, world: World, drivers: Drivers, power: Array, effective: Array) -> tuple[Array, Array]:
+def _raise_equity(
+    state: State, world: World, drivers: Drivers, power: Array, effective: Array
+) -> tuple[Array, Array, Array]:
+    """Shares of the fund, what each firm raises, and what entrants have drawn beyond the fund."""
     p = world.parameters
     now = funding.industry_return(state.recent_profit, state.recent_outlay)
     start = funding.industry_return(world.initial.recent_profit, world.initial.recent_outlay)
@@ -94,4 +99,5 @@ def _raise_equity(state: State, world: World, drivers: Drivers, power: Array, ef
     is_eligible = state.is_active & world.is_investor_funded
     contest = funding.contest_shares(power, state.own_compute, effective, is_eligible, p.contest_exponent)
     share = funding.moved_shares(state.funding_share, contest, is_eligible, p.funding_speed)
-    return share, np.maximum(fund - state.fund_committed, 0.0)[..., None] * share
+    left = fund - state.fund_committed
+    return share, np.maximum(left, 0.0)[..., None] * share, np.maximum(-left, 0.0)

@@ -15,8 +15,11 @@ from sim.submodels import compute_market, demand, energy, pricing
 from sim.submodels.compute_market import OwnerChoice
 from sim.world.build import World
 
-TOLERANCE = 1e-8
-"""Largest last step of a log rent, a share or a nest's share; residuals that follow are far below 1e-8."""
+TOLERANCE = 1e-9
+"""Largest last step of a log rent, a share or a nest's share."""
+
+MARKET_LIMIT, PRICE_LIMIT = 1e-8, 1e-9
+"""Largest residuals of a cleared market and of best replies; anything larger is an error."""
 
 MAX_SWEEPS = 500
 _CAREFUL_AFTER = 40
@@ -80,12 +83,17 @@ def clear_markets(state: State, world: World, drivers: Drivers, rules: Rulebook,
     Raises
     ------
     ConvergenceError
-        When a replicate does not clear within ``MAX_SWEEPS`` sweeps.
+        When a replicate does not clear within ``MAX_SWEEPS`` sweeps, or what was found leaves a residual.
     """
     problem = _pose(state, world, drivers, rules, funding)
     found, sweeps = _solve(problem, world, drivers.budget, state)
     rent = np.exp(found.log_rent)
     last = _sweep(problem, world, drivers.budget, found)
+    market_residual = np.abs(
+        compute_market.complementarity_residual(rent, problem.floor, problem.supply, last.demand)
+    ).max(axis=-1)
+    price_residual = np.abs(last.best_reply - found.share).max(axis=(-2, -1))
+    _require_cleared(market_residual, price_residual)
     is_active = state.is_active
     return Markets(
         rent=rent,
@@ -109,12 +117,19 @@ def clear_markets(state: State, world: World, drivers: Drivers, rules: Rulebook,
         revenue=last.revenue,
         quantity=last.quantity,
         profit=pricing.operating_profit(last.revenue, problem.revenue_taken, last.elasticity),
-        market_residual=np.abs(
-            compute_market.complementarity_residual(rent, problem.floor, problem.supply, last.demand)
-        ).max(axis=-1),
-        price_residual=np.abs(last.best_reply - found.share).max(axis=(-2, -1)),
+        market_residual=market_residual,
+        price_residual=price_residual,
         iterations=sweeps,
     )
+
+
+def _require_cleared(market_residual: Array, price_residual: Array) -> None:
+    if np.any(market_residual > MARKET_LIMIT) or np.any(price_residual > PRICE_LIMIT):
+        message = (
+            f"markets did not clear: residual {float(market_residual.max()):.2g} of supply (allowed {MARKET_LIMIT:g}), "
+            f"{float(price_residual.max()):.2g} of shares (allowed {PRICE_LIMIT:g})"
+        )
+        raise ConvergenceError(message)
 
 
 def _pose(state: State, world: World, drivers: Drivers, rules: Rulebook, funding: Funding) -> _Problem:
@@ -213,7 +228,8 @@ def _solve(problem: _Problem, world: World, budget: Array, state: State) -> tupl
         else:
             pressure = _pressure(problem, at.demand)
         at = _sweep(problem, world, budget, guess)
-        jacobian = compute_market.learned_jacobian(jacobian, step, _pressure(problem, at.demand) - pressure)
+        learned = compute_market.learned_jacobian(jacobian, step, _pressure(problem, at.demand) - pressure)
+        jacobian = _where(is_open, learned, jacobian)
     message = f"markets did not clear in {MAX_SWEEPS} sweeps: the last still moved by {float(moved.max()):.2g}"
     raise ConvergenceError(message)
 

@@ -121,5 +121,4 @@ def _expect(before: State, after: State, world: World) -> State:
         0.0,
         p.expected_capability_growth_high,
     )
-    gap = np.clip(expected_profit - expected_capability, p.expected_gap_low, 0.0)
-    return replace(after, profit_growth=expected_capability + gap, capability_growth=expected_capability)
+    return replace(after, profit_growth=expected_profit, capability_growth=expected_capability)

@@ -28,7 +28,9 @@ def quality_elasticity(gamma: Array, theta: Array, size_elasticity: float, subst
     return gamma[..., None, :] * np.maximum(theta - size_elasticity * (substitution - 1.0), 0.0)[:, None]
 
 
-def horizon_factor(profit_growth: Array, capability_growth: Array, discount: float, decay: float) -> Array:
+def horizon_factor(
+    profit_growth: Array, capability_growth: Array, discount: float, decay: float, gap_low: float = -np.inf
+) -> Array:
     """Training outlay over the marginal profit of capability, H, on a path of steady growth.
 
     H = (e^gE - 1 + delta) beta e^(gPi - gE) / (1 - beta (1 - delta) e^(gPi - gE)): a unit of effective compute decays
@@ -40,6 +42,8 @@ def horizon_factor(profit_growth: Array, capability_growth: Array, discount: flo
         Expected log growth per quarter.
     discount, decay : float
         beta and delta_E, per quarter.
+    gap_low : float
+        Bound: gPi - gE is taken to lie in [gap_low, 0], so that the sum converges and does not vanish.
 
     Examples
     --------
@@ -48,7 +52,7 @@ def horizon_factor(profit_growth: Array, capability_growth: Array, discount: flo
     >>> float(np.round(horizon_factor(np.array(0.0), np.array(0.0), 0.97, 0.1), 6))
     0.76378
     """
-    drift = discount * np.exp(profit_growth - capability_growth)
+    drift = discount * np.exp(np.clip(profit_growth - capability_growth, gap_low, 0.0))
     return (np.exp(capability_growth) - 1.0 + decay) * drift / (1.0 - (1.0 - decay) * drift)
 
 

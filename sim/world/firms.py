@@ -14,9 +14,6 @@ from sim.parameters import Parameters
 from sim.state import FIRM_CLASSES, SME
 from sim.world.tables import Actors
 
-_SMALL_INVESTOR_WEIGHT = 0.01
-"""Investors' weight of each small firm, $bn raised in 2024: an assumption of this project."""
-
 
 @dataclass(frozen=True)
 class Firms:
@@ -82,7 +79,7 @@ def _small_firm(p: Parameters, rank: int) -> Mapping[str, object]:
         "compute": p.small_firm_compute * sizes[rank],
         "revenue": p.small_firm_revenue * sizes[rank] / sizes.mean(),
         "weights": "open" if rank % 2 == 0 else "closed",
-        "investor_weight": _SMALL_INVESTOR_WEIGHT,
+        "investor_weight": p.small_firm_investor_weight,
     }
 
 
