@@ -70,8 +70,8 @@ _COMPANIES = {
 _GROUPS = {SMALL: LIGHT_GREY, OTHERS: GREY}
 _DARKENING = (1.0, 0.62, 0.8)
 
-LINE_STYLES: tuple[Any, ...] = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)))
-MARKERS = ("o", "s", "^", "D", "v")
+LINE_STYLES: tuple[Any, ...] = ("-", "--", "-.", (0, (8, 2)), ":", (0, (5, 1, 1, 1, 1, 1)))
+MARKERS = ("o", "s", "^", "D", "P", "v")
 
 _SETTINGS: dict[str, Any] = {
     "font.family": "DejaVu Sans",

@@ -19,10 +19,14 @@ LAYERS = {
     "chip_sales": "Makers' chip sales",
     "compute_owned": "Owners' compute",
     "compute_used": "Firms' compute used",
+    "own_effective_compute": "Firms' own capability",
     "power": "Firms' AI power",
     "revenue": "Firms' revenue",
 }
-"""Layers from chips to revenue: variable of the measures -> label."""
+"""Layers from chips to revenue: variable of the measures -> label.
+
+Own capability is effective compute without, AI power with the open models that every firm may use.
+"""
 
 LEADERS: dict[Leader, str] = {"power": "AI power", "revenue": "revenue", "compute_used": "compute"}
 MOST_LEADERS = 6

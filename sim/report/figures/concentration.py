@@ -130,6 +130,7 @@ LAYER_COLOURS = {
     "chip_sales": style.BLACK,
     "compute_owned": style.BLUE,
     "compute_used": style.ORANGE,
+    "own_effective_compute": style.PURPLE,
     "power": style.GREEN,
     "revenue": style.VERMILLION,
 }
