@@ -7,6 +7,7 @@ number, and every replicate stops solving its markets by itself.
 from __future__ import annotations
 
 import platform
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -22,6 +23,7 @@ from sim.errors import FailureError
 from sim.observe import Failure, Recording, yearly
 from sim.quarters import QUARTERS_PER_YEAR, Quarter, quarter_range
 from sim.world.build import Mechanisms, World, WorldSpec, build
+from sim.world.tables import world_folders
 
 if TYPE_CHECKING:
     from sim.policies.levers import Policy
@@ -32,6 +34,7 @@ BLOCK_SIZE = 25
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # <malloc.h>
 _KEPT_BYTES = 1 << 30
+_WATCH_SECONDS = 0.2
 _LARGEST_MMAP_THRESHOLD = 1 << 25
 
 Progress = Callable[[int, int], None]
@@ -95,15 +98,13 @@ def simulate(
     )
     blocks = [range(k, min(k + block_size, n_replicates)) for k in range(0, n_replicates, block_size)]
     total = n_replicates * len(job.timeline.quarters)
-    if executor is None and (workers == 1 or len(blocks) == 1):
-        parts = list(_here(job, blocks, _Meter(progress, total)))
-    elif executor is not None:
-        parts = _elsewhere(job, blocks, executor, _Meter(progress, total))
+    meter = _Meter(progress, total)
+    if executor is not None:
+        parts = _elsewhere(job, blocks, executor, meter)
+    elif workers == 1 or len(blocks) == 1:
+        parts = list(_here(job, blocks, meter))
     else:
-        with ProcessPoolExecutor(
-            min(workers, len(blocks)), mp_context=get_context("spawn"), initializer=keep_freed_memory
-        ) as pool:
-            parts = _elsewhere(job, blocks, pool, _Meter(progress, total))
+        parts = _in_processes(job, blocks, min(workers, len(blocks)), meter)
     recording = _merge(parts)
     return yearly(recording) if scenario.record.measures == "yearly" else recording
 
@@ -118,8 +119,10 @@ def world_spec(scenario: Scenario) -> WorldSpec:
         owners=world.owners,
         makers=world.makers,
         family=scenario.power.family,
+        power_table=scenario.power.table or (),
         mechanisms=Mechanisms(**mechanisms.model_dump()),
         knowledge=world.knowledge_network,
+        folders=world_folders(world.base),
     )
 
 
@@ -154,10 +157,15 @@ class _Meter:
         self.total = total
         self.done = 0
 
-    def advance(self, amount: int) -> None:
-        self.done += amount
+        self.show(0)
+
+    def show(self, done: int) -> None:
+        self.done = done
         if self.progress is not None:
-            self.progress(self.done, self.total)
+            self.progress(done, self.total)
+
+    def advance(self, amount: int) -> None:
+        self.show(self.done + amount)
 
 
 def _here(job: _Job, blocks: Sequence[range], meter: _Meter) -> Iterator[Recording]:
@@ -165,13 +173,58 @@ def _here(job: _Job, blocks: Sequence[range], meter: _Meter) -> Iterator[Recordi
         yield run_block(job, block, meter.advance)
 
 
-def _elsewhere(job: _Job, blocks: Sequence[range], executor: Executor, meter: _Meter) -> list[Recording]:
+def _in_processes(job: _Job, blocks: Sequence[range], workers: int, meter: _Meter) -> list[Recording]:
+    """Run blocks in processes of our own, which count replicate-quarters as they go."""
+    context = get_context("spawn")
+    counter = context.Value("q", 0)
+    stop = threading.Event()
+
+    def watch() -> None:
+        while not stop.wait(_WATCH_SECONDS):
+            meter.show(counter.value)
+
+    watcher = threading.Thread(target=watch, daemon=True)
+    watcher.start()
+    silent = _Meter(None, meter.total)
+    try:
+        with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(counter,)) as pool:
+            return _elsewhere(job, blocks, pool, silent, _run_counted)
+    finally:
+        stop.set()
+        watcher.join()
+        meter.show(counter.value)
+
+
+_COUNTER: list[Any] = []
+"""In a worker, the count of replicate-quarters that it shares with its siblings."""
+
+
+def _start_worker(counter: Any) -> None:  # noqa: ANN401  multiprocessing keeps the type to itself
+    _COUNTER.append(counter)
+    keep_freed_memory()
+
+
+def _run_counted(job: _Job, replicates: Sequence[int]) -> Recording:
+    def count(amount: int) -> None:
+        with _COUNTER[0].get_lock():
+            _COUNTER[0].value += amount
+
+    return run_block(job, replicates, count)
+
+
+def _elsewhere(
+    job: _Job,
+    blocks: Sequence[range],
+    executor: Executor,
+    meter: _Meter,
+    work: Callable[[_Job, Sequence[int]], Recording] | None = None,
+) -> list[Recording]:
     """Run blocks in other processes; those a killed worker took with it are run here."""
     n_quarters = len(job.timeline.quarters)
     futures: dict[Future[Recording], range] = {}
     parts: dict[range, Recording] = {}
     try:
-        futures = {executor.submit(run_block, job, block): block for block in blocks}
+        futures = {executor.submit(work or run_block, job, block): block for block in blocks}
         for future in as_completed(futures):
             parts[futures[future]] = future.result()
             meter.advance(len(futures[future]) * n_quarters)

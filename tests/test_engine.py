@@ -1,7 +1,10 @@
 """Whole quarters: equilibrium, books, bits, levers, failures."""
 
+import os
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
+from multiprocessing import get_context
 
 import numpy as np
 import pytest
@@ -385,6 +388,29 @@ def test_one_failing_replicate_is_recorded_and_the_others_are_kept(monkeypatch: 
     assert np.array_equal(survived.measures["hhi_revenue"], clean.measures["hhi_revenue"][[0, 1, 2, 4]])
 
 
+def dies_with_the_first_block(job, replicates):
+    """What a worker does that the system kills."""
+    if replicates[0] == 0:
+        os._exit(1)
+    return ensemble.run_block(job, replicates)
+
+
+def test_a_killed_worker_loses_nothing() -> None:
+    job = ensemble._Job(small_world(), timeline(2), 1, ())
+    blocks = [range(2), range(2, 4)]
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        parts = ensemble._elsewhere(job, blocks, pool, ensemble._Meter(None, 0), dies_with_the_first_block)
+    for part, block in zip(parts, blocks, strict=True):
+        assert same_bits(part, ensemble.run_block(job, block))
+
+
+def test_progress_from_workers_ends_at_the_total() -> None:
+    seen: list[tuple[int, int]] = []
+    scenario = load_scenario({"horizon": {"start": "2024Q1", "end": "2024Q2"}})
+    ensemble.simulate(scenario, replicates=4, block_size=2, workers=2, progress=lambda *now: seen.append(now))
+    assert seen[0] == (0, 8) and seen[-1] == (8, 8)
+
+
 def test_a_run_in_which_everything_fails_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     def never(*_args, **_kwargs):
         raise QuarterError(START, "the sky fell")
@@ -416,4 +442,4 @@ def test_progress_counts_every_replicate_quarter() -> None:
         {"horizon": {"start": "2024Q1", "end": "2024Q2"}, "world": {"parameters": {"entry_slots": 8}}}
     )
     ensemble.simulate(scenario, replicates=3, block_size=2, progress=lambda done, total: seen.append((done, total)))
-    assert seen[-1] == (6, 6) and all(a < b for (a, _), (b, _) in pairwise(seen))
+    assert seen[0] == (0, 6) and seen[-1] == (6, 6) and all(a < b for (a, _), (b, _) in pairwise(seen))
