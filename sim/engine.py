@@ -13,7 +13,7 @@ from sim.luck import Luck
 from sim.observe import Moments, Recording, Values, firm_table, maker_table, observe, owner_table
 from sim.policies.levers import Observation, Policy
 from sim.quarters import Quarter, quarter_range
-from sim.state import State
+from sim.state import Flows, State
 from sim.step import Moment, step
 from sim.world.build import World
 
@@ -129,6 +129,28 @@ def simulate_block(
     return _recording(recorder, world, timeline, replicates)
 
 
+def replay(world: World, start: Quarter, until: Quarter, seed: int, replicate: int) -> tuple[State, Flows]:
+    """Simulate one replicate again: the state at the start of quarter ``until``, and what happened in it.
+
+    Raises
+    ------
+    ReplicateError
+        When the replicate cannot go on.
+    """
+    luck = Luck(seed, [replicate])
+    before = after = world.initial_state(1)
+    for period, quarter in enumerate(quarter_range(start, until)):
+        before = after
+        with _strict_arithmetic():
+            after, flows, _ = step(before, world, (), Observation({}), luck, Moment(period, quarter))
+    return before, flows
+
+
+def _strict_arithmetic() -> np.errstate:
+    """Division by zero, overflow and invalid operations are errors, in production as in tests."""
+    return np.errstate(divide="raise", over="raise", invalid="raise", under="ignore")
+
+
 def _advance(
     state: State,
     world: World,
@@ -140,7 +162,7 @@ def _advance(
     recorder: _Recorder,
 ) -> tuple[State, Observation]:
     try:
-        with np.errstate(divide="raise", over="raise", invalid="raise", under="ignore"):
+        with _strict_arithmetic():
             after, flows, residual = step(state, world, policies, observation, luck, now)
             moments = Moments(state, after, flows, residual, world)
             row = observe(moments)

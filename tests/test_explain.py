@@ -1,0 +1,74 @@
+"""An explanation recomputes what the run recorded, and says no to what it cannot explain."""
+
+import pytest
+
+from sim import ensemble
+from sim.errors import FailureError, ResultError
+from sim.explain import explain
+from sim.scenario import Scenario, load_scenario
+
+CHANGES = {
+    "horizon": {"start": "2024Q1", "end": "2025Q4"},
+    "world": {"parameters": {"entry_slots": 40}},
+    "record": {"firms": "quarterly"},
+}
+
+
+@pytest.fixture(scope="module")
+def scenario() -> Scenario:
+    return load_scenario(CHANGES)
+
+
+@pytest.mark.parametrize("firm", ["OpenAI", "Meta AI", "Small firm 7"])
+@pytest.mark.parametrize("quarter", ["2024Q1", "2025Q3"])
+def test_terms_give_the_recorded_numbers(scenario: Scenario, firm: str, quarter: str) -> None:
+    recorded = ensemble.simulate(scenario, replicates=3)
+    place = (2, recorded.firm_quarters.index(quarter), recorded.firm_names.index(firm))
+    told = explain(scenario, firm, quarter, replicate=2)
+    for name, column in {
+        "AI power P": "power",
+        "effective compute E_eff": "effective_compute",
+        "training compute C": "compute_training",
+        "serving compute": "compute_serving",
+        "planned outlay": "planned_outlay",
+        "mean rent": "rent_paid",
+    }.items():
+        assert told[name] == pytest.approx(recorded.firms[column][place], rel=1e-12), name
+    revenue = [line.value for section in told.sections for line in section.lines if line.name == "revenue"]
+    assert sum(revenue[:-1]) == pytest.approx(recorded.firms["revenue"][place], rel=1e-9)
+    assert revenue[-1] == pytest.approx(recorded.firms["revenue"][place], rel=1e-12)
+
+
+def test_cash_is_the_sum_of_its_terms(scenario: Scenario) -> None:
+    section = explain(scenario, "OpenAI", "2025Q2").sections[-1]
+    *terms, after = section.lines
+    assert after.name == "cash after" and after.value == pytest.approx(sum(line.value for line in terms), rel=1e-12)
+    assert {line.name for line in terms} >= {"revenue", "rents", "dividends"}
+
+
+def test_the_text_holds_every_name_and_its_equation(scenario: Scenario) -> None:
+    told = explain(scenario, "Anthropic", "2024Q3")
+    text = str(told)
+    assert text.startswith("Anthropic (lab) in 2024Q3, replicate 0")
+    assert all(line.name in text and line.equation in text for section in told.sections for line in section.lines)
+    assert "Amazon" in text and "Sector healthcare (7.2, 7.3)" in text
+
+
+@pytest.mark.parametrize(
+    ("firm", "quarter", "words"),
+    [
+        ("Open", "2024Q2", "did you mean OpenAI"),
+        ("Nobody", "2024Q2", "no firm 'Nobody'"),
+        ("OpenAI", "2031Q1", "outside the horizon 2024Q1 to 2025Q4"),
+        ("Entrant 39", "2024Q2", "not in the market"),
+    ],
+)
+def test_what_cannot_be_explained_is_refused(scenario: Scenario, firm: str, quarter: str, words: str) -> None:
+    with pytest.raises(ResultError, match=words):
+        explain(scenario, firm, quarter)
+
+
+def test_a_number_that_its_terms_do_not_give_is_a_defect(scenario: Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sim.explain._AGREEMENT", -1.0)
+    with pytest.raises(FailureError, match="E_eff recomputed"):
+        explain(scenario, "OpenAI", "2024Q2")
