@@ -1,7 +1,8 @@
 """The scalar parameters of the model: one row each in ``world/data/parameters.csv``.
 
 The table holds symbol, value, unit, plausible range (``low`` to ``high``), hard limits (``minimum`` and ``maximum``,
-outside which the equations lose their meaning), kind of evidence and source. A scenario may set any of them by name.
+outside which the equations lose their meaning), kind of evidence and source. A world's own table holds the rows that
+differ (value, range and source). A scenario may set any of them by name.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ from __future__ import annotations
 import csv
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,17 +36,44 @@ class ParameterRow:
 
 
 @functools.cache
-def parameter_table() -> dict[str, ParameterRow]:
+def parameter_table(folders: tuple[Path, ...] = (DATA,)) -> dict[str, ParameterRow]:
     """Every parameter by name, in the order of the table.
+
+    Parameters
+    ----------
+    folders : tuple of Path
+        The shipped tables, then those of a world's layers; later rows win.
 
     Returns
     -------
     dict of str to ParameterRow
         Units are those of the ``unit`` column.
+
+    Raises
+    ------
+    WorldError
+        When a world's row names no parameter, or has another unit.
     """
-    with (DATA / "parameters.csv").open(encoding="utf-8", newline="") as handle:
-        rows = list(csv.DictReader(handle))
-    return {row["name"]: _parse(row) for row in rows}
+    shipped, *layers = folders
+    table = {row["name"]: _parse(row) for row in _rows(shipped)}
+    for layer in layers:
+        for row in _rows(layer):
+            name, unit = row["name"], row["unit"]
+            if name not in table or unit != table[name].unit:
+                message = f"parameters.csv in {layer}: {name!r} in {unit!r} is not a row of the parameter table"
+                raise WorldError(message)
+            value, low, high = (float(row[key]) for key in ("value", "low", "high"))
+            value = _checked(table[name], value)
+            table[name] = replace(table[name], value=value, low=low, high=high, kind=row["kind"], source=row["source"])
+    return table
+
+
+def _rows(folder: Path) -> list[dict[str, str]]:
+    path = folder / "parameters.csv"
+    if not path.exists():
+        return []
+    with path.open(encoding="utf-8", newline="") as handle:
+        return list(csv.DictReader(handle))
 
 
 def _parse(row: Mapping[str, str]) -> ParameterRow:
@@ -149,6 +177,7 @@ class Parameters:
     initial_cash_quarters: float
     initial_revenue_floor: float
     small_firm_compute: float
+    small_firm_dispersion: float
     small_firm_revenue: float
     small_firm_cash: float
     small_firm_efficiency: float
@@ -172,22 +201,30 @@ class Parameters:
     entry_slots: int
     power_per_h100e_decline: float
     grid_intensity_decline: float
+    hill_exponent: float
+    hill_midpoint: float
+    saturating_loss_exponent: float
+    saturating_loss_scale: float
+    threshold_jump: float
+    threshold_location: float
 
     @classmethod
-    def from_table(cls, changes: Mapping[str, float] | None = None) -> Parameters:
-        """Build from the shipped table and a scenario's ``changes``.
+    def from_table(cls, changes: Mapping[str, float] | None = None, folders: tuple[Path, ...] = (DATA,)) -> Parameters:
+        """Build from a world's table and a scenario's ``changes``.
 
         Parameters
         ----------
         changes : mapping of str to float, optional
             Values that replace the table's, by name and in its unit.
+        folders : tuple of Path
+            As for ``parameter_table``.
 
         Raises
         ------
         WorldError
             When a name is unknown, a value is outside its hard limits, or a count is not whole.
         """
-        table = parameter_table()
+        table = parameter_table(folders)
         values = {name: row.value for name, row in table.items()}
         for name, value in (changes or {}).items():
             if name not in table:

@@ -23,7 +23,7 @@ LAYERS = [
     {"step"},
     {"engine"},
     {"ensemble", "store", "result"},
-    {"compare", "planner", "experiment"},
+    {"compare", "diff", "experiment", "explain", "export", "planner"},
     {"report", "mesa_model"},
     {"app", "__main__"},
 ]
@@ -32,9 +32,11 @@ LAYER = {name: height for height, names in enumerate(LAYERS) for name in names}
 # What imports upwards all the same, inside a function, and why.
 EXCEPTIONS = {("result", "report"): "`result.plot()` and `result.save()` draw, for users' convenience"}
 
-# What the front ends may import besides the names in `sim.__all__`: catalogues and drawings.
+# What the front ends may import besides the names in `sim.__all__`: catalogues, drawings, comparisons, exports.
 CATALOGUES = {
+    "diff",
     "errors",
+    "export",
     "observe",
     "parameters",
     "policies",

@@ -122,7 +122,7 @@ MISTAKES = [
     ("horizon:\n  start: 2025Q1", 2, "horizon.start", "not where world_2024 starts"),
     ("horizon: {begin: 2024Q1}", 1, "horizon.begin", "allowed: start, end"),
     ("world: {base: world_2025}", 1, "world.base", "did you mean world_2024?"),
-    ("world: {base: gibrat_null}", 1, "world.base", "not in this version"),
+    ("world: {base: gibrat}", 1, "world.base", "did you mean gibrat_null?"),
     ("world: {hold: thetta}", 1, "world.hold", "did you mean theta?"),
     ("world: {tables: mine/}", 1, "world.tables", "not in this version"),
     ("world: {params: {}}", 1, "world.params", "did you mean parameters?"),
@@ -207,7 +207,7 @@ MISTAKES = [
     ("world: {firms+: []}", 1, "world.firms+", "only policies+ appends"),
     ("power: log", 1, "power", "indent `family:` under it"),
     ("power: {family: lgo}", 1, "power.family", "did you mean log?"),
-    ("power: {family: hill}", 1, "power.family", "not in this version"),
+    ("power: {family: hill, threshold_jump: 2}", 1, "power.threshold_jump", "belongs to power family threshold"),
     ("power: {family: power, elasticity: 0.5}", 1, "power.elasticity", "allowed: family"),
     ("mechanisms: {mergers: true}", 1, "mechanisms.mergers", "not in this version"),
     ("mechanisms: {openweights: true}", 1, "mechanisms.openweights", "did you mean open_weights?"),
@@ -289,7 +289,7 @@ world:
   parameters: {gama: 1, flywheel: 99}
   firms: [{name: OpenAI, compte: 1}]
 horizon: {start: 2025Q1}
-power: {family: hill}
+power: {family: hil}
 """
     path = write(folder / "x.yaml", text)
     lines = problems(path)
@@ -632,7 +632,7 @@ def test_gamma_under_a_held_flywheel_is_noted():
         load_scenario("baseline", overrides=["world.parameters.gamma=0.5"])
 
 
-@pytest.mark.parametrize("other", ["world.hold=theta", "power.family=log", "run.seed=2"])
+@pytest.mark.parametrize("other", ["world.hold=theta", "power.family=threshold", "run.seed=2"])
 def test_gamma_is_not_noted_where_it_matters_or_is_unchanged(other):
     gamma = "0.63" if other.startswith("run") else "0.5"
     load_scenario("baseline", overrides=[f"world.parameters.gamma={gamma}", other])

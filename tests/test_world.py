@@ -10,6 +10,7 @@ import pytest
 from sim.errors import WorldError
 from sim.parameters import DATA, Parameters, parameter_table
 from sim.submodels import demand, pricing
+from sim.submodels.power import FAMILIES, FAMILY_PARAMETERS
 from sim.world import NETWORKS
 from sim.world.build import WorldSpec, build
 from sim.world.tables import read_population, read_shipments
@@ -72,7 +73,8 @@ def test_moving_a_parameter_moves_the_model(name: str) -> None:
     base = {**FEW, "entry_candidates": 12.0}
     here = base.get(name, row.value)
     moved = {**base, name: row.high if row.high != here else row.low}
-    runs = [numbers(run_quarters(build(WorldSpec(parameters=changes)), 10)) for changes in (base, moved)]
+    family = next((each for each, names in FAMILY_PARAMETERS.items() if name in names), "power")
+    runs = [numbers(run_quarters(build(WorldSpec(parameters=changes, family=family)), 10)) for changes in (base, moved)]
     assert runs[0] != runs[1]
 
 
@@ -166,8 +168,27 @@ def test_under_power_the_market_depends_on_gamma_and_chi_through_the_flywheel_on
         assert np.allclose(other.flows[-1].markets.revenue, base.flows[-1].markets.revenue, rtol=1e-7)
 
 
-def test_other_power_families_have_the_same_flywheel_at_the_start() -> None:
-    assert world_with(family="log").flywheel == pytest.approx(1.0)
+@pytest.mark.parametrize("name", sorted({name for names in FAMILY_PARAMETERS.values() for name in names}))
+def test_moving_a_family_parameter_moves_no_other_family(name: str) -> None:
+    for family in FAMILIES:
+        if name not in FAMILY_PARAMETERS.get(family, ()):
+            table = [[1.0, 1.0], [10.0, 3.0], [100.0, 6.0]] if family == "measured" else ()
+            spec = {"family": family, "power_table": table}
+            moved = world_with(parameters={name: parameter_table()[name].high}, **spec)
+            assert np.array_equal(moved.initial.log_strength, world_with(**spec).initial.log_strength), family
+
+
+def test_every_power_family_has_the_same_flywheel_at_the_start() -> None:
+    table = [[0.1, 0.3], [2.0, 1.0], [100.0, 6.0]]
+    for family in FAMILIES:
+        world = world_with(family=family, power_table=table if family == "measured" else ())
+        assert world.flywheel == pytest.approx(1.0, rel=1e-12), family
+        assert run_quarters(world, 1).flows[0].funding.power[0, slot("OpenAI")] == pytest.approx(1.0, rel=1e-12)
+
+
+def test_a_family_that_is_saturated_at_the_start_is_refused() -> None:
+    with pytest.raises(WorldError, match="hardly rises"):
+        world_with(family="hill", parameters={"hill_midpoint": 0.01, "hill_exponent": 4.0})
 
 
 def test_added_firms_take_the_last_slots_and_shift_nobodys_luck() -> None:

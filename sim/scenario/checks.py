@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
@@ -14,8 +15,8 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from sim.parameters import Parameters, parameter_table
 from sim.scenario.messages import as_number, kind, meant, nearest, quoted, wrong_number
-from sim.world import WORLD_START
-from sim.world.tables import ATTRIBUTES, Attribute, read_population
+from sim.world import WORLD_START, WORLDS
+from sim.world.tables import ATTRIBUTES, Attribute, folder_of, read_population, world_folders
 from sim.yaml_reader import KeyPath, shown
 
 if TYPE_CHECKING:
@@ -26,8 +27,19 @@ NAME_PATTERN: Final = r"^[a-z0-9][a-z0-9_.-]{0,63}$"
 BASE: Final = "world_2024"
 START: Final = "2024Q1"
 END: Final = "2035Q4"
+FAMILY: Final = "power"
+MEASURED: Final = "measured"
+MIN_ROWS: Final = 3
+MAX_ROWS: Final = 1000
+MAX_STEEPNESS: Final = 10
+"""Largest slope of ln power in ln compute between rows, so that power is finite for all compute."""
 QUARTER_PATTERN: Final = r"^[0-9]{4}Q[1-4]$"
 
+_COLUMNS = ("effective compute, multiple of the leader's at the start", "power")
+_TABLE_LIMITS = (1e-30, 1e30)
+_LEAST_RISE = 1e-9
+_TABLE_HINT = "[[1, 1], [10, 3], [100, 6]]"
+_TABLE_RULE = "rows of [effective compute, power], or the name of a CSV file"
 _RESERVED = {"con", "prn", "aux", "nul"} | {f"{d}{n}" for d in ("com", "lpt") for n in range(10)}
 _ACTOR_NAME = re.compile(r"[^\W_](?:[\w .&'()/+-]{0,62}[\w.)+])?")
 _GENERATED_NAME = re.compile(r"(entrant|small firm) \d+")
@@ -80,16 +92,18 @@ def whole_parameters() -> frozenset[str]:
 
 
 @functools.cache
-def actor_names(population: str) -> tuple[str, ...]:
+def actor_names(population: str, base: str) -> tuple[str, ...]:
     """Names that the world's table gives."""
-    return tuple(read_population(population))
+    return tuple(read_population(population, folder_of(population, world_folders(base))))
 
 
 def problems_of_actors(world: Mapping[str, Any]) -> Iterator[Problem]:
     """Find what is wrong with the actors of a world, skipping what are no lists of mappings."""
-    added = [str(owner.get("name")) for _, owner in _actors(world, "owners")]
+    base = str(world.get("base"))
+    base = base if base in WORLDS else BASE
+    owners = [*actor_names("owners", base), *(str(owner.get("name")) for _, owner in _actors(world, "owners"))]
     for population in POPULATIONS:
-        checker = ActorChecker(population, list(actor_names(population)), [*actor_names("owners"), *added])
+        checker = ActorChecker(population, list(actor_names(population, base)), owners)
         for index, actor in _actors(world, population):
             for path, text in checker.problems(actor):
                 yield (population, index, *path), text
@@ -136,7 +150,7 @@ class ActorChecker:
         """Refuse names that cannot be told apart, stored or shown; remember the others."""
         if not isinstance(name, str):
             what = "has no name" if name is None else f"{quoted(name)} is {kind(name)}, not text"
-            return f"{what}; allowed: the name of a {self.noun}; write `name: {self.known[0]}`"
+            return f"{what}; allowed: the name of a {self.noun}; write `name: {next(iter(self.known), 'NAME')}`"
         folded = name.casefold()
         if not _ACTOR_NAME.fullmatch(name) or _GENERATED_NAME.fullmatch(folded):
             rule = "letters, digits, spaces and .&'()/+- (no `Entrant 1`, which the model names)"
@@ -190,6 +204,95 @@ def settled(value: Any) -> Any:  # noqa: ANN401 - an attribute's value
     return float(value) + 0.0 if isinstance(value, int | float) else value
 
 
+@functools.cache
+def family_parameters() -> dict[str, tuple[str, ...]]:
+    """Parameters of each power family; imported when needed, as they bring NumPy along."""
+    from sim.submodels.power import FAMILIES, FAMILY_PARAMETERS
+
+    return {family: FAMILY_PARAMETERS.get(family, ()) for family in FAMILIES}
+
+
+def families_of(parameter: str) -> list[str]:
+    """Power families that a parameter shapes; none for most."""
+    return [family for family, names in family_parameters().items() if parameter in names]
+
+
+def with_gathered_parameters(data: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Move parameters that stand beside their ``power.family`` to ``world.parameters``, where all others are."""
+    power, world = data.get("power"), data.get("world")
+    world = {} if world is None else world
+    if not isinstance(power, Mapping) or not isinstance(world, Mapping):
+        return data  # to be refused
+    parameters = {} if world.get("parameters") is None else world["parameters"]
+    own = family_parameters().get(str(power.get("family", FAMILY)), ())
+    if not isinstance(parameters, Mapping) or not own:
+        return data
+    moved = {name: power[name] for name in own if name in power and name not in parameters}
+    rest = {key: value for key, value in power.items() if key not in moved}
+    return {**data, "power": rest, "world": {**world, "parameters": {**parameters, **moved}}} if moved else data
+
+
+def problems_of_power(power: Mapping[str, Any]) -> Iterator[Problem]:
+    """Find what does not belong to a known power family, and what is wrong with a table."""
+    family, known = power.get("family", FAMILY), family_parameters()
+    if not isinstance(family, str) or family not in known:
+        return
+    table = power.get("table")
+    homes = {name: families_of(name) for name in power}
+    homes |= {"table": [MEASURED]} if table is not None else {}
+    allowed = ", ".join(["family", *known[family], *(["table"] if family == MEASURED else [])])
+    for name, its in homes.items():
+        if its and family not in its:
+            text = f"{name} belongs to power family {' or '.join(its)}, not to {family}; allowed: {allowed}"
+            yield (name,), f"{text}; leave it out, or write family: {its[0]}"
+        elif its and name != "table":
+            yield (name,), f"{name} is also in world.parameters; allowed: one of them; delete one"
+    if family == MEASURED and table is None:
+        yield (), f"family {MEASURED} lacks its table; allowed: {_TABLE_RULE}; write table: {_TABLE_HINT}"
+    elif family == MEASURED:
+        yield from ((("table", *path), text) for path, text in problems_of_table(table))
+
+
+def problems_of_table(table: object) -> Iterator[Problem]:
+    """Find what keeps a table of compute and power from being a rising function."""
+    if not isinstance(table, list | tuple):
+        yield (), f"{quoted(table)} is {kind(table)}; allowed: {_TABLE_RULE}; write table: {_TABLE_HINT}"
+        return
+    if not MIN_ROWS <= len(table) <= MAX_ROWS:
+        what = f"the table has {len(table):,} rows; allowed: {MIN_ROWS} to {MAX_ROWS:,}"
+        yield (), f"{what}; {'add rows' if len(table) < MIN_ROWS else 'leave out rows'}, such as {_TABLE_HINT}"
+        return
+    before: tuple[float, float] | None = None
+    for index, row in enumerate(table):
+        if not isinstance(row, list | tuple) or len(row) != len(_COLUMNS):
+            what = f"a row of {len(row)}" if isinstance(row, list | tuple) else f"{quoted(row)}"
+            yield (index,), f"{what} is not a pair; allowed: [effective compute, power]; write two numbers"
+            before = None
+            continue
+        wrong = [
+            ((index, column), f"{text}; {(isinstance(value, str) and as_number(value)) or 'write a positive number'}")
+            for column, value in enumerate(row)
+            if (text := wrong_number(value, *_TABLE_LIMITS, _COLUMNS[column]))
+        ]
+        yield from wrong
+        now = None if wrong else (float(row[0]), float(row[1]))
+        if now and before:
+            yield from _problems_of_rise(index, before, now)
+        before = now
+
+
+def _problems_of_rise(index: int, before: tuple[float, float], now: tuple[float, float]) -> Iterator[Problem]:
+    """Find where a row does not rise over the row before, or rises too steeply."""
+    rises = [math.log(high) - math.log(low) for low, high in zip(before, now, strict=True)]
+    flat = [column for column, rise in enumerate(rises) if rise < _LEAST_RISE]
+    for column in flat:
+        what = f"{now[column]:.10g} does not exceed {before[column]:.10g} of the row before"
+        yield (index, column), f"{what}; allowed: both columns strictly increasing; sort the rows, or leave one out"
+    if not flat and rises[1] > MAX_STEEPNESS * rises[0]:
+        what = f"power rises as compute to the power of {rises[1] / rises[0]:.3g} from the row before"
+        yield (index,), f"{what}; allowed: at most {MAX_STEEPNESS}; move the rows apart"
+
+
 def problems_across(data: Mapping[str, Any]) -> Iterator[Problem]:
     """Find what no section can see alone, skipping what is wrong in itself."""
     sections = {key: value for key, value in data.items() if isinstance(value, Mapping)}
@@ -211,7 +314,7 @@ def problems_across(data: Mapping[str, Any]) -> Iterator[Problem]:
 
 def notes(scenario: Scenario) -> Iterator[Problem]:
     """Find what a scenario may say and probably does not mean."""
-    table = parameter_table()
+    table = parameter_table(world_folders(scenario.world.base))
     changed = scenario.changed_parameters()
     for name, value in changed.items():
         row = table[name]
@@ -224,8 +327,13 @@ def notes(scenario: Scenario) -> Iterator[Problem]:
             "and the cost of serving (P^chi); change flywheel, or set world.hold to theta"
         )
         yield ("world", "parameters", "gamma"), text
+    family = scenario.power.family
+    for name in changed:
+        if (homes := families_of(name)) and family not in homes:
+            text = f"changes nothing: it belongs to power family {' or '.join(homes)}, and the family is {family}"
+            yield ("world", "parameters", name), f"{text}; leave it out, or set power.family"
     for population in POPULATIONS:
-        known = actor_names(population)
+        known = actor_names(population, scenario.world.base)
         for index, actor in enumerate(getattr(scenario.world, population)):
             close = difflib.get_close_matches(actor["name"], known, n=1, cutoff=0.8)
             if close and actor["name"] not in known:

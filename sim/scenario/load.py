@@ -15,6 +15,7 @@ from sim.scenario.explain import validated
 from sim.scenario.messages import kind, meant, quoted
 from sim.scenario.nodes import Node, Origin, merged, node_of
 from sim.scenario.schema import SCHEMA_VERSION, Scenario
+from sim.scenario.table import read_table
 from sim.world.tables import ATTRIBUTES
 from sim.yaml_reader import MAX_PATH, dotted, parse_yaml, read_yaml, shown
 
@@ -69,7 +70,9 @@ def load_scenario(
         top = _read(path, called)
     whole = _with_parents(top, path, called)
     for text in (overrides,) if isinstance(overrides, str) else overrides:
-        whole = merged(whole, _override(text))
+        change = _override(text)
+        _read_table_of(change, Path.cwd() / "scenario", "scenario", _Fence.around(Path.cwd() / "scenario"))
+        whole = merged(whole, change)
     if "name" not in whole.value:
         if not is_safe_name(path.stem):
             message = f"{whole.origin.source}: name: missing, and the file's {wrong_name(path.stem)}"
@@ -172,6 +175,7 @@ def _with_parents(
     _require_mapping(top)
     chain = (*children, _resolved(path, top.origin))
     fence = fence or _Fence.around(chain[0])
+    _read_table_of(top, chain[-1], called, fence)
     for key in ("name", "question") if children else ():
         top.value.pop(key, None)
     extends = top.value.pop("extends", None)
@@ -193,6 +197,26 @@ def _with_parents(
     return merged(below, top)
 
 
+def _read_table_of(top: Node, path: Path, called: str, fence: _Fence) -> None:
+    """Put the rows of the CSV file that ``power.table`` names, relative to this file, in its place."""
+    power = top.value.get("power") if isinstance(top.value, dict) else None
+    table = power.value.get("table") if power is not None and isinstance(power.value, dict) else None
+    if power is None or table is None or not isinstance(table.value, str):
+        return
+    key, text = "power.table", table.value
+    if not text.strip():
+        table.origin.refuse(key, "is empty", "rows of two numbers, or a CSV file", "write table: file.csv")
+    target = _resolved(path.parent / text, table.origin, key)
+    called = os.path.normpath(Path(called).parent / text)
+    if not fence.holds(target):
+        hint = "move it there, or put an empty file `.aipower` in a folder that holds both"
+        table.origin.refuse(key, f"{shown(text)} leaves {fence}", "a file in there", hint)
+    if not _is_file(target):
+        what = f"there is no file {shown(called, MAX_PATH)}"
+        table.origin.refuse(key, what, "a path relative to this file", "check the path")
+    power.value["table"] = read_table(target, called)
+
+
 def _check_parent(extends: Node, target: Path, called: str, chain: tuple[Path, ...], fence: _Fence) -> None:
     """Refuse a parent that is outside the fence, closes a circle, or is no file."""
     if not fence.holds(target):
@@ -210,12 +234,12 @@ def _check_parent(extends: Node, target: Path, called: str, chain: tuple[Path, .
         extends.origin.refuse("extends", what, allowed, meant(extends.value, known))
 
 
-def _resolved(path: Path, origin: Origin) -> Path:
+def _resolved(path: Path, origin: Origin, key: str = "extends") -> Path:
     try:
         return path.resolve()
     except (OSError, RuntimeError, ValueError):
         what = f"{shown(str(path))} cannot be followed"
-        origin.refuse("extends", what, "a path to a file", "check the symbolic links")
+        origin.refuse(key, what, "a path to a file", "check the symbolic links")
 
 
 def _override(text: str) -> Node:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final, NoReturn
 
@@ -11,6 +11,9 @@ from sim.scenario.checks import POPULATIONS
 from sim.scenario.messages import kind, quoted
 from sim.yaml_reader import MAX_DEPTH, MAX_DIGITS, KeyPath, dotted
 
+_BESIDE: Final = ("power",)
+_PARAMETERS: Final = ("world", "parameters")
+"""The two places where a parameter of a power family may stand."""
 _ACTOR_LISTS: Final = tuple(("world", population) for population in POPULATIONS)
 
 
@@ -49,6 +52,8 @@ class Node:
     def locate(self, path: KeyPath) -> tuple[Origin, KeyPath]:
         """Origin of a path (of its nearest parent when nobody wrote it), with actors by name."""
         node = self
+        if path[:2] == _PARAMETERS and path[2:] and path[2] in _children(self, _BESIDE):
+            path = (*_BESIDE, *path[2:])  # as it was written
         where: list[str | int] = []
         for part in path:
             children = dict(enumerate(node.value)) if isinstance(node.value, list) else node.value
@@ -93,6 +98,8 @@ def merged(below: Node, above: Node, path: KeyPath = ()) -> Node:
     """Put ``above`` over ``below``: mappings by key, actors by name, the rest replaced."""
     if isinstance(below.value, dict) and above.value is None and path:
         return below  # a heading with nothing under it
+    if not path:
+        below = _without_replaced(below, above)
     if path in _ACTOR_LISTS and _are_actors(below) and _are_actors(above):
         return _merged_actors(below, above)
     if not isinstance(above.value, dict):
@@ -105,6 +112,37 @@ def merged(below: Node, above: Node, path: KeyPath = ()) -> Node:
         else:
             result[key] = merged(result[key], child, here) if key in result else child
     return Node(result, above.origin)
+
+
+def _without_replaced(below: Node, above: Node) -> Node:
+    """Leave out what ``above`` replaces elsewhere.
+
+    A parameter may stand beside ``power.family`` or in ``world.parameters``; another family starts afresh.
+    """
+    beside, parameters = _children(above, _BESIDE), _children(above, _PARAMETERS)
+    former = _children(below, _BESIDE)
+    is_other = "family" in beside and beside["family"].value != former.get("family", beside["family"]).value
+    below = _without(below, _BESIDE, former if is_other else parameters)
+    return _without(below, _PARAMETERS, beside)
+
+
+def _children(node: Node, path: tuple[str, ...]) -> dict[str, Node]:
+    """Nodes by key in a mapping below; none where there is no such mapping."""
+    for part in path:
+        child = node.value.get(part) if isinstance(node.value, dict) else None
+        if child is None:
+            return {}
+        node = child
+    return node.value if isinstance(node.value, dict) else {}
+
+
+def _without(node: Node, path: tuple[str, ...], keys: Iterable[str]) -> Node:
+    """Copy without some keys of a mapping below."""
+    if not isinstance(node.value, dict) or (path and path[0] not in node.value):
+        return node
+    if path:
+        return Node(node.value | {path[0]: _without(node.value[path[0]], path[1:], keys)}, node.origin)
+    return Node({key: child for key, child in node.value.items() if key not in set(keys)}, node.origin)
 
 
 def _are_actors(node: Node) -> bool:

@@ -8,7 +8,16 @@ import json
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from sim.errors import ScenarioError
@@ -18,6 +27,7 @@ from sim.scenario import checks
 from sim.scenario.checks import BASE, END, POPULATIONS, QUARTER_PATTERN, START, Actor, Problem
 from sim.scenario.messages import meant, wrong_number
 from sim.world import NETWORKS, WORLDS
+from sim.world.tables import world_folders
 from sim.yaml_reader import shown
 
 SCHEMA_VERSION: Final = 1
@@ -30,8 +40,6 @@ MAX_TOLD: Final = 100
 OURS: Final = "scenario"
 """Type of the validation errors whose text is written here, not by pydantic."""
 LATER: Final = {
-    "world.base": ("symmetric", "ten_firm_city", "gibrat_null"),
-    "power.family": ("hill", "linear", "saturating_loss", "threshold", "measured"),
     "mechanisms": ("mergers", "federated_pools", "openness"),
 }
 """Names that the file format reserves and that this version does not offer."""
@@ -81,13 +89,14 @@ class WorldSpec(_Section):
 
     @field_validator("parameters", mode="before")
     @classmethod
-    def _complete_parameters(cls, given: object) -> object:
-        """Refuse unknown names and impossible values; fill in the table's values."""
+    def _complete_parameters(cls, given: object, info: ValidationInfo) -> object:
+        """Refuse unknown names and impossible values; fill in the values of the world's table."""
         given = {} if given is None else given
         if not isinstance(given, Mapping):
             return given  # to be refused
         _refuse(checks.problems_of_parameters(given))
-        return {name: checks.settled(given.get(name, row.value)) for name, row in parameter_table().items()}
+        table = parameter_table(world_folders(info.data.get("base", BASE)))
+        return {name: checks.settled(given.get(name, row.value)) for name, row in table.items()}
 
     @field_validator("tables", mode="before")
     @classmethod
@@ -101,7 +110,7 @@ class WorldSpec(_Section):
     def _known_actors(self) -> Self:
         """Refuse unknown attributes, impossible values and new actors that lack something."""
         given: dict[str, tuple[Actor, ...]] = {key: getattr(self, key) for key in POPULATIONS}
-        _refuse(checks.problems_of_actors(given))
+        _refuse(checks.problems_of_actors({"base": self.base, **given}))
         for key, actors in given.items():
             self.__dict__[key] = tuple(checks.ordered_actor(key, actor) for actor in actors)
         return self
@@ -138,7 +147,22 @@ class Horizon(_Section):
 class PowerSpec(_Section):
     """The function from effective compute to AI power."""
 
-    family: str = Field(default="power", description="the power function (gamma is a parameter)")
+    family: str = Field(default=checks.FAMILY, description="the power function; its parameters may stand beside it")
+    table: tuple[tuple[float, float], ...] | None = Field(
+        default=None, description="rows of effective compute (multiples of the leader's first) and power, or a CSV file"
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _of_the_family(cls, given: object) -> object:
+        """Refuse what belongs to another family, and a table that does not rise."""
+        if not isinstance(given, Mapping):
+            return given  # to be refused
+        _refuse(checks.problems_of_power(given))
+        rest = {key: value for key, value in given.items() if not checks.families_of(key)}
+        if isinstance(table := rest.get("table"), list | tuple) and rest.get("family") == checks.MEASURED:
+            rest["table"] = tuple((float(compute), float(power)) for compute, power in table)
+        return rest
 
     @field_validator("family")
     @classmethod
@@ -215,6 +239,11 @@ class Scenario(_Section):
     policies: tuple[dict[str, Any], ...] = Field(default=(), description="policies in force; this version has none")
     run: RunSpec = Field(default_factory=RunSpec)
     record: RecordSpec = Field(default_factory=RecordSpec)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _parameters_in_one_place(cls, given: object) -> object:
+        return checks.with_gathered_parameters(given) if isinstance(given, Mapping) else given
 
     @field_validator("name")
     @classmethod
@@ -308,8 +337,8 @@ class Scenario(_Section):
         return validated(node_of(data, "scenario"))
 
     def changed_parameters(self) -> dict[str, float]:
-        """Parameters whose value is not that of the table, by name."""
-        table = parameter_table()
+        """Parameters whose value is not that of the world's table, by name."""
+        table = parameter_table(world_folders(self.world.base))
         values = self.world.parameters
         return {name: value for name, value in values.items() if value != table[name].value}
 

@@ -8,10 +8,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sim.parameters import ParameterRow, parameter_table
-from sim.scenario.checks import NAME_PATTERN, POPULATIONS, whole_parameters
+from sim.scenario.checks import MAX_ROWS, MIN_ROWS, NAME_PATTERN, POPULATIONS, family_parameters, whole_parameters
 from sim.scenario.schema import MAX_QUESTION, Scenario, families
 from sim.world import WORLDS
-from sim.world.tables import ATTRIBUTES, Attribute
+from sim.world.tables import ATTRIBUTES, Attribute, world_folders
 from sim.yaml_reader import resolve
 
 _PLAIN_TEXT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.+ -]*[A-Za-z0-9_.+-])?")
@@ -27,7 +27,8 @@ def _lines(data: Mapping[str, Any], indent: str = "", table: Mapping[str, Parame
     for key, value in data.items():
         if key in ("world", "parameters"):
             yield f"{indent}{key}:"
-            yield from _lines(value, indent + "  ", parameter_table() if key == "parameters" else None)
+            rows = parameter_table(world_folders(data["base"])) if key == "parameters" else None
+            yield from _lines(value, indent + "  ", rows)
         elif key in POPULATIONS and value:
             yield f"{indent}{key}:"
             yield from (f"{indent}  - {_flow(actor)}" for actor in value)
@@ -74,9 +75,24 @@ def json_schema() -> dict[str, Any]:
     schema["properties"] = {"schema": properties.pop("schema"), "extends": text} | properties
     definitions = schema["$defs"]
     del definitions["RecordSpec"]["properties"]["networks"]["default"]
-    definitions["PowerSpec"]["properties"]["family"] |= {"enum": list(families())}
+    _describe_power(definitions["PowerSpec"]["properties"])
     _describe_world(definitions["WorldSpec"]["properties"])
     return schema
+
+
+def _describe_power(power: dict[str, Any]) -> None:
+    """Add the families, their parameters and the form of a table."""
+    power["family"] |= {"enum": list(families())}
+    row = {"type": "array", "items": {"type": "number", "exclusiveMinimum": 0}, "minItems": 2, "maxItems": 2}
+    rows = {"type": "array", "items": row, "minItems": MIN_ROWS, "maxItems": MAX_ROWS}
+    power["table"] = {
+        "description": power["table"]["description"],
+        "anyOf": [rows, {"type": "string"}, {"type": "null"}],
+        "default": None,
+    }
+    table = parameter_table()
+    for names in family_parameters().values():
+        power.update({name: _of_parameter(table[name]) for name in names})
 
 
 def _describe_world(world: dict[str, Any]) -> None:

@@ -25,13 +25,15 @@ from sim.submodels.power import PowerFunction, power_function
 from sim.world.firms import Firms, lay_out_firms
 from sim.world.links import MakerTies, affinities, column, maker_ties, payers
 from sim.world.network import knowledge_network
-from sim.world.tables import Actors, merge_actors, read_population, read_shipments
+from sim.world.tables import ATTRIBUTES, Actors, folder_of, merge_actors, read_population, read_shipments
 
 WORLD_SEED = 0
 RETURN_WINDOW = 4
 _RAKING_SWEEPS = 200
 _LEAST_OUTER_ELASTICITY = 0.02
+_LEAST_POWER_ELASTICITY = 0.01
 _LAB_QUANTILE = 0.75
+_ROUNDING = 1e-12
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +57,11 @@ class WorldSpec:
     owners: Sequence[Mapping[str, Any]] = ()
     makers: Sequence[Mapping[str, Any]] = ()
     family: str = "power"
+    power_table: Sequence[Sequence[float]] = ()
+    """Rows of effective compute and power, of family ``measured``."""
     mechanisms: Mechanisms = field(default_factory=Mechanisms)
     knowledge: str = "complete"
-    folder: Path = DATA
+    folders: tuple[Path, ...] = (DATA,)
 
 
 @dataclass(frozen=True)
@@ -219,7 +223,7 @@ def build(spec: WorldSpec | None = None) -> World:
         When tables contradict each other or a parameter is out of range.
     """
     spec = spec or WorldSpec()
-    p = Parameters.from_table(spec.parameters)
+    p = Parameters.from_table(spec.parameters, spec.folders)
     _require_bounded_price(p)
     tables = _read(spec)
     firms = lay_out_firms(tables.firms, tables.shipped_firms, p)
@@ -256,7 +260,7 @@ def build(spec: WorldSpec | None = None) -> World:
         relative_cost=supply.ties.relative_cost,
         flow_share=supply.ties.flow_share,
         captive_to=supply.ties.captive_to,
-        shipments=read_shipments(spec.folder),
+        shipments=read_shipments(folder_of("shipments", spec.folders)),
         initial_captive_outlay=float(supply.captive.sum()),
         initial_price_cost=supply.price_cost,
         neighbours=knowledge_network(spec.knowledge, firms),
@@ -265,13 +269,14 @@ def build(spec: WorldSpec | None = None) -> World:
 
 
 def _read(spec: WorldSpec) -> _Tables:
-    shipped = read_population("firms", spec.folder)
+    tables = {name: read_population(name, folder_of(name, spec.folders)) for name in ATTRIBUTES}
+    shipped = tables["firms"]
     return _Tables(
         shipped_firms=tuple(shipped),
         firms=merge_actors(shipped, spec.firms),
-        owners=merge_actors(read_population("owners", spec.folder), spec.owners),
-        makers=merge_actors(read_population("makers", spec.folder), spec.makers),
-        sectors=read_population("sectors", spec.folder),
+        owners=merge_actors(tables["owners"], spec.owners),
+        makers=merge_actors(tables["makers"], spec.makers),
+        sectors=tables["sectors"],
     )
 
 
@@ -310,7 +315,17 @@ def _open_capability(firms: Firms, sales: _Sales, spec: WorldSpec, p: Parameters
     frontier = training.open_frontier_of_others(history[-1], firms.is_open & firms.is_active)
     effective = np.where(firms.is_active, training.effective_compute(own, frontier, p.open_discount), 0.0)
     reference = float(effective[sales.leader])
-    function = power_function(spec.family, reference, p.gamma)
+    shape = {
+        "gamma": p.gamma,
+        "hill_exponent": p.hill_exponent,
+        "hill_midpoint": p.hill_midpoint,
+        "saturating_loss_exponent": p.saturating_loss_exponent,
+        "saturating_loss_scale": p.saturating_loss_scale,
+        "threshold_jump": p.threshold_jump,
+        "threshold_location": p.threshold_location,
+    }
+    function = power_function(spec.family, reference, shape, spec.power_table)
+    _require_rise(float(function.elasticity(np.array([reference]))[0]), spec.family)
     return _Capability(
         training=train,
         used=np.where(firms.is_active, train + serving, 0.0),
@@ -368,6 +383,7 @@ def _open_supply(tables: _Tables, firms: Firms, capability: _Capability, p: Para
     rent = np.full(len(owners), p.rent_initial)
     owner_weight = compute_market.first_choice(capacity, rent, np.exp(affinity), p.owner_price_elasticity)
     captive = p.rent_initial * (p.utilisation * capacity - dot(capability.used, owner_weight.T))
+    captive = np.where(np.abs(captive) <= _ROUNDING * p.rent_initial * capacity, 0.0, captive)
     _require_captive(captive, owners)
     floor = energy.floor_cost(
         p.power_per_h100e * p.pue, p.electricity_price, p.grid_intensity, np.zeros(()), p.owner_floor_operations
@@ -465,7 +481,7 @@ def _rake(seed: Array, rows: Array, columns: Array) -> Array:
 def _theta(spec: WorldSpec, p: Parameters, gamma_leader: float) -> float:
     """theta = Lambda / gamma + chi (rho - 1), with the shipped gamma, chi and rho under ``hold: theta``."""
     if spec.hold == "theta":
-        shipped = Parameters.from_table()
+        shipped = Parameters.from_table(folders=spec.folders)
         return p.flywheel / shipped.gamma + shipped.serving_size_elasticity * (shipped.substitution - 1.0)
     return p.flywheel / gamma_leader + p.serving_size_elasticity * (p.substitution - 1.0)
 
@@ -492,6 +508,16 @@ def _require_room(nest: Array, sectors: Sequence[str]) -> None:
     full = [f"{name} ({share:.2f})" for name, share in zip(sectors, nest, strict=True) if share >= 1.0]
     if full:
         message = f"initial revenue exceeds the budget of {', '.join(full)}; raise budget_total"
+        raise WorldError(message)
+
+
+def _require_rise(gamma_leader: float, family: str) -> None:
+    if gamma_leader < _LEAST_POWER_ELASTICITY:
+        message = (
+            f"power family {family}: the leader's power hardly rises with its compute at the start (elasticity "
+            f"{gamma_leader:.2g}, least {_LEAST_POWER_ELASTICITY}), so no flywheel can be held; move the family's "
+            "parameters or table so that it is not saturated there"
+        )
         raise WorldError(message)
 
 

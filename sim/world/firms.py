@@ -72,8 +72,9 @@ def lay_out_firms(table: Actors, shipped: Sequence[str], p: Parameters) -> Firms
 
 def _small_firm(p: Parameters, rank: int) -> Mapping[str, object]:
     """The small firm at a quantile of a log-normal of compute; every second one publishes its weights."""
+    spread = p.small_firm_dispersion
     quantiles = ndtri((np.arange(p.small_firms_initial) + 0.5) / p.small_firms_initial)
-    sizes = np.exp(quantiles - 0.5)
+    sizes = np.exp(spread * quantiles - 0.5 * spread**2)
     return {
         "class": "sme",
         "compute": p.small_firm_compute * sizes[rank],

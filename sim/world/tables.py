@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from sim.errors import WorldError
 from sim.parameters import DATA
+from sim.world import WORLD_LAYERS
 
 Actors = dict[str, dict[str, Any]]
 
@@ -81,6 +82,16 @@ ATTRIBUTES: dict[str, dict[str, Attribute]] = {
         "data_elasticity": Attribute("number", "relative elasticity of demand to data", "x mean", minimum=0),
     },
 }
+
+
+def world_folders(base: str) -> tuple[Path, ...]:
+    """Where the tables of a world lie: the shipped ones, then its layers."""
+    return (DATA, *(DATA / layer for layer in WORLD_LAYERS[base]))
+
+
+def folder_of(table: str, folders: Sequence[Path]) -> Path:
+    """The last of ``folders`` that holds a table, else the first."""
+    return next((folder for folder in reversed(folders) if (folder / f"{table}.csv").exists()), folders[0])
 
 
 def read_population(population: str, folder: Path = DATA) -> Actors:

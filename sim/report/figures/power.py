@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from sim.report import style
 from sim.report.figures.common import WIDTH, run_remark
-from sim.submodels.power import power_function
+from sim.submodels.power import PowerFunction, power_function
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -49,7 +49,8 @@ class PowerCurve:
 
 def power_curve(result: Result) -> PowerCurve:
     """Collect what the figure of power against compute shows."""
-    quarter = str(max(set(result.firms.index.get_level_values("quarter"))))
+    quarters = result.firms.index.get_level_values("quarter")
+    quarter = str(max(set(quarters)))
     frame = result.firms.xs(quarter, level="quarter")
     totals = frame["power"].groupby(level="replicate").sum().sort_values(kind="stable")
     replicate = int(totals.index[(len(totals) - 1) // 2])
@@ -59,26 +60,35 @@ def power_curve(result: Result) -> PowerCurve:
     firms = pd.DataFrame(frame.loc[is_shown, columns].droplevel("replicate"))
     compute = firms["effective_compute"]
     grid = np.geomspace(compute.min() / 1e3, compute.max() * 10, 400)
-    function = _power_function(result, firms)
+    first = result.firms.xs((min(set(quarters)), replicate), level=("quarter", "replicate"))
+    function = _power_function(result, first)
     return PowerCurve(quarter, replicate, firms, grid, function(grid))
 
 
-def _power_function(result: Result, firms: pd.DataFrame) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
-    """Take f of the scenario; its reference E0 is the compute that gives the leader its power."""
+def _power_function(result: Result, first: pd.DataFrame) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:
+    """Take f of the scenario; its reference E0 is the compute that gives the first leader its power.
+
+    The first one kept, because f may be flat where firms are later.
+    """
     resolved = result.scenario.resolved()
-    gamma, family = float(resolved["world"]["parameters"]["gamma"]), resolved["power"]["family"]
-    compute, power = firms.sort_values("power")[["effective_compute", "power"]].to_numpy()[-1]
+    family, table = resolved["power"]["family"], resolved["power"]["table"] or ()
+    parameters = resolved["world"]["parameters"]
+    compute, power = first.sort_values("power")[["effective_compute", "power"]].to_numpy()[-1]
+
+    def function(log_reference: float) -> PowerFunction:
+        return power_function(family, float(np.exp(log_reference)), parameters, table)
 
     low, high = np.log(compute) - _WIDEST, np.log(compute) + _WIDEST
     for _ in range(_HALVINGS):
         middle = (low + high) / 2
-        function = power_function(family, float(np.exp(middle)), gamma)
+        with np.errstate(over="ignore", under="ignore"):
+            is_more = function(middle).power(np.array([compute]))[0] > power
         # a larger reference gives less power
-        if function.power(np.array([compute]))[0] > power:
+        if is_more:
             low = middle
         else:
             high = middle
-    return power_function(family, float(np.exp(low)), gamma).power
+    return function(low).power
 
 
 _WIDEST = 80.0
