@@ -10,7 +10,17 @@ import numpy as np
 from sim.arrays import Array
 from sim.errors import ReplicateError
 from sim.luck import Luck
-from sim.observe import Moments, Recording, Values, firm_table, maker_table, observe, owner_table
+from sim.observe import (
+    EventLog,
+    Moments,
+    RankLog,
+    Recording,
+    Values,
+    firm_table,
+    maker_table,
+    observe,
+    owner_table,
+)
 from sim.policies.levers import Observation, Policy
 from sim.quarters import Quarter, quarter_range
 from sim.state import Flows, State
@@ -57,6 +67,8 @@ class QuarterError(ReplicateError):
 class _Recorder:
     """Rows collected while time passes."""
 
+    events: EventLog
+    ranks: RankLog = field(default_factory=RankLog)
     measures: list[dict[str, Values]] = field(default_factory=list)
     flows: list[dict[str, Values]] = field(default_factory=list)
     firms: list[dict[str, Values]] = field(default_factory=list)
@@ -67,6 +79,8 @@ class _Recorder:
 
     def record(self, m: Moments, quarter: Quarter, timeline: Timeline, row: dict[str, Array]) -> None:
         self.measures.append(row)
+        self.ranks.record(m)
+        self.events.record(m, str(quarter))
         flows = m.flows
         ledger = flows.accounts.flows + flows.investment.flows + flows.demography.flows
         self.flows.append({f"{f.name}|{f.payer}|{f.payee}": f.amount for f in ledger})
@@ -119,7 +133,7 @@ def simulate_block(
     luck = Luck(seed, replicates)
     state = world.initial_state(len(replicates))
     observation = Observation({})
-    recorder = _Recorder()
+    recorder = _Recorder(EventLog(replicates))
     for period, quarter in enumerate(timeline.quarters):
         state, observation = _advance(
             state, world, policies, observation, luck, Moment(period, quarter), timeline, recorder
@@ -176,7 +190,7 @@ def _recording(recorder: _Recorder, world: World, timeline: Timeline, replicates
     return Recording(
         replicates=np.asarray(replicates),
         quarters=tuple(str(q) for q in timeline.quarters),
-        measures=_stack(recorder.measures),
+        measures={**_stack(recorder.measures), **recorder.ranks.measures()},
         flows=_stack(recorder.flows),
         firms=_stack(recorder.firms),
         firm_quarters=tuple(str(q) for q in timeline.quarters if q in timeline.firms),
@@ -187,6 +201,7 @@ def _recording(recorder: _Recorder, world: World, timeline: Timeline, replicates
         owner_names=world.owner_names,
         maker_names=world.maker_names,
         networks=recorder.networks,
+        events=recorder.events.events(),
     )
 
 

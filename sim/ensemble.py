@@ -305,4 +305,5 @@ def _merge(parts: Sequence[Recording], *, allow_empty: bool = False) -> Recordin
         for quarter, layers in first_part.networks.items()
     }
     replicates: Array = np.concatenate([part.replicates for part in good])
-    return replace(first_part, **joined, networks=networks, replicates=replicates, failures=failures)
+    events = tuple(event for part in good for event in part.events)
+    return replace(first_part, **joined, networks=networks, replicates=replicates, failures=failures, events=events)

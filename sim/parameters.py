@@ -207,6 +207,7 @@ class Parameters:
     saturating_loss_scale: float
     threshold_jump: float
     threshold_location: float
+    mcpf: float
 
     @classmethod
     def from_table(cls, changes: Mapping[str, float] | None = None, folders: tuple[Path, ...] = (DATA,)) -> Parameters:

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
     import networkx as nx
     import pandas as pd
+    import xarray as xr
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
@@ -30,8 +31,11 @@ if TYPE_CHECKING:
     from sim.scenario import Scenario
     from sim.store import Verification
 
-TABLES = ("measures", "firms", "owners", "makers", "flows", "networks", "failures")
+TABLES = ("measures", "firms", "owners", "makers", "flows", "networks", "events", "failures")
 """The tables of a result, in the order in which its README names them."""
+
+GRIDS = ("measures", "firms", "owners", "makers")
+"""Tables whose keys form a grid that is filled, or nearly so; the others are lists."""
 
 LOW, HIGH = 0.05, 0.95
 """Ends of the range over replicates that every table and figure shows."""
@@ -118,14 +122,14 @@ class Result:
         timing : mapping of str to float, optional
             Seconds spent, by stage.
         """
-        from sim.observe import MEASURES
+        from sim.observe import described
 
         actors = Actors(
             tuple(recording.firm_names),
             tuple(recording.owner_names),
             tuple(recording.maker_names),
         )
-        catalogue = {name: MEASURES[name] for name in recording.measures}
+        catalogue = {name: described(name) for name in recording.measures}
         makers: dict[str, Callable[[], pd.DataFrame]] = {
             "measures": lambda: _measures_frame(recording),
             "firms": lambda: _firms_frame(recording),
@@ -137,6 +141,7 @@ class Result:
             ),
             "flows": lambda: _flows_frame(recording),
             "networks": lambda: _networks_frame(recording),
+            "events": lambda: _events_frame(recording),
             "failures": lambda: _failures_frame(recording),
         }
         return cls(scenario, actors, catalogue, makers, timing or {})
@@ -151,6 +156,12 @@ class Result:
         ResultError
             When there is no table of that name.
         """
+        if name in TABLES and name not in self._makers_of_tables:
+            message = (
+                f"this result has no table of {name}: it was written by an aipower that did not record them yet; "
+                "run the scenario again"
+            )
+            raise ResultError(message)
         if name not in self._makers_of_tables:
             message = f"a result has no table {name!r}; its tables are {', '.join(TABLES)}"
             raise ResultError(message)
@@ -184,6 +195,16 @@ class Result:
         return self.table("flows")
 
     @property
+    def table_names(self) -> tuple[str, ...]:
+        """The tables that this result has; those stored by older versions may lack some."""
+        return tuple(name for name in TABLES if name in self._makers_of_tables)
+
+    @property
+    def events(self) -> pd.DataFrame:
+        """What happened to whom: replicate, quarter, event, actor, detail; one row an event."""
+        return self.table("events")
+
+    @property
     def failures(self) -> pd.DataFrame:
         """Replicates that failed: quarter and reason by replicate; empty when none did."""
         return self.table("failures")
@@ -209,7 +230,8 @@ class Result:
             self.scenario.content_hash() == other.scenario.content_hash()
             and self.actors == other.actors
             and self.catalogue == other.catalogue
-            and all(self.table(name).equals(other.table(name)) for name in TABLES)
+            and self.table_names == other.table_names
+            and all(self.table(name).equals(other.table(name)) for name in self.table_names)
         )
 
     # -- questions ------------------------------------------------------------------------
@@ -357,6 +379,54 @@ class Result:
 
     def _names_by_kind(self) -> dict[str, tuple[str, ...]]:
         return {"maker": self.actors.makers, "owner": self.actors.owners, "firm": self.actors.firms}
+
+    def to_xarray(self, table: str = "measures") -> xr.Dataset:
+        """Give a table as arrays with named axes; needs the library xarray.
+
+        Parameters
+        ----------
+        table : {"measures", "firms", "owners", "makers"}
+            One of the tables whose keys form a grid.
+
+        Returns
+        -------
+        xarray.Dataset
+            Axes (replicate, quarter), and firm, owner or maker where the table has one; each variable has the
+            attributes ``units`` and ``long_name``. Where a firm is not active, numbers are NaN and text is empty.
+
+        Raises
+        ------
+        ResultError
+            When the table is none of these.
+        ImportError
+            When xarray is not installed.
+        """
+        from sim.store import columns_of
+
+        if table not in GRIDS:
+            message = f"table {table!r} has no grid of keys; choose one of {', '.join(GRIDS)}"
+            raise ResultError(message)
+        try:
+            import xarray as xr
+        except ImportError as error:
+            message = "to_xarray() needs xarray, which is not installed; run `python -m pip install xarray`"
+            raise ImportError(message) from error
+        frame = self.table(table)
+        levels = [level.to_numpy(dtype=object) for level in frame.index.levels]  # type: ignore[attr-defined]
+        names = [str(name) for name in frame.index.names]
+        place = tuple(np.asarray(codes) for codes in frame.index.codes)  # type: ignore[attr-defined]
+        shape = tuple(map(len, levels))
+        described = columns_of(self, table)
+        variables = {}
+        for name in map(str, frame.columns):
+            unit, sentence = described[name]
+            variables[name] = (names, _grid(frame[name], shape, place), {"units": unit, "long_name": sentence})
+        coordinates = {
+            name: (name, level.astype(np.int64 if name == "replicate" else str), {"long_name": described[name][1]})
+            for name, level in zip(names, levels, strict=True)
+        }
+        about = {"scenario": self.scenario.name, "content_hash": self.scenario.content_hash()}
+        return xr.Dataset(variables, coordinates, about | {"seed": self.scenario.run.seed})
 
     # -- artefacts ------------------------------------------------------------------------
 
@@ -600,6 +670,19 @@ def _words(codes: NDArray[Any], known: Sequence[str]) -> pd.Categorical:
     return words.remove_unused_categories()
 
 
+def _grid(column: pd.Series[Any], shape: tuple[int, ...], place: tuple[NDArray[Any], ...]) -> NDArray[Any]:
+    """Put a column's values into an array; NaN or empty text where the table has no row."""
+    values = column.to_numpy()
+    if values.dtype == object:
+        cells = np.full(shape, "", dtype=object)
+    elif len(values) < np.prod(shape):
+        cells = np.full(shape, np.nan)
+    else:
+        cells = np.empty(shape, dtype=values.dtype)
+    cells[place] = values
+    return cells.astype(str) if values.dtype == object else cells
+
+
 def _full_codes(shape: tuple[int, ...]) -> tuple[NDArray[np.intp], ...]:
     return tuple(axis.ravel() for axis in np.indices(shape, dtype=np.intp))
 
@@ -704,6 +787,17 @@ def _networks_frame(recording: Recording) -> pd.DataFrame:
     keys = [_words(codes, known) for codes, known in zip(columns[1:5], words, strict=True)]
     labels = ("replicate", "quarter", "layer", "seller", "buyer", "weight")
     return pd.DataFrame(dict(zip(labels, [columns[0], *keys, columns[5]], strict=True)))
+
+
+def _events_frame(recording: Recording) -> pd.DataFrame:
+    """One row for each event."""
+    import pandas as pd
+
+    events = recording.events
+    columns: dict[str, Any] = {"replicate": np.array([e.replicate for e in events], dtype=np.int64)}
+    for name in ("quarter", "event", "actor", "detail"):
+        columns[name] = _text([getattr(e, name) for e in events])
+    return pd.DataFrame(columns)
 
 
 def _failures_frame(recording: Recording) -> pd.DataFrame:

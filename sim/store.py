@@ -38,6 +38,9 @@ SCHEMA = 1
 MANIFEST = "manifest.json"
 RESOLVED_SCENARIO = "scenario.resolved.yaml"
 SUMMARY = "summary.csv"
+LATER_TABLES = ("events",)
+"""Tables that folders of this layout may lack because an older version wrote them."""
+
 LIBRARIES = ("numpy", "pandas", "scipy", "pyarrow", "networkx")
 
 Artefact = Callable[["Result", Path], object]
@@ -176,9 +179,7 @@ def _claim(draft: Path, folder: Path) -> None:
 
 def _fill(draft: Path, result: Result, artefacts: Sequence[Artefact]) -> dict[str, Any]:
     """Write every file of the folder, the manifest last."""
-    from sim.result import TABLES
-
-    rows = {name: _write_table(draft / f"{name}.parquet", result, name) for name in TABLES}
+    rows = {name: _write_table(draft / f"{name}.parquet", result, name) for name in result.table_names}
     (draft / RESOLVED_SCENARIO).write_text(result.scenario.to_yaml(), encoding="utf-8")
     summary = result.summary().to_csv(index=False, lineterminator="\n")
     (draft / SUMMARY).write_text(summary, encoding="utf-8", newline="\n")
@@ -231,6 +232,9 @@ KEY_COLUMNS: dict[str, tuple[str, str]] = {
     "seller": ("name", "Who supplies: a maker (owner_maker) or an owner (firm_owner)"),
     "buyer": ("name", "Who buys: an owner (owner_maker) or a firm (firm_owner)"),
     "weight": ("M H100e", "Amount supplied"),
+    "event": ("name", "What happened: entry, exit, weights opened, floor binds or grid binds"),
+    "actor": ("name", "Firm slot or compute owner to which it happened; grid for the limit on connections"),
+    "detail": ("text", "More about it, such as which firm of the slot it was, counted from 0"),
     "reason": ("text", "Why the replicate could not go on"),
 }
 """Unit and meaning of the columns that the catalogue of measures does not describe."""
@@ -417,7 +421,8 @@ def read(folder: str | Path) -> Result:
 
     folder = Path(folder).absolute()
     manifest = read_manifest(folder)
-    for name in (RESOLVED_SCENARIO, *(f"{table}.parquet" for table in TABLES)):
+    names = [name for name in TABLES if name in manifest["rows"] or name not in LATER_TABLES]
+    for name in (RESOLVED_SCENARIO, *(f"{table}.parquet" for table in names)):
         if not (folder / name).is_file():
             message = (
                 f"{folder} lacks {name}; run `aipower verify {folder}` to see what else is gone, "
@@ -431,7 +436,7 @@ def read(folder: str | Path) -> Result:
         row["name"]: Measure(**{field: row[field] for field in Measure._fields}) for row in manifest["measures"]
     }
     actors = Actors(**{kind: tuple(names) for kind, names in manifest["actors"].items()})
-    tables = {name: functools.partial(_read_table, folder, name) for name in TABLES}
+    tables = {name: functools.partial(_read_table, folder, name) for name in names}
     result = Result(scenario, actors, catalogue, tables, manifest["timing_seconds"])
     result.folder, result.manifest = folder, manifest
     return result

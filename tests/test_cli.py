@@ -1,5 +1,6 @@
 """The command: exit codes, messages, folders, and output that survives pipes and old terminals."""
 
+import ast
 import json
 import os
 import re
@@ -11,9 +12,9 @@ import pytest
 from typer.testing import CliRunner
 
 import sim
-from sim.app import cli
+from sim.app import catalogues, cli, terminal
 
-KINDS = [kind.value for kind in cli.Kind]
+KINDS = [kind.value for kind in catalogues.Kind]
 SIZE = ("--replicates", "2", "--quarters", "4")
 SMALL = (*SIZE, "--no-figures")
 
@@ -57,7 +58,7 @@ def test_version_is_that_of_the_package(aipower):
     assert aipower("--version") == (0, f"aipower {sim.__version__}\n", "")
 
 
-@pytest.mark.parametrize("command", ["run", "validate", "list", "show", "schema", "new", "verify"])
+@pytest.mark.parametrize("command", ["run", "validate", "list", "show", "diff", "export", "schema", "new", "verify"])
 def test_every_command_has_help_with_an_example(aipower, command):
     code, out, _ = aipower(command, "--help")
     assert code == 0
@@ -75,6 +76,8 @@ def test_every_command_has_help_with_an_example(aipower, command):
         ["show", "parameter", "flywhel"],
         ["show", "thing", "flywheel"],
         ["verify", "."],
+        ["diff", "baseline", "baselin"],
+        ["export", ".", "--to", "csv"],
         ["new", "Not A Name"],
         ["nothing"],
     ],
@@ -151,7 +154,7 @@ def test_output_in_a_pipe_holds_no_escape_codes(finished):
 
 
 def test_the_closing_table_fits_80_columns(finished, monkeypatch, capsys):
-    monkeypatch.setattr(cli, "PIPE_WIDTH", 80)
+    monkeypatch.setattr(terminal, "PIPE_WIDTH", 80)
     with pytest.raises(SystemExit):
         cli.main(["show", str(finished[0])])
     out = capsys.readouterr().out
@@ -227,6 +230,33 @@ def test_validate_names_every_problem_of_every_file(aipower, tmp_path):
         assert words in err
 
 
+@pytest.mark.parametrize("version", [0, 2, 99])
+def test_another_version_of_the_file_format_brings_the_one_that_is_read_and_a_remedy(aipower, tmp_path, version):
+    file = tmp_path / "other.yaml"
+    file.write_text(f"extends: baseline\nschema: {version}\n")
+    for command in ("validate", "run", "show"):
+        code, out, err = aipower(command, file)
+        assert (code, out) == (2, "")
+        assert f"{file}:2: schema: {version}" in err
+        assert "allowed: 1" in err
+        assert "update aipower" in err
+
+
+def test_a_result_of_another_layout_brings_the_one_that_is_read_and_a_remedy(aipower, finished, tmp_path):
+    text = (finished[0] / "manifest.json").read_text()
+    (tmp_path / "manifest.json").write_text(text.replace('"schema": 1', '"schema": 2', 1))
+    for words in (
+        ["show", tmp_path],
+        ["verify", tmp_path],
+        ["diff", tmp_path, "baseline"],
+        ["export", tmp_path, "--to", "csv"],
+    ):
+        code, out, err = aipower(*words)
+        assert (code, out) == (2, "")
+        assert "layout version 2 and this aipower reads 1" in err
+        assert "run the scenario again" in err
+
+
 def test_show_gives_a_complete_scenario_that_loads_to_the_same(aipower, tmp_path):
     file = tmp_path / "copy.yaml"
     file.write_text(aipower("show", "baseline")[1])
@@ -288,6 +318,43 @@ def test_a_list_in_a_pipe_has_one_line_for_each_entry(aipower, kind):
     assert len(names) > 1
     for name in names[1:]:
         assert aipower("show", kind.removesuffix("s"), name)[1].startswith(f"{name}\n")
+
+
+def test_a_parameter_is_shown_with_its_symbol_and_who_uses_it(aipower):
+    code, out, _ = aipower("show", "parameter", "capability_decay")
+    assert code == 0
+    lines = dict(line.strip().split(": ", 1) for line in out.splitlines()[1:])
+    assert lines["symbol"] == "delta_E"
+    assert "sim/stages/training.py" in lines["used in"].split(", ")
+    assert "sim/stages/drivers.py" not in lines["used in"]
+
+
+def test_every_parameter_is_used_somewhere():
+    package = Path(sim.__file__).parent
+    read = set()
+    for path in package.rglob("*.py"):
+        read |= catalogues.parameters_read(ast.parse(path.read_text(encoding="utf-8")))
+    assert set(catalogues.catalogue(catalogues.Kind.PARAMETERS)) <= read
+
+
+@pytest.mark.parametrize(
+    ("code", "read"),
+    [
+        ("p = world.parameters\nx = p.gamma", {"gamma"}),
+        ("x = world.parameters.gamma", {"gamma"}),
+        ("def f(p: Parameters): return p.gamma", {"gamma"}),
+        ("p = Parameters.from_table()\nx = p.gamma", {"gamma"}),
+        ("x = self.gamma\ny = p.gamma\nz = 'p.gamma'", set()),
+    ],
+)
+def test_reading_a_parameter_is_seen_in_every_form(code, read):
+    assert catalogues.parameters_read(ast.parse(code)) - {"parameters", "from_table"} == read
+
+
+def test_a_symbol_leads_to_its_parameter(aipower):
+    code, _, err = aipower("show", "parameter", "Lambda")
+    assert code == 2
+    assert "did you mean flywheel" in err
 
 
 # --- folders ------------------------------------------------------------------------------------

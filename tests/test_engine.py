@@ -12,7 +12,8 @@ import pytest
 from sim import ensemble
 from sim.engine import QuarterError, simulate_block
 from sim.errors import FailureError
-from sim.observe import MEASURES
+from sim.luck import Luck
+from sim.observe import MEASURES, SECTOR, described
 from sim.policies.levers import LEVERS, combine
 from sim.scenario import load_scenario
 from sim.state import (
@@ -429,11 +430,14 @@ def test_a_policy_that_breaks_arithmetic_fails_its_replicates_only() -> None:
 
 
 def test_every_measure_is_recorded_once_and_declared() -> None:
-    recording = record(small_world(), 2)
-    assert recording.measures.keys() == MEASURES.keys()
-    for name, measure in MEASURES.items():
+    recording = record(small_world(), 10)
+    sectors = small_world().sector_names
+    declared = [name.replace(SECTOR, each) for name in MEASURES for each in (sectors if SECTOR in name else ("",))]
+    assert sorted(recording.measures) == sorted(declared)
+    for name, values in recording.measures.items():
+        measure = described(name)
         assert measure.sentence.endswith(".") and measure.population, name
-        assert np.isfinite(recording.measures[name]).mean() > 0.5, name
+        assert np.isfinite(values).mean() > 0.5, name
 
 
 def test_progress_counts_every_replicate_quarter() -> None:
@@ -443,3 +447,138 @@ def test_progress_counts_every_replicate_quarter() -> None:
     )
     ensemble.simulate(scenario, replicates=3, block_size=2, progress=lambda done, total: seen.append((done, total)))
     assert seen[0] == (0, 6) and seen[-1] == (6, 6) and all(a < b for (a, _), (b, _) in pairwise(seen))
+
+
+# --- second implementations of what the stages do ----------------------------------------
+
+
+def test_accounts_are_what_plain_arithmetic_gives() -> None:
+    """Docs/model.md 7.12 and 7.13 in scalar Python: with debt, a subsidy and every kind of tax."""
+    world = small_world(entry_candidates=0.0)
+    p, r, n = world.parameters, 1, world.sizes["firm"]
+    rates = {
+        "compute_tax": -0.1, "captive_tax": 0.2, "usage_tax": 0.01, "revenue_levy": 0.05, "profit_tax": 0.3,
+        "grant": 0.002, "carbon_price": 50.0, "programme_cost": 0.4,
+    }  # fmt: skip
+    debt, cash = np.zeros((2, n)), np.repeat(world.initial.cash[None], 2, axis=0)
+    debt[:, :4], cash[:, 2], cash[:, 3] = 0.05, 90.0, -1.0
+    run = run_quarters(world, 1, policies=[constant(**rates)], debt=debt, cash=cash)
+    before, flows = run.states[0], run.flows[0]
+    m, f, a = flows.markets, flows.funding, flows.accounts
+    public = -rates["programme_cost"]
+    earners = losers = payers = 0
+    for i in (i for i in range(n) if before.is_active[r, i]):
+        revenue = sum(m.revenue[r, s, i] for s in range(6))
+        units = sum(m.quantity[r, s, i] for s in range(6))
+        rent = m.user_rent[r, i] * (m.training[r, i] + m.serving[r, i])
+        staff = 0.15 * m.user_rent[r, i] * m.training[r, i] * (1 + rates["compute_tax"])
+        fixed = 0.0005 if before.firm_class[r, i] == 2 else 0.0
+        costs = rent * (1 + rates["compute_tax"]) + rates["usage_tax"] * units + rates["revenue_levy"] * revenue
+        costs += staff + 0.2 * revenue + fixed + 0.025 * debt[r, i]
+        on_profit = rates["profit_tax"] * max(revenue - costs, 0.0)
+        earnings = revenue - costs - on_profit
+        assert a.earnings[r, i] == pytest.approx(earnings, rel=1e-9, abs=1e-12)
+        have = before.cash[r, i] + f.raised[r, i] + f.parent_grant[r, :, i].sum() + rates["grant"] + earnings
+        loan = max(-have, 0.0)
+        spare = max(have - 2 * (costs + on_profit), 0.0)
+        back = min(spare, debt[r, i])
+        dividend = 0.1 * (spare - back)
+        assert a.dividends[r, i] == pytest.approx(dividend, rel=1e-9, abs=1e-12)
+        assert a.debt[r, i] == pytest.approx(debt[r, i] + loan - back, rel=1e-9, abs=1e-12)
+        assert a.cash[r, i] == pytest.approx(have + loan - back - dividend, rel=1e-9, abs=1e-12)
+        public += rates["compute_tax"] * rent + rates["usage_tax"] * units + rates["revenue_levy"] * revenue
+        public += on_profit - rates["grant"]
+        earners, losers, payers = earners + (earnings > 0), losers + (earnings < 0), payers + (dividend > 0)
+    assert earners and losers and payers and a.borrowed[r].max() > 0.0 > a.borrowed[r].min()
+    for j in range(world.sizes["owner"]):
+        public += rates["captive_tax"] * m.rent[r, j] * m.captive_use[r, j]
+        tonnes = 1.45 * 1.2 * 2190 * 1e6 * m.use[r, j] / 1e3 * p.grid_intensity
+        public += rates["carbon_price"] * tonnes / 1e9
+    assert a.fiscal_balance[r] == pytest.approx(public, rel=1e-9)
+    assert run.states[1].government_cash[r] == pytest.approx(public, rel=1e-9)
+
+
+def test_expected_growth_moves_towards_what_happened(eight: Run) -> None:
+    """Docs/model.md 7.4: industry rates of profit, and of capability by profit, weight 0.3 on the news."""
+    for before, after in list(pairwise(eight.states))[1:6]:
+        for r in (0, 1):
+            profit = after.profit[r].sum(axis=0)
+            seen = np.log(profit.sum() / before.profit[r].sum())
+            lives = after.is_active[r] & (before.own_compute[r] > 0.0)
+            growth = np.log(after.own_compute[r, lives] / before.own_compute[r, lives])
+            learned = (profit[lives] * growth).sum() / profit[lives].sum()
+            old = before.is_active[r]
+            expected = np.clip(0.7 * before.profit_growth[r, old] + 0.3 * seen, -0.5, 0.6)
+            assert np.allclose(after.profit_growth[r, old], expected, rtol=1e-9)
+            expected = np.clip(0.7 * before.capability_growth[r, old] + 0.3 * learned, 0.0, 0.9)
+            assert np.allclose(after.capability_growth[r, old], expected, rtol=1e-9)
+
+
+def test_appeal_and_efficiency_follow_their_laws_with_one_draw_a_quarter(eight: Run) -> None:
+    """Docs/model.md 7.2 and 7.9, with the draws of each quarter."""
+    world, luck = eight.world, Luck(1, [0, 1])
+    n = world.sizes["firm"]
+    for t, (before, after) in enumerate(pairwise(eight.states)):
+        stays = before.is_active & (after.age > 0)
+        quality, progress = 0.08 * luck.normal("quality", t, n), 0.05 * luck.normal("progress", t, n)
+        trained = eight.flows[t].markets.training
+        for r in (0, 1):
+            most = max(trained[r])
+            best = np.log(before.efficiency[r][before.is_active[r]]).max()
+            for i in np.flatnonzero(stays[r]):
+                mean = world.class_strength[:, before.firm_class[r, i]]
+                xi = mean + 0.95 * (before.log_strength[r, :, i] - mean) + quality[r, i]
+                assert np.allclose(after.log_strength[r, :, i], xi, rtol=1e-12, atol=1e-12)
+                a = np.log(before.efficiency[r, i])
+                growth = 0.275 * (0.35 + 0.65 * (trained[r, i] / most) ** 0.4) + 0.1 * max(best - a, 0.0)
+                assert np.log(after.efficiency[r, i]) - a == pytest.approx(growth + progress[r, i], rel=1e-9)
+
+
+def test_open_models_are_used_a_quarter_after_they_were_trained(eight: Run) -> None:
+    for t in range(2, 8):
+        state, last = eight.states[t], eight.states[t - 1]
+        for r in (0, 1):
+            for i in (0, 3, 5, 16):
+                others = [
+                    last.own_compute[r, k]
+                    for k in range(eight.world.sizes["firm"])
+                    if k != i and state.is_active[r, k] and state.is_open[r, k]
+                ]
+                assert eight.flows[t].funding.open_frontier[r, i] == pytest.approx(max(others), rel=1e-12)
+
+
+def test_captive_chips_go_to_their_owner_first(eight: Run) -> None:
+    makers, owners = eight.world.maker_names, eight.world.owner_names
+    for flows in eight.flows:
+        for maker, owner in (("Google TPU", "Google"), ("Amazon Trainium", "Amazon"), ("Huawei and others", "China")):
+            made = flows.investment.delivered[:, :, makers.index(maker)]
+            assert np.all(made[:, owners.index(owner)] > 0.0)
+            assert np.allclose(made[:, owners.index(owner)], made.sum(axis=1), rtol=1e-15)
+        assert np.all(flows.investment.delivered[:, :, makers.index("Nvidia")] > 0.0)
+
+
+def test_costs_and_emissions_fall_at_their_rates(eight: Run) -> None:
+    first, later = eight.flows[0].drivers, eight.flows[6].drivers
+    fall = {"unit_cost": 0.065, "site_cost": 0.02, "kilowatt": 0.0725, "grid_intensity": 0.01}
+    for name, rate in fall.items():
+        assert np.allclose(getattr(later, name), getattr(first, name) * np.exp(-6 * rate), rtol=1e-12), name
+
+
+def test_captive_outlay_drifts_to_where_the_chips_are(eight: Run) -> None:
+    for before, after in pairwise(eight.states):
+        now = before.capacity / before.capacity.sum(axis=1, keepdims=True)
+        moved = 0.9 * before.captive_share + 0.1 * now
+        assert np.allclose(after.captive_share, moved, rtol=1e-12)
+        assert np.allclose(after.captive_share.sum(axis=1), 1.0)
+
+
+def test_what_a_firm_that_leaves_still_has_goes_to_its_lenders() -> None:
+    world = small_world(entry_candidates=0.0)
+    debt, cash = np.zeros((2, world.sizes["firm"])), np.repeat(world.initial.cash[None], 2, axis=0)
+    debt[:, 9], cash[:, 9] = 60.0, 40.0
+    run = run_quarters(replace(world, parameters=replace(world.parameters, cash_buffer=100.0)), 2, debt=debt, cash=cash)
+    had = run.flows[1].accounts.cash[:, 9]
+    recovered = next(f for f in run.flows[1].demography.flows if f.name == "recovered from exits")
+    assert np.all(had > 1.0) and np.allclose(recovered.paid[:, 9], had) and np.allclose(recovered.received, had)
+    assert not run.states[2].cash[:, 9].any()
+    assert np.allclose(run.flows[1].demography.written_off[:, 9], run.flows[1].accounts.debt[:, 9] - had)

@@ -20,34 +20,8 @@ from sim.submodels import (
     pricing,
     training,
 )
-from sim.submodels.power import FAMILIES, power_function
 
 FINE = {"rtol": 1e-9}
-
-
-# --- power -------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_power_is_zero_without_compute_one_at_the_reference_and_increasing(family: str) -> None:
-    function = power_function(family, reference=0.07, gamma=0.63)
-    compute = np.concatenate([[0.0], np.geomspace(1e-9, 1e9, 50)])
-    assert function.power(np.array([0.0]))[0] == 0.0
-    assert function.power(np.array([0.07]))[0] == pytest.approx(1.0, rel=1e-15)
-    assert np.all(np.diff(function.power(compute)) > 0.0)
-
-
-@pytest.mark.parametrize("family", FAMILIES)
-def test_power_elasticity_is_the_derivative(family: str) -> None:
-    function = power_function(family, reference=0.07, gamma=0.63)
-    compute, h = np.geomspace(1e-4, 1e6, 30), 1e-5
-    slope = (np.log(function.power(compute * np.exp(h))) - np.log(function.power(compute * np.exp(-h)))) / (2 * h)
-    assert np.allclose(function.elasticity(compute), slope, rtol=1e-8)
-
-
-def test_an_unknown_power_family_is_refused() -> None:
-    with pytest.raises(ValueError, match="known: power, log"):
-        power_function("cubic", 1.0, 1.0)
 
 
 # --- demand and prices -------------------------------------------------------
@@ -320,6 +294,24 @@ def test_funding_moves_towards_the_contest_among_the_eligible() -> None:
 def test_investors_respond_to_returns_within_bounds() -> None:
     fund = funding.investor_fund(10.0, np.array([0.01, 1.0, 100.0]), 0.5, 0.5, 2.0)
     assert fund == pytest.approx([10 * 0.5**0.5, 10.0, 10 * 2**0.5])
+
+
+def test_orders_follow_capacity_order_factor_and_value() -> None:
+    """phi K (V / mean)^eta written out; an owner to whom chips are worth nothing orders none."""
+    value, capacity, factor = np.array([20.0, 40.0, -3.0]), np.array([2.0, 1.0, 5.0]), np.array([1.0, 1.5, 1.0])
+    mean = (20.0 * 2.0 + 40.0 * 1.0) / 8.0
+    assert investment.mean_value(value, capacity) == pytest.approx(mean)
+    pulls = [2.0 * (20.0 / mean) ** 0.25, 1.5 * (40.0 / mean) ** 0.25, 0.0]
+    orders = investment.order_shares(value, np.array(mean), capacity, factor, 0.25)
+    assert orders == pytest.approx([pull / sum(pulls) for pull in pulls])
+
+
+def test_investors_contest_what_firms_can_do_themselves() -> None:
+    """P^omega E_own / E_eff among the eligible, written out."""
+    power, own, effective = np.array([1.0, 2.0, 3.0]), np.array([1.0, 1.0, 9.0]), np.array([1.0, 4.0, 9.0])
+    shares_ = funding.contest_shares(power, own, effective, np.array([True, True, False]), 1.5)
+    pulls = [1.0, 2.0**1.5 / 4.0, 0.0]
+    assert shares_ == pytest.approx([pull / sum(pulls) for pull in pulls])
 
 
 @given(st.integers(1, 8), st.integers(0, 2**31 - 1))

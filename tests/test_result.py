@@ -375,3 +375,10 @@ def test_tables_are_frames_with_named_levels(result):
     assert result.flows.index.names == ["replicate", "quarter", "flow"]
     assert isinstance(result.failures, pd.DataFrame)
     assert sim.result.TABLES[0] == "measures"
+
+
+def test_events_have_one_row_each(result, recorded):
+    assert len(result.events) == len(recorded.events) > 0
+    assert list(result.events.columns) == ["replicate", "quarter", "event", "actor", "detail"]
+    assert result.events.iloc[0].tolist() == list(recorded.events[0])
+    assert len(Result.from_recording(load_scenario({}), replace(recorded, events=())).events) == 0

@@ -243,7 +243,7 @@ def test_a_sound_folder_has_nothing_to_report(complete):
     found = verify_result(complete)
     assert found.is_complete
     assert (found.damaged, found.missing, found.extra) == ((), (), ())
-    assert found.n_files == 22
+    assert found.n_files == 23
 
 
 def test_damaged_missing_and_extra_files_are_named(folder):
@@ -311,3 +311,15 @@ def test_a_damaged_table_is_refused_when_it_is_asked_for(folder):
     assert len(again.measures)
     with pytest.raises(StoreError, match=r"flows\.parquet.*checksum"):
         again.flows  # noqa: B018
+
+
+def test_a_folder_from_before_the_event_log_lacks_only_that(folder):
+    manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    (folder / "events.parquet").unlink()
+    del manifest["rows"]["events"], manifest["files"]["events.parquet"]
+    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    old = load_result(folder)
+    assert len(old.measures) > 0 and "events" not in old.table_names
+    assert old.equals(load_result(folder)) and not old.equals(made())
+    with pytest.raises(ResultError, match="no table of events"):
+        old.events  # noqa: B018

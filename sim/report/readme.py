@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sim.report import FIGURES_FOLDER, tables
-from sim.result import TABLES
 from sim.store import MANIFEST, RESOLVED_SCENARIO, SUMMARY, columns_of
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ _ABOUT = {
     "makers": "One row for each replicate, recorded quarter and chip maker.",
     "flows": "One row for each replicate, quarter and payment of the ledger.",
     "networks": "One row for each replicate, recorded quarter and supply link in use.",
+    "events": "One row for each event: entries, exits, weights opened, floors and grid limits that bind.",
     "failures": "One row for each replicate that could not be completed; empty when none failed.",
 }
 
@@ -64,8 +64,8 @@ def text(result: Result, folder: Path) -> str:
         parts.append(f"*{_cell(scenario.question)}*")
     parts += [tables.headline(result), *tables.notes(result)]
     parts += ["## Closing table", *map(_grid, tables.grids(result)), *_figures(folder)]
-    parts += ["## Files", _files(folder), _READING, "## Tables"]
-    for name in TABLES:
+    parts += ["## Files", _files(result, folder), _READING, "## Tables"]
+    for name in result.table_names:
         parts += [f"### {name}.parquet", _ABOUT[name]]
         if name == "measures":
             parts.append(_measures(result))
@@ -119,12 +119,12 @@ def _figures(folder: Path) -> list[str]:
     return ["## Figures", *shown] if shown else []
 
 
-def _files(folder: Path) -> str:
+def _files(result: Result, folder: Path) -> str:
     rows = [
         (f"`{MANIFEST}`", "Versions, seed, timing, failed replicates, checksums"),
         (f"`{RESOLVED_SCENARIO}`", "The scenario with every default filled in: run it to repeat"),
         (f"`{SUMMARY}`", "Yearly values of every measure over replicates"),
-        *((f"`{name}.parquet`", _ABOUT[name]) for name in TABLES),
+        *((f"`{name}.parquet`", _ABOUT[name]) for name in result.table_names),
     ]
     if (folder / FIGURES_FOLDER).is_dir():
         rows.append((f"`{FIGURES_FOLDER}/`", "Figures as PNG and SVG"))

@@ -15,15 +15,16 @@ from sim.submodels import compute_market, demand, energy, pricing
 from sim.submodels.compute_market import OwnerChoice
 from sim.world.build import World
 
-TOLERANCE = 1e-9
-"""Largest last step of a log rent, a share or a nest's share."""
+TOLERANCE = 1e-10
+"""Largest gap of a log rent, a share or a nest's share when a replicate counts as solved."""
 
 MARKET_LIMIT, PRICE_LIMIT = 1e-8, 1e-9
 """Largest residuals of a cleared market and of best replies; anything larger is an error."""
 
 MAX_SWEEPS = 500
+_ROUND = 100
 _CAREFUL_AFTER = 40
-_CAREFUL_STEP = 0.5
+_RIDGE = 1e-9
 _LARGEST_RENT_STEP = 1.0
 _TINY = 1e-300
 
@@ -200,8 +201,9 @@ class _Guess(NamedTuple):
 def _solve(problem: _Problem, world: World, budget: Array, state: State) -> tuple[_Guess, Counts]:
     """Fixed point of ``_sweep`` and the number of sweeps it took.
 
-    Newton steps for rents, with a Jacobian that learns from each step, and for shares. Each replicate stops by itself,
-    whatever the others do; when half have stopped, only the rest are carried on.
+    Newton steps for rents, with a Jacobian that learns from each step, and for shares. A replicate that has not arrived
+    after ``_CAREFUL_AFTER`` sweeps goes on along its gaps with lengths that adapt, in turn with Newton steps. Each
+    replicate stops by itself, whatever the others do; when half have stopped, only the rest are carried on.
     """
     guess = answer = _Guess(
         log_rent=np.log(np.maximum(state.rent, problem.floor)),
@@ -211,10 +213,19 @@ def _solve(problem: _Problem, world: World, budget: Array, state: State) -> tupl
     rows = np.arange(len(state.rent))
     n_sweeps = np.zeros(len(rows), dtype=np.int64)
     is_open = np.ones(len(rows), dtype=bool)
+    rent_pace, nest_pace = _Pace.like(guess.log_rent), _Pace.like(guess.nest)
     at = _sweep(problem, world, budget, guess)
     response, jacobian = _responses(problem, world, guess, at)
     for sweep in range(1, MAX_SWEEPS + 1):
-        step, new, moved = _advance(problem, world, guess, at, response, jacobian, careful=sweep > _CAREFUL_AFTER)
+        if sweep <= _CAREFUL_AFTER:
+            paces = _NEWTON
+        else:
+            is_careful = sweep % _ROUND > _CAREFUL_AFTER
+            if is_careful or sweep % _ROUND == 1:
+                response, jacobian = _responses(problem, world, guess, at)
+            rent_length = rent_pace.after(_pressure(problem, at.demand)) if is_careful else None
+            paces = _Lengths(rent_length, np.minimum(nest_pace.after(at.nest - guess.nest), 1.0))
+        step, new, moved = _advance(problem, world, guess, at, response, jacobian, paces)
         guess = new if is_open.all() else _Guess(*(_where(is_open, a, b) for a, b in zip(new, guess, strict=True)))
         n_sweeps[rows[is_open]] = sweep
         is_open = is_open & (moved > TOLERANCE)
@@ -223,6 +234,7 @@ def _solve(problem: _Problem, world: World, budget: Array, state: State) -> tupl
             if not is_open.any():
                 return answer, n_sweeps
             rows, problem, guess = rows[is_open], problem.rows(is_open), guess.rows(is_open)
+            rent_pace, nest_pace = rent_pace.rows(is_open), nest_pace.rows(is_open)
             response, jacobian, step = response[is_open], jacobian[is_open], step[is_open]
             pressure, is_open = _pressure(problem, at.demand[is_open]), is_open[is_open]
         else:
@@ -234,27 +246,62 @@ def _solve(problem: _Problem, world: World, budget: Array, state: State) -> tupl
     raise ConvergenceError(message)
 
 
+class _Lengths(NamedTuple):
+    """Lengths of steps along the gaps of rents ``[..., owner]`` and nests ``[..., sector]``; None for a Newton step."""
+
+    rent: Array | None
+    nest: Array | None
+
+
+_NEWTON = _Lengths(None, None)
+
+
+class _Pace:
+    """A step length for each entry: halved when its gap changes sign, longer while it does not."""
+
+    START, SHORTER, LONGER, LEAST, MOST = 0.5, 0.5, 1.2, 1e-3, 3.0
+
+    def __init__(self, length: Array, last: Array) -> None:
+        self.length = length
+        self.last = last
+
+    @classmethod
+    def like(cls, gap: Array) -> _Pace:
+        return cls(np.full_like(gap, cls.START), np.zeros_like(gap))
+
+    def rows(self, keep: Flags) -> _Pace:
+        return _Pace(self.length[keep], self.last[keep])
+
+    def after(self, gap: Array) -> Array:
+        """Lengths for the next step."""
+        factor = np.where(gap * self.last < 0.0, self.SHORTER, self.LONGER)
+        self.length, self.last = np.clip(self.length * factor, self.LEAST, self.MOST), gap
+        return self.length
+
+
 def _advance(
-    g: _Problem, world: World, guess: _Guess, at: _Sweep, response: Array, jacobian: Array, *, careful: bool
+    g: _Problem, world: World, guess: _Guess, at: _Sweep, response: Array, jacobian: Array, lengths: _Lengths
 ) -> tuple[Array, _Guess, Array]:
-    """Step of log rents, the guess after it, and the largest move of each replicate."""
+    """Step of log rents, the guess after it, and the largest gap of each replicate."""
     pressure, log_floor = _pressure(g, at.demand), np.log(g.floor)
-    if careful:
-        step = _CAREFUL_STEP * pressure
+    to_floor = log_floor - guess.log_rent
+    if lengths.rent is None:
+        steeper = jacobian - _RIDGE * np.eye(pressure.shape[-1])
+        step = compute_market.newton_step(guess.log_rent, log_floor, pressure, steeper)
     else:
-        step = compute_market.newton_step(guess.log_rent, log_floor, pressure, jacobian)
-    step = np.clip(step, -_LARGEST_RENT_STEP, _LARGEST_RENT_STEP)
-    step = np.maximum(step, log_floor - guess.log_rent)
-    share_step, nest_step = at.target_share - guess.share, at.nest - guess.nest
-    foreseen_share, foreseen_nest = _foresee(world, at, response, step)
+        step = lengths.rent * pressure
+    step = np.maximum(np.clip(step, -_LARGEST_RENT_STEP, _LARGEST_RENT_STEP), to_floor)
+    rent_gap = np.maximum(np.abs(step), np.abs(np.maximum(pressure, to_floor)))
+    share_gap, nest_gap = at.target_share - guess.share, at.nest - guess.nest
     moved = np.maximum(
-        np.abs(step).max(axis=-1),
-        np.maximum(np.abs(share_step).max(axis=(-2, -1)), np.abs(nest_step).max(axis=-1)),
+        rent_gap.max(axis=-1), np.maximum(np.abs(share_gap).max(axis=(-2, -1)), np.abs(nest_gap).max(axis=-1))
     )
+    foreseen_share, foreseen_nest = _foresee(world, at, response, step)
+    nest = at.nest + foreseen_nest if lengths.nest is None else guess.nest + lengths.nest * nest_gap
     new = _Guess(
         log_rent=guess.log_rent + step,
         share=shares(np.maximum(at.target_share + foreseen_share, 0.0)),
-        nest=at.nest + foreseen_nest,
+        nest=np.clip(nest, 0.5 * guess.nest, 0.5 * (1.0 + guess.nest)),
     )
     return step, new, moved
 

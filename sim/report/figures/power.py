@@ -60,7 +60,7 @@ def power_curve(result: Result) -> PowerCurve:
     firms = pd.DataFrame(frame.loc[is_shown, columns].droplevel("replicate"))
     compute = firms["effective_compute"]
     grid = np.geomspace(compute.min() / 1e3, compute.max() * 10, 400)
-    first = result.firms.xs((min(set(quarters)), replicate), level=("quarter", "replicate"))
+    first = pd.DataFrame(result.firms.xs((min(set(quarters)), replicate), level=("quarter", "replicate")))
     function = _power_function(result, first)
     return PowerCurve(quarter, replicate, firms, grid, function(grid))
 

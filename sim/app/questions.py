@@ -1,0 +1,189 @@
+"""Commands that answer questions: ``list``, ``show`` and ``diff``."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+import sim
+from sim.app import catalogues, terminal
+from sim.app.base import JsonOption, app, examples
+from sim.app.catalogues import Kind, as_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from sim.diff import Difference
+
+HASH_SHOWN = 12
+"""Characters of a checksum or commit in a table."""
+
+
+@app.command(
+    "list",
+    epilog=examples(
+        "aipower list measures",
+        "aipower list parameters | grep compute",
+        "aipower show measure hhi_revenue",
+    ),
+)
+def list_(
+    kind: Annotated[Kind, typer.Argument(help="What to list.")],
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """List what scenarios and results may name."""
+    entries = catalogues.catalogue(kind)
+    if as_json:
+        terminal.print_json([{"name": name} | facts for name, facts in entries.items()])
+        return
+    columns = catalogues.COLUMNS[kind]
+    rows = [(name, *(as_text(facts[column]) for column in columns)) for name, facts in entries.items()]
+    terminal.print_table(("name", *columns), rows)
+
+
+@app.command(
+    epilog=examples(
+        "aipower show baseline",
+        "aipower show parameter flywheel",
+        "aipower show measure hhi_revenue",
+        "aipower show outputs/baseline",
+    )
+)
+def show(
+    what: Annotated[
+        str,
+        typer.Argument(metavar="WHAT", help="A scenario, a result folder, or a kind of thing."),
+    ],
+    name: Annotated[str | None, typer.Argument(help="Which one, after a kind.")] = None,
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Show a complete scenario, a result's closing table, or one entry of a list.
+
+    The kinds are world, power-function, network, measure, lever, scenario, parameter and mechanism.
+    """
+    if name is not None:
+        facts = catalogues.entry(what, name)
+        if as_json:
+            terminal.print_json({"name": name} | facts)
+        else:
+            terminal.print_entry(name, {fact: as_text(value) for fact, value in facts.items()})
+    elif _is_result(what):
+        result = sim.load_result(what)
+        if as_json:
+            terminal.print_json(_closing(result))
+        else:
+            terminal.print_closing(result)
+    else:
+        scenario = sim.load_scenario(what)
+        if as_json:
+            terminal.print_json(scenario.resolved())
+        else:
+            print(scenario.to_yaml(), end="")
+
+
+@app.command(
+    epilog=examples(
+        "aipower diff baseline what-if.yaml",
+        "aipower diff outputs/baseline outputs/flywheel-1.2",
+        "aipower diff outputs/baseline baseline",
+    )
+)
+def diff(
+    first: Annotated[str, typer.Argument(metavar="A", help="A scenario file, a shipped name, or a result folder.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="What to compare it with.")],
+    *,
+    as_json: JsonOption = False,
+) -> None:
+    """Show what differs between two scenarios, or two results.
+
+    Scenarios are compared complete, with every default filled in. Of two results, versions and headline measures too.
+    """
+    from sim.diff import of_measures, of_origins, of_scenarios
+
+    results = [sim.load_result(each) if _is_result(each) else None for each in (first, second)]
+    scenarios = [
+        sim.load_scenario(each) if result is None else result.scenario
+        for each, result in zip((first, second), results, strict=True)
+    ]
+    parts = {"scenario": of_scenarios(*scenarios)}
+    year = None
+    if results[0] is not None and results[1] is not None:
+        year, measures = of_measures(results[0], results[1])
+        parts |= {"versions": of_origins(results[0], results[1]), "measures": measures}
+    if as_json:
+        rows = {part: [row._asdict() for row in differences] for part, differences in parts.items()}
+        terminal.print_json({"a": first, "b": second, "year": year, "is_same": not any(parts.values())} | rows)
+        return
+    print(f"A: {first}\nB: {second}")
+    if not any(parts.values()):
+        print("Nothing differs.")
+        return
+    _print_scenarios(parts["scenario"])
+    if "versions" in parts:
+        _print_part("What computed them", parts["versions"], "Versions of code and libraries are the same.")
+        _print_part(
+            f"Means over replicates in {year}",
+            parts["measures"],
+            "The headline measures are the same." if year else "The horizons have no year in common.",
+        )
+
+
+def _print_scenarios(differences: Sequence[Difference]) -> None:
+    _print_part("Scenario", differences, "The scenarios are the same.")
+    if differences and {row.key for row in differences} <= {"name", "question"}:
+        print("Neither matters for the numbers.")
+
+
+def _print_part(title: str, differences: Sequence[Difference], otherwise: str) -> None:
+    """Print one table of differences, or that there are none."""
+    print()
+    if not differences:
+        print(otherwise)
+        return
+    print(title)
+    header = ["key", "A", "B", "unit"]
+    rows = [[row.key, _value(row.a), _value(row.b), row.unit] for row in differences]
+    if not any(row.unit for row in differences):
+        header, rows = header[:-1], [row[:-1] for row in rows]
+    terminal.print_table(header, rows)
+
+
+def _value(value: object) -> str:
+    """A value as in YAML, numbers with all their digits; of a checksum or commit, the beginning.
+
+    Examples
+    --------
+    >>> _value(1.2), _value(2.0), _value(True), _value(["2024Q4", "2035Q4"]), _value("0f" * 32)
+    ('1.2', '2', 'true', '[2024Q4, 2035Q4]', '0f0f0f0f0f0f')
+    """
+    if value is None:
+        return "not set"
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, float):
+        return repr(value).removesuffix(".0")
+    if isinstance(value, list):
+        return f"[{', '.join(map(_value, value))}]"
+    return str(value)[:HASH_SHOWN] if re.fullmatch("[0-9a-f]{40}|[0-9a-f]{64}", str(value)) else str(value)
+
+
+def _is_result(what: str) -> bool:
+    return Path(what, "manifest.json").is_file()
+
+
+def _closing(result: sim.Result) -> dict[str, object]:
+    from dataclasses import asdict
+
+    from sim.report import tables
+
+    return {
+        "name": result.scenario.name,
+        "headline": tables.headline(result),
+        "rows": [asdict(row) for row in tables.closing(result)],
+        "notes": tables.notes(result),
+    }

@@ -1,0 +1,149 @@
+"""``aipower run``."""
+
+from __future__ import annotations
+
+import os
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+import sim
+from sim.app import terminal
+from sim.app.base import JsonOption, app, examples
+
+INTERRUPTED = 130
+OUTPUTS = Path("outputs")
+MOST_FILES = 8
+"""Files whose size --verbose names."""
+
+
+@app.command(
+    epilog=examples(
+        "aipower run baseline",
+        "aipower run scenarios/baseline.yaml --replicates 20 --quarters 8",
+        "aipower run baseline --set world.parameters.flywheel=1.2 --out outputs/flywheel-1.2",
+    )
+)
+def run(
+    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="A scenario file, or the name of a shipped one.")],
+    *,
+    replicates: Annotated[int | None, typer.Option(min=1, metavar="N", help="Histories with different luck.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, metavar="N", help="Which luck; 0 is a seed too.")] = None,
+    quarters: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Length of the horizon from its start.")
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Processes; one for each processor by default. The numbers do not depend on it."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FOLDER", help="Folder for the results. Default: outputs/<name>."),
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change one key; may be repeated."),
+    ] = None,
+    no_figures: Annotated[
+        bool, typer.Option("--no-figures", help="Leave out the figures, which take a few seconds.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the folder.")] = False,
+    verbose: Annotated[
+        bool, typer.Option("--verbose", "-v", help="Say also what is run, how long each part takes, and sizes.")
+    ] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a scenario and store tables, figures and a README in a folder.
+
+    An identical, complete result is reused. A different one stays; the new goes to <folder>-2.
+    """
+    begin = time.perf_counter()
+    chosen = sim.load_scenario(scenario, overrides=changes or ())
+    chosen = chosen.replace(replicates=replicates, seed=seed, quarters=quarters)
+    loaded = time.perf_counter()
+    wanted = out or OUTPUTS / chosen.name
+    n_workers = workers or _processors()
+    if verbose:
+        terminal.say(
+            f"{chosen.name}: {chosen.run.replicates} replicates, seed {chosen.run.seed}, "
+            f"{chosen.horizon.start} to {chosen.horizon.end}, up to {n_workers} processes, into {wanted}"
+        )
+    try:
+        result = sim.run(chosen, workers=n_workers, out=wanted, figures=not no_figures, progress=not (quiet or as_json))
+    except KeyboardInterrupt:
+        terminal.say(f"Interrupted. Nothing was written to {wanted}; the same command starts over.")
+        raise typer.Exit(INTERRUPTED) from None
+    folder = terminal.short(result.folder or wanted)
+    if verbose:
+        _say_details(result, loaded - begin, time.perf_counter() - loaded)
+    if as_json:
+        terminal.print_json(_facts(result, folder))
+    elif quiet:
+        print(folder)
+    else:
+        terminal.print_closing(result)
+        if result.is_reused:
+            print(f"{folder} holds this run already, complete: nothing was computed.")
+        elif folder.name != wanted.name:
+            print(f"{wanted} holds another run, which was kept.")
+        print(f"Results: {folder}")
+        print(f"Open {folder / 'README.md'}, which names every file, and the figures beside it.")
+
+
+def _facts(result: sim.Result, folder: Path) -> dict[str, object]:
+    """What a script needs to go on with a run."""
+    manifest = result.manifest
+    return {
+        "name": result.scenario.name,
+        "folder": folder,
+        "is_reused": result.is_reused,
+        "content_hash": manifest["content_hash"],
+        "seed": manifest["seed"],
+        "replicates": manifest["replicates"],
+        "n_succeeded": manifest["n_succeeded"],
+        "failed_replicates": manifest["failed_replicates"],
+        "quarters": [result.quarters[0], result.quarters[-1]],
+        "timing_seconds": manifest["timing_seconds"],
+        "rows": manifest["rows"],
+    }
+
+
+def _say_details(result: sim.Result, loading: float, running: float) -> None:
+    """Say how long each part took and how large the folder is."""
+    terminal.say(f"load the scenario: {loading:.1f} s")
+    if result.is_reused:
+        terminal.say(f"find and check the stored result: {running:.1f} s")
+    else:
+        for stage, seconds in result.timing.items():
+            terminal.say(f"{stage}: {seconds:.1f} s")
+        terminal.say(f"write tables, figures and README: {running - sum(result.timing.values()):.1f} s")
+    sizes = {name: entry["bytes"] for name, entry in result.manifest["files"].items()}
+    terminal.say(f"{result.folder}: {len(sizes)} files, {_size(sum(sizes.values()))}")
+    rows = result.manifest["rows"]
+    for name in sorted(sizes, key=lambda name: -sizes[name])[:MOST_FILES]:
+        table = Path(name).stem
+        is_table = name.endswith(".parquet") and table in rows
+        terminal.say(f"  {name}: {_size(sizes[name])}" + (f", {rows[table]:,} rows" if is_table else ""))
+
+
+def _size(n_bytes: int) -> str:
+    """Bytes in a unit that suits them.
+
+    Examples
+    --------
+    >>> _size(900), _size(1_500), _size(2_340_000)
+    ('900 B', '1.5 kB', '2.3 MB')
+    """
+    for unit, scale in (("MB", 1e6), ("kB", 1e3)):
+        if n_bytes >= scale:
+            return f"{n_bytes / scale:,.1f} {unit}"
+    return f"{n_bytes} B"
+
+
+def _processors() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

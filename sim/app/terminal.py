@@ -1,0 +1,213 @@
+"""Printing: tables that fit the terminal, paragraphs, JSON, and one line for each remark.
+
+In a pipe nothing is coloured or wrapped. In a terminal lines break between words; a table that cannot fit becomes one
+block a row, so that no number is ever cut.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import math
+import sys
+import textwrap
+import warnings
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.text import Text
+
+    import sim
+    from sim.report.tables import Grid
+
+PAGE_WIDTH = 80
+PIPE_WIDTH = 10_000  # characters: in a pipe each row of a table stays on one line
+GAP = 2  # spaces between columns
+
+
+def say(text: str) -> None:
+    """Print a remark beside the output."""
+    print(text, file=sys.stderr)
+
+
+def console() -> Console:
+    """A console as wide as the terminal, or wide enough for any row."""
+    from rich.console import Console
+
+    made = Console(highlight=False)
+    if not made.is_terminal:
+        made = Console(highlight=False, width=PIPE_WIDTH)
+    return made
+
+
+def print_json(data: object) -> None:
+    """Print data as JSON in ASCII; numbers that JSON does not know become null."""
+    print(json.dumps(_plain(data), indent=2, allow_nan=False))
+
+
+def _plain(data: object) -> object:
+    """Data as JSON knows it."""
+    if isinstance(data, Mapping):
+        return {str(key): _plain(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_plain(item) for item in data]
+    if isinstance(data, float) and not math.isfinite(data):
+        return None
+    return str(data) if isinstance(data, Path) else data
+
+
+def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    """Print rows under a header, or as blocks where the terminal is too narrow."""
+    from rich.table import Table
+
+    screen = console()
+    lines = [header, *rows]
+    columns = [[line[k] for line in lines] for k in range(len(header))]
+    widths = _fitted(
+        [max(map(_width, cells)) for cells in columns],
+        [max(_longest_word(cell) for cell in cells) for cells in columns],
+        screen.width - GAP * (len(header) - 1),
+    )
+    if widths is None:
+        for row in rows:
+            print_entry(row[0], dict(zip(header[1:], row[1:], strict=True)))
+        return
+    table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0))
+    for heading, width in zip(header, widths, strict=True):
+        table.add_column(heading, width=width)
+    for row in rows:
+        table.add_row(*row)
+    screen.print(table, markup=False)
+
+
+def print_entry(name: str, facts: Mapping[str, str]) -> None:
+    """Print a name and, indented below it, what is known about it."""
+    width = console().width
+    print(name)
+    for fact, text in facts.items():
+        line = textwrap.fill(
+            f"{fact}: {text}",
+            width,
+            initial_indent="  ",
+            subsequent_indent="    ",
+            break_on_hyphens=False,
+            break_long_words=False,
+        )
+        print(line)
+
+
+def _fitted(natural: Sequence[int], least: Sequence[int], room: int) -> list[int] | None:
+    """Widths of columns within ``room``, the widest narrowed first; None when they cannot fit.
+
+    Examples
+    --------
+    >>> _fitted([10, 30], [10, 8], 30), _fitted([10, 30], [10, 8], 17)
+    ([10, 20], None)
+    """
+    widths = list(natural)
+    while sum(widths) > room:
+        loose = [k for k, width in enumerate(widths) if width > least[k]]
+        if not loose:
+            return None
+        widths[max(loose, key=widths.__getitem__)] -= 1
+    return widths
+
+
+def _width(text: str) -> int:
+    from rich.cells import cell_len
+
+    return max(map(cell_len, text.splitlines()), default=0)
+
+
+def _longest_word(text: str) -> int:
+    return max(map(_width, text.split()), default=0)
+
+
+def print_closing(result: sim.Result) -> None:
+    """Print the closing table of a result, with what it shows and its remarks."""
+    from sim.report import tables
+
+    screen = console()
+    print(paragraph(tables.headline(result)))
+    for grid in tables.grids(result):
+        _print_grid(screen, grid)
+    screen.print()
+    for note in tables.notes(result):
+        print(paragraph(f"Note: {note}"))
+
+
+def _print_grid(screen: Console, grid: Grid) -> None:
+    """Print a grid; columns that do not fit beside one another follow below, with the labels again."""
+    from rich import box
+    from rich.table import Table
+
+    labels = [row[0] for row in grid.rows]
+    widths = [max(_width(row[k]) for row in (grid.columns, *grid.rows)) for k in range(len(grid.columns))]
+    least = max(map(_longest_word, labels), default=0)
+    for position, chunk in enumerate(_chunks(widths, screen.width - least)):
+        room = screen.width - sum(widths[k] + GAP for k in chunk)
+        table = Table(
+            title=grid.title if position == 0 else None,
+            title_justify="left",
+            title_style="bold",
+            box=box.SIMPLE_HEAD,
+            show_edge=False,
+            pad_edge=False,
+            padding=(0, 1, 0, 0),
+        )
+        table.add_column(grid.columns[0], width=max(min(widths[0], room), least))
+        for k in chunk:
+            table.add_column(grid.columns[k], justify="right", width=widths[k])
+        for row in grid.rows:
+            table.add_row(row[0], *(_dim_range(row[k]) for k in chunk))
+        screen.print()
+        screen.print(table)
+
+
+def _chunks(widths: Sequence[int], room: int) -> list[list[int]]:
+    """Columns, all but the first, in as few groups as fit into ``room``."""
+    chunks: list[list[int]] = [[]]
+    used = 0
+    for k, width in enumerate(widths[1:], start=1):
+        if chunks[-1] and used + width + GAP > room:
+            chunks.append([])
+            used = 0
+        chunks[-1].append(k)
+        used += width + GAP
+    return chunks
+
+
+def _dim_range(cell: str) -> Text:
+    """A cell whose second line, the range over replicates, steps back."""
+    from rich.text import Text
+
+    mean, newline, span = cell.partition("\n")
+    return Text.assemble(mean, (newline + span, "dim"))
+
+
+def paragraph(text: str) -> str:
+    """Text in lines of a page, or of a narrower terminal."""
+    width = min(PAGE_WIDTH, console().width)
+    return textwrap.fill(text, width, break_on_hyphens=False, break_long_words=False)
+
+
+@contextmanager
+def readable_output() -> Iterator[None]:
+    """Print what the terminal cannot show as ``?``, and warnings as one line."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        warnings.showwarning = lambda message, *_, **__: say(f"Warning: {message}")
+        yield
+
+
+def short(folder: Path) -> Path:
+    """Path as one types it from here, where that is shorter."""
+    here = Path.cwd()
+    return folder.relative_to(here) if folder.is_relative_to(here) else folder

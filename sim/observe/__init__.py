@@ -1,0 +1,82 @@
+"""The catalogue of measures (docs/model.md 8): what is recorded, never part of the dynamics.
+
+Each measure declares its name, unit, population, whether it is a stock or a flow, how it aggregates over a year, and
+one sentence. HHI is in points (0 to 10,000) here and a fraction in ``sim.indices``. Measures stand by subject in the
+modules of this package; ``tables`` holds the columns of actors, ``events`` what happened to whom.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from sim.arrays import Array
+from sim.observe import accuracy, distributions, firms, ranks, sectors, supply, tables, welfare
+from sim.observe.catalogue import (
+    FUNCTIONS,
+    MEASURES,
+    SECTOR,
+    Column,
+    Event,
+    Failure,
+    Measure,
+    Moments,
+    Recording,
+    Values,
+    described,
+    measure,
+    yearly,
+)
+from sim.observe.distributions import INDEX_SENTENCES, VARIABLES, Variable, observe_indices
+from sim.observe.events import EVENTS, EventLog
+from sim.observe.ranks import RankLog
+from sim.observe.tables import FIRM_COLUMNS, MAKER_COLUMNS, OWNER_COLUMNS, firm_table, maker_table, owner_table
+
+__all__ = [
+    "EVENTS",
+    "FIRM_COLUMNS",
+    "INDEX_SENTENCES",
+    "MAKER_COLUMNS",
+    "MEASURES",
+    "OWNER_COLUMNS",
+    "SECTOR",
+    "VARIABLES",
+    "Column",
+    "Event",
+    "EventLog",
+    "Failure",
+    "Measure",
+    "Moments",
+    "RankLog",
+    "Recording",
+    "Values",
+    "Variable",
+    "accuracy",
+    "described",
+    "distributions",
+    "firm_table",
+    "firms",
+    "maker_table",
+    "measure",
+    "observe",
+    "owner_table",
+    "ranks",
+    "sectors",
+    "supply",
+    "tables",
+    "welfare",
+    "yearly",
+]
+
+
+def observe(m: Moments) -> dict[str, Array]:
+    """Every measure that a quarter alone decides, by name; ``[replicate]`` each."""
+    values = observe_indices(m)
+    shape = m.ledger_residual.shape
+    for name, function in FUNCTIONS.items():
+        value = np.asarray(function(m), dtype=float)
+        if SECTOR in name:
+            for place, sector in enumerate(m.world.sector_names):
+                values[name.replace(SECTOR, sector)] = np.broadcast_to(value[..., place], shape)
+        else:
+            values[name] = np.broadcast_to(value, shape)
+    return values

@@ -1,0 +1,165 @@
+"""What a measure is, where measures are listed, and what a run hands over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.arrays import Array, total
+from sim.state import Flows, State
+from sim.world.build import World
+
+Values = npt.NDArray[Any]
+Kind = Literal["stock", "flow"]
+Aggregation = Literal["last", "sum", "mean", "max"]
+
+SECTOR = "<sector>"
+"""Stands in a measure's name for each of the world's sectors."""
+
+
+@dataclass(frozen=True, slots=True)
+class Moments:
+    """What a measure may look at: a quarter's start, end and everything between."""
+
+    before: State
+    after: State
+    flows: Flows
+    ledger_residual: Array
+    world: World
+
+
+class Measure(NamedTuple):
+    """One entry of the catalogue; a name with ``<sector>`` stands for one measure of each sector."""
+
+    name: str
+    unit: str
+    population: str
+    kind: Kind
+    aggregation: Aggregation
+    sentence: str
+
+    @property
+    def axes(self) -> tuple[str, ...]:
+        """What the measure has one value for, besides replicate and quarter."""
+        return ("sector",) if SECTOR in self.name else ()
+
+
+class Column(NamedTuple):
+    """One column of the tables of firms, owners and makers."""
+
+    name: str
+    unit: str
+    sentence: str
+
+
+class Failure(NamedTuple):
+    """A replicate that could not go on."""
+
+    replicate: int
+    quarter: str
+    reason: str
+
+
+class Event(NamedTuple):
+    """Something that happened to an actor; kinds are in ``EVENTS``."""
+
+    replicate: int
+    quarter: str
+    event: str
+    actor: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Recording:
+    """What a run hands over; arrays lead with the replicates that succeeded."""
+
+    replicates: Array
+    quarters: tuple[str, ...]
+    measures: Mapping[str, Array]
+    flows: Mapping[str, Array]
+    firms: Mapping[str, Values]
+    firm_quarters: tuple[str, ...]
+    owners: Mapping[str, Values]
+    makers: Mapping[str, Values]
+    owner_quarters: tuple[str, ...]
+    firm_names: tuple[str, ...]
+    owner_names: tuple[str, ...]
+    maker_names: tuple[str, ...]
+    networks: Mapping[str, Mapping[str, Array]]
+    failures: tuple[Failure, ...] = field(default=())
+    events: tuple[Event, ...] = field(default=())
+    """By replicate, then quarter."""
+
+
+MEASURES: dict[str, Measure] = {}
+"""Every measure by name."""
+
+FUNCTIONS: dict[str, Callable[[Moments], Array]] = {}
+"""What computes the measures that a quarter alone decides and that are no indices."""
+
+
+def measure(
+    unit: str, population: str, kind: Kind, aggregation: Aggregation, *, name: str | None = None
+) -> Callable[[Callable[[Moments], Array]], Callable[[Moments], Array]]:
+    """Enter a function into the catalogue under its own name; its docstring is the sentence.
+
+    Parameters
+    ----------
+    unit, population, kind, aggregation
+        As in ``Measure``.
+    name : str, optional
+        Another name than the function's. With ``<sector>`` in it the function answers ``[..., sector]``.
+    """
+
+    def enter(function: Callable[[Moments], Array]) -> Callable[[Moments], Array]:
+        entry = name or function.__name__
+        sentence = (function.__doc__ or "").partition("\n\n")[0].strip()
+        MEASURES[entry] = Measure(entry, unit, population, kind, aggregation, sentence)
+        FUNCTIONS[entry] = function
+        return function
+
+    return enter
+
+
+def described(name: str) -> Measure:
+    """The catalogue's entry of a recorded measure, whatever the world's sectors are called.
+
+    Raises
+    ------
+    KeyError
+        When the catalogue has no such measure.
+    """
+    if name in MEASURES:
+        return MEASURES[name]
+    for entry in MEASURES.values():
+        head, sector, tail = entry.name.partition(SECTOR)
+        if sector and len(name) > len(head + tail) and name.startswith(head) and name.endswith(tail):
+            return entry._replace(name=name)
+    raise KeyError(name)
+
+
+def yearly(recording: Recording) -> Recording:
+    """The recording with one value a year of each measure and flow, under the year's last quarter."""
+    quarters = recording.quarters
+    years = [[k for k, q in enumerate(quarters) if q[:4] == year] for year in dict.fromkeys(q[:4] for q in quarters)]
+    reduce: dict[Aggregation, Callable[[Array], Array]] = {
+        "last": lambda values: values[:, -1],
+        "sum": total,
+        "mean": lambda values: total(values) / values.shape[-1],
+        "max": lambda values: values.max(axis=-1),
+    }
+
+    def reduced(values: Array, aggregation: Aggregation) -> Array:
+        return np.stack([reduce[aggregation](values[:, year]) for year in years], axis=1)
+
+    return replace(
+        recording,
+        quarters=tuple(quarters[year[-1]] for year in years),
+        measures={name: reduced(values, described(name).aggregation) for name, values in recording.measures.items()},
+        flows={name: reduced(values, "sum") for name, values in recording.flows.items()},
+    )

@@ -1,0 +1,120 @@
+"""Indices of the distributions of ten quantities over firms, owners and makers."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+
+from sim import indices, units
+from sim.arrays import Array, Flags, total
+from sim.observe.catalogue import MEASURES, Aggregation, Kind, Measure, Moments, measure
+
+
+class Variable(NamedTuple):
+    """A quantity whose distribution over a population is measured by every index."""
+
+    population: str
+    kind: Kind
+    sentence: str
+    values: Callable[[Moments], tuple[Array, Flags | None]]
+
+
+def _of_firms(values: Array, m: Moments) -> tuple[Array, Flags]:
+    is_active = m.before.is_active
+    return np.where(is_active, np.maximum(values, 0.0), 0.0), is_active
+
+
+VARIABLES: dict[str, Variable] = {
+    "revenue": Variable(
+        "firms",
+        "flow",
+        "revenue of firms",
+        lambda m: _of_firms(total(m.flows.markets.revenue, axis=-2), m),
+    ),
+    "profit": Variable(
+        "firms",
+        "flow",
+        "operating profit of firms",
+        lambda m: _of_firms(total(m.flows.markets.profit, axis=-2), m),
+    ),
+    "own_effective_compute": Variable(
+        "firms", "stock", "own effective compute of firms", lambda m: _of_firms(m.before.own_compute, m)
+    ),
+    "power": Variable("firms", "stock", "AI power of firms", lambda m: _of_firms(m.flows.funding.power, m)),
+    "compute_used": Variable(
+        "firms",
+        "flow",
+        "compute used by firms",
+        lambda m: _of_firms(m.flows.markets.compute_used, m),
+    ),
+    "training_compute": Variable(
+        "firms",
+        "flow",
+        "training compute of firms",
+        lambda m: _of_firms(m.flows.markets.training, m),
+    ),
+    "compute_owned": Variable("owners", "stock", "compute owned", lambda m: (m.after.capacity, None)),
+    "chips_bought": Variable(
+        "owners",
+        "stock",
+        "chips bought since the start of AI",
+        lambda m: (m.after.chips_bought, None),
+    ),
+    "chip_sales": Variable("makers", "flow", "chips sold by makers", lambda m: (m.flows.investment.shipments, None)),
+    "chip_stock": Variable("makers", "stock", "chips ever sold by makers", lambda m: (m.after.chips_sold, None)),
+}
+"""Every variable of which all indices are taken."""
+
+INDEX_SENTENCES: dict[str, tuple[str, str]] = {
+    "gini": ("index", "Gini coefficient of"),
+    "gini_corrected": ("index", "Gini coefficient with small-sample correction n / (n - 1) of"),
+    "hhi": ("points", "Herfindahl-Hirschman index of"),
+    "cr1": ("share", "share of the largest in"),
+    "cr4": ("share", "share of the four largest in"),
+    "theil": ("index", "Theil index of"),
+    "atkinson": ("index", "Atkinson index (aversion 0.5) of"),
+    "entropy": ("nats", "Shannon entropy of"),
+    "effective_number": ("count", "numbers equivalent 1 / HHI of"),
+    "hall_tideman": ("index", "Hall-Tideman index of"),
+    "palma": ("ratio", "share of the top tenth over that of the bottom four tenths (none when those have nothing) in"),
+    "top10_share": ("share", "share of the top tenth in"),
+    "dominance": ("index", "dominance index of"),
+}
+
+
+def _enter_indices() -> None:
+    for variable_name, variable in VARIABLES.items():
+        for index, (unit, sentence) in INDEX_SENTENCES.items():
+            name = f"{index}_{variable_name}"
+            aggregation: Aggregation = "last" if variable.kind == "stock" else "mean"
+            MEASURES[name] = Measure(
+                name,
+                unit,
+                variable.population,
+                "stock",
+                aggregation,
+                f"{sentence} {variable.sentence}.",
+            )
+
+
+_enter_indices()
+
+
+def observe_indices(m: Moments) -> dict[str, Array]:
+    """Every index of every variable of a quarter, by name; ``[replicate]`` each."""
+    values: dict[str, Array] = {}
+    for name, variable in VARIABLES.items():
+        amounts, where = variable.values(m)
+        for index, value in indices.all_indices(np.ascontiguousarray(amounts), where=where).items():
+            scale = units.HHI_POINTS if index == "hhi" else 1.0
+            values[f"{index}_{name}"] = np.where(np.isfinite(value), value * scale, np.nan)
+    return values
+
+
+@measure("points", "firms", "stock", "mean", name="hhi_revenue_<sector>")
+def hhi_of_sectors(m: Moments) -> Array:
+    """Herfindahl-Hirschman index of revenue of firms from the sector."""
+    share = m.flows.markets.share
+    return np.where(total(share) > 0.0, units.HHI_POINTS * total(share**2), np.nan)

@@ -1,0 +1,103 @@
+"""The log of events: what happened to whom, replicate by replicate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+
+from sim.arrays import Counts, Flags, safe_ratio, total
+from sim.observe.catalogue import Event, Moments
+
+_BINDS = 1e-9
+"""Largest relative distance at which a limit binds."""
+
+
+class EventKind(NamedTuple):
+    """One kind of event."""
+
+    actor: str
+    sentence: str
+
+
+EVENTS: dict[str, EventKind] = {
+    "entry": EventKind("firm", "A firm enters; it acts from the next quarter."),
+    "exit": EventKind("firm", "A firm leaves at the end of the quarter."),
+    "weights opened": EventKind("firm", "A firm decides, or is first told, to publish its model weights."),
+    "floor binds": EventKind("owner", "Rent is at its floor, so that chips may stand idle; once for each quarter."),
+    "grid binds": EventKind("grid", "More chips were made than can be connected; once for each quarter."),
+}
+"""Kinds of events, in the order in which those of a quarter are listed."""
+
+
+@dataclass
+class EventLog:
+    """Events of a block, collected while time passes.
+
+    Parameters
+    ----------
+    replicates : sequence of int
+        Numbers of the block's replicates.
+    """
+
+    replicates: Sequence[int]
+    _events: list[Event] = field(default_factory=list)
+    _mandated: Counts | None = None
+
+    def record(self, m: Moments, quarter: str) -> None:
+        """Note what happened in a quarter."""
+        firms, flows = m.world.firm_names, m.flows
+        came, left = m.after.generation, m.before.generation
+        self._note(
+            quarter, "entry", flows.demography.entries, firms, lambda r, i: f"generation {came[r, i]} of the slot"
+        )
+        self._note(quarter, "exit", flows.demography.exits, firms, lambda r, i: f"generation {left[r, i]} of the slot")
+
+        opened, told = _chosen(m), self._told(m)
+        self._note(quarter, "weights opened", opened | told, firms, lambda r, i: "mandated" if told[r, i] else "chosen")
+
+        markets = flows.markets
+        idle = 1.0 - safe_ratio(markets.use, markets.supply, otherwise=1.0)
+        at_floor = markets.rent <= markets.floor * (1.0 + _BINDS)
+        self._note(
+            quarter, "floor binds", at_floor, m.world.owner_names, lambda r, j: f"{idle[r, j]:.4f} of supply is idle"
+        )
+
+        limit = flows.rules.grid_limit
+        is_full = np.isfinite(limit) & (total(flows.investment.shipments) >= limit * (1.0 - _BINDS))
+        self._note(quarter, "grid binds", is_full[:, None], ("grid",), lambda r, _: f"{limit[r]:.4g} M H100e connected")
+
+    def _note(
+        self, quarter: str, kind: str, where: Flags, names: Sequence[str], detail: Callable[[int, int], str]
+    ) -> None:
+        if where.any():
+            for row, slot in np.argwhere(where).tolist():
+                self._events.append(Event(self.replicates[row], quarter, kind, names[slot], detail(row, slot)))
+
+    def _told(self, m: Moments) -> Flags:
+        """Firms with closed weights that must release them and last quarter, as the same firm, need not."""
+        if self._mandated is None and not m.flows.rules.open_weights.any():
+            return np.zeros_like(m.before.is_active)
+        is_told = m.before.is_active & (m.flows.rules.open_weights > 0.0)
+        mandated = np.where(is_told, m.before.generation, -1)
+        new: Flags = is_told & ~m.before.is_open
+        if self._mandated is not None:
+            new &= mandated != self._mandated
+        self._mandated = mandated
+        return new
+
+    def events(self) -> tuple[Event, ...]:
+        """Every event, by replicate, quarter and kind."""
+        return tuple(sorted(self._events, key=lambda event: event.replicate))
+
+
+def _chosen(m: Moments) -> Flags:
+    """Firms that open their weights of their own accord by the end of the quarter."""
+    opened: Flags = m.after.is_open & ~m.before.is_open
+    if not opened.any():
+        return opened
+    is_same = m.before.is_active & m.after.is_active & (m.before.generation == m.after.generation)
+    opened &= is_same
+    return opened

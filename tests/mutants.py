@@ -1,0 +1,559 @@
+"""Hand-made errors of economics, each of which the suite must notice.
+
+``AIPOWER_MUTANT=tax_of_the_wrong_sign pytest -p tests.mutants ...`` runs tests with one error in place. An error is a
+function that takes a monkeypatch and replaces functions of the model; ``tests/test_mutants.py`` runs them all.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+
+VARIABLE = "AIPOWER_MUTANT"
+
+Patch = pytest.MonkeyPatch
+MUTANTS: dict[str, Callable[[Patch], None]] = {}
+
+
+def mutant(function: Callable[[Patch], None]) -> Callable[[Patch], None]:
+    """Enter a mutant under its own name; its docstring says what is wrong with it."""
+    MUTANTS[function.__name__] = function
+    return function
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    """Put the error in place before any test is collected."""
+    name = os.environ.get(VARIABLE)
+    if name:
+        MUTANTS[name](Patch())
+
+
+def before(patch: Patch, module: Any, name: str, change: Callable[..., tuple]) -> None:
+    """Change what a function is given: ``change(*arguments)`` returns the new arguments."""
+    original = getattr(module, name)
+    patch.setattr(module, name, lambda *args, **kwargs: original(*change(*args), **kwargs))
+
+
+def after(patch: Patch, module: Any, name: str, change: Callable[..., Any]) -> None:
+    """Change what a function returns: ``change(result, *arguments)``."""
+    original = getattr(module, name)
+    patch.setattr(module, name, lambda *args, **kwargs: change(original(*args, **kwargs), *args))
+
+
+def with_parameters(world: Any, **values: float) -> Any:
+    """The world with other parameters, after calibration."""
+    return dataclasses.replace(world, parameters=dataclasses.replace(world.parameters, **values))
+
+
+def settle_with(patch: Patch, **values: float) -> None:
+    """Accounts, and only they, with other parameters."""
+    from sim import step
+
+    before(patch, step, "settle", lambda state, world, *rest: (state, with_parameters(world, **values), *rest))
+
+
+@mutant
+def nothing(patch: Patch) -> None:
+    """No error at all: the control, which every test must pass."""
+
+
+# --- taxes and subsidies -------------------------------------------------------------
+
+
+@mutant
+def tax_of_the_wrong_sign(patch: Patch) -> None:
+    """Firms decide as if a tax on compute made it cheaper."""
+    from sim.stages import markets
+
+    after(patch, markets, "_pose", lambda problem, *_: dataclasses.replace(problem, compute_tax=-problem.compute_tax))
+
+
+@mutant
+def captive_use_is_untaxed(patch: Patch) -> None:
+    """Owners' own business does not feel the tax on captive use."""
+    from sim.submodels import compute_market
+
+    before(patch, compute_market, "captive_use", lambda outlay, rent, tax: (outlay, rent, 0.0 * tax))
+
+
+@mutant
+def grants_without_a_payer(patch: Patch) -> None:
+    """The government's balance forgets what it gave to firms."""
+    from sim import step
+
+    after(
+        patch,
+        step,
+        "settle",
+        lambda a, state, world, drivers, rules, funding, markets: dataclasses.replace(
+            a, fiscal_balance=a.fiscal_balance + funding.grant.sum(axis=-1)
+        ),
+    )
+
+
+@mutant
+def subsidies_cost_nothing(patch: Patch) -> None:
+    """A negative tax on compute is paid out, and the books show no payment by the government."""
+    from sim import step
+
+    def unpaid(a, *_):
+        lost = np.minimum(a.compute_tax, 0.0)
+        flows = tuple(
+            dataclasses.replace(f, received=f.received - lost.sum(axis=-1)) if f.name == "compute tax" else f
+            for f in a.flows
+        )
+        return dataclasses.replace(a, fiscal_balance=a.fiscal_balance - lost.sum(axis=-1), flows=flows)
+
+    after(patch, step, "settle", unpaid)
+
+
+@mutant
+def losses_are_taxed_too(patch: Patch) -> None:
+    """The profit tax refunds part of a loss."""
+    from sim import step
+    from sim.stages import accounts
+
+    def settle(state, world, drivers, rules, funding, markets, original=accounts.settle):
+        honest = original(state, world, drivers, rules, funding, markets)
+        refund = rules.profit_tax * np.maximum(-honest.earnings, 0.0)
+        grant = dataclasses.replace(funding, grant=funding.grant + refund)
+        return original(state, world, drivers, rules, grant, markets)
+
+    patch.setattr(step, "settle", settle)
+
+
+@mutant
+def levy_missing_from_prices(patch: Patch) -> None:
+    """A levy on revenue is paid, and no price or plan knows of it."""
+    from sim.stages import markets
+
+    before(
+        patch,
+        markets,
+        "_pose",
+        lambda state, world, drivers, rules, funding: (
+            state, world, drivers, dataclasses.replace(rules, revenue_levy=0.0 * rules.revenue_levy), funding
+        ),
+    )  # fmt: skip
+
+
+# --- markets -----------------------------------------------------------------------
+
+
+@mutant
+def price_from_realised_share(patch: Patch) -> None:
+    """Mark-ups use the shares of all customers instead of those who choose now."""
+    from sim.stages import markets
+    from sim.submodels import pricing
+
+    problem: list[Any] = [None]
+    original_sweep, original_elasticity = markets._sweep, pricing.demand_elasticity
+
+    def sweep(g, *rest):
+        problem[0] = g
+        try:
+            return original_sweep(g, *rest)
+        finally:
+            problem[0] = None
+
+    def elasticity(share, *rest):
+        g = problem[0]
+        if g is not None:
+            share = g.staying + (1.0 - g.staying.sum(axis=-1, keepdims=True)) * share
+        return original_elasticity(share, *rest)
+
+    patch.setattr(markets, "_sweep", sweep)
+    patch.setattr(pricing, "demand_elasticity", elasticity)
+
+
+@mutant
+def serving_ignores_efficiency(patch: Patch) -> None:
+    """Better algorithms do not make a unit cheaper to serve."""
+    from sim.submodels import pricing
+
+    before(patch, pricing, "serving_need", lambda power, efficiency, *rest: (power, np.ones_like(efficiency), *rest))
+
+
+@mutant
+def serving_ignores_power(patch: Patch) -> None:
+    """Larger models cost no more to serve."""
+    from sim.submodels import pricing
+
+    before(patch, pricing, "serving_need", lambda power, *rest: (np.ones_like(power), *rest))
+
+
+@mutant
+def floor_ignored(patch: Patch) -> None:
+    """Rents fall until chips are used, whatever they cost to run."""
+    from sim.stages import markets
+
+    after(patch, markets, "_pose", lambda g, *_: dataclasses.replace(g, floor=1e-4 * g.floor))
+
+
+@mutant
+def idle_chips_are_sold(patch: Patch) -> None:
+    """All capacity can be used: the market forgets the share that stands idle."""
+    from sim.stages import markets
+
+    after(patch, markets, "_pose", lambda g, *_: dataclasses.replace(g, supply=g.capacity))
+
+
+@mutant
+def customers_never_stay(patch: Patch) -> None:
+    """Every customer chooses anew in every quarter."""
+    from sim.submodels import demand
+
+    patch.setattr(demand, "realised_share", lambda staying, target: target)
+
+
+@mutant
+def the_nest_is_inert(patch: Patch) -> None:
+    """Spending on AI does not answer to quality and price."""
+    from sim.submodels import demand
+
+    before(patch, demand, "outside_odds", lambda attraction, odds, growth: (np.ones_like(attraction), odds, growth))
+
+
+@mutant
+def clouds_without_loyalty(patch: Patch) -> None:
+    """Firms choose owners anew in every quarter."""
+    from sim.submodels import compute_market
+
+    before(patch, compute_market, "choose_owners", lambda *args: (*args[:-1], 0.0))
+
+
+# --- training and knowledge ----------------------------------------------------------
+
+
+@mutant
+def imitation_never_acts(patch: Patch) -> None:
+    """Nobody learns from anybody, although the mechanism is on."""
+    from sim.submodels import knowledge
+
+    after(patch, knowledge, "imitation_gap", lambda gap, *_: 0.0 * gap)
+
+
+@mutant
+def open_weights_are_accumulated(patch: Patch) -> None:
+    """What others published becomes own compute: a free lunch."""
+    from sim import step
+
+    def hoard(state, before_, world, rules, funding, *_):
+        free = world.parameters.open_discount * funding.open_frontier
+        return dataclasses.replace(state, own_compute=np.where(state.is_active, state.own_compute + free, 0.0))
+
+    after(patch, step, "train", hoard)
+
+
+@mutant
+def own_model_is_its_own_open_frontier(patch: Patch) -> None:
+    """An open firm downloads its own model."""
+    from sim.submodels import training
+
+    patch.setattr(
+        training,
+        "open_frontier_of_others",
+        lambda released, is_open: np.broadcast_to(
+            np.where(is_open, released, 0.0).max(axis=-1, keepdims=True), released.shape
+        ),
+    )
+
+
+@mutant
+def open_weights_without_delay(patch: Patch) -> None:
+    """Open models are released in the quarter in which they are trained."""
+    from sim.stages import funding
+
+    before(
+        patch,
+        funding,
+        "released_frontier",
+        lambda state, *rest: (
+            dataclasses.replace(
+                state,
+                own_compute_history=np.broadcast_to(state.own_compute[..., None, :], state.own_compute_history.shape),
+            ),
+            *rest,
+        ),
+    )
+
+
+@mutant
+def decay_twice(patch: Patch) -> None:
+    """Effective compute loses value twice a quarter."""
+    from sim.submodels import training
+
+    before(patch, training, "next_own_compute", lambda own, *rest: ((1.0 - rest[-1]) * own, *rest))
+
+
+@mutant
+def data_never_decay(patch: Patch) -> None:
+    """Old data are worth as much as new ones."""
+    from sim.submodels import knowledge
+
+    before(patch, knowledge, "next_data", lambda data, quantity, portability, decay: (data, quantity, portability, 0.0))
+
+
+@mutant
+def data_count_nothing(patch: Patch) -> None:
+    """Customers do not care about data."""
+    from sim.submodels import demand
+
+    before(patch, demand, "attraction_before_price", lambda xi, power, data, *rest: (xi, power, 0.0 * data, *rest))
+
+
+@mutant
+def shocks_compound(patch: Patch) -> None:
+    """A surprise in appeal is added again to the mean to which appeal returns."""
+    from sim.submodels import knowledge
+
+    def compounding(strength, mean, shock, persistence):
+        return mean + persistence * (strength - mean + shock[..., None, :]) + shock[..., None, :]
+
+    patch.setattr(knowledge, "next_log_strength", compounding)
+
+
+@mutant
+def progress_is_shocked_twice(patch: Patch) -> None:
+    """The surprise in algorithms acts twice in the same quarter."""
+    from sim import step
+
+    def again(state, before_, world, rules, funding, markets, luck, period):
+        shock = world.parameters.progress_shock * luck.normal("progress", period, state.cash.shape[-1])
+        return dataclasses.replace(
+            state, efficiency=np.where(state.is_active, state.efficiency * np.exp(shock), state.efficiency)
+        )
+
+    after(patch, step, "train", again)
+
+
+@mutant
+def luck_is_shared_between_replicates(patch: Patch) -> None:
+    """All replicates draw the same numbers."""
+    from sim.luck import Luck
+
+    after(patch, Luck, "uniform", lambda draws, *_: np.repeat(draws[:1], len(draws), axis=0))
+
+
+@mutant
+def expectations_of_the_wrong_sign(patch: Patch) -> None:
+    """When profit and capability grew, firms expect them to shrink."""
+    from sim.submodels import training
+
+    before(patch, training, "adapted_growth", lambda expected, observed, weight: (expected, -observed, weight))
+
+
+@mutant
+def plans_ignore_market_power(patch: Patch) -> None:
+    """A leader plans as if all sales that a better model wins were stolen from others."""
+    from sim.submodels import pricing
+
+    after(patch, pricing, "business_stealing", lambda b, *_: np.ones_like(b))
+
+
+@mutant
+def open_weights_do_not_crowd_out(patch: Patch) -> None:
+    """Plans forget that part of a firm's capability is free."""
+    from sim.submodels import training
+
+    before(patch, training, "training_plan", lambda profit, horizon, own, effective: (profit, horizon, own, own))
+
+
+# --- money -----------------------------------------------------------------------
+
+
+@mutant
+def firms_swapped_in_a_flow(patch: Patch) -> None:
+    """Each firm pays the rent of the next one in the books."""
+    from sim import step
+
+    def swapped(a, *_):
+        flows = tuple(
+            dataclasses.replace(f, paid=np.roll(f.paid, 1, axis=-1)) if f.name == "rent" else f for f in a.flows
+        )
+        return dataclasses.replace(a, flows=flows)
+
+    after(patch, step, "settle", swapped)
+
+
+@mutant
+def dividends_without_a_payer(patch: Patch) -> None:
+    """Households receive dividends that no firm parts with."""
+    from sim import step
+
+    after(patch, step, "settle", lambda a, *_: dataclasses.replace(a, cash=a.cash + a.dividends))
+
+
+@mutant
+def staff_unpaid(patch: Patch) -> None:
+    """Nobody who trains a model earns a wage; the books close."""
+    settle_with(patch, training_staff_share=0.0)
+
+
+@mutant
+def debt_without_interest(patch: Patch) -> None:
+    """Loans are free; the books close."""
+    settle_with(patch, cost_of_funds=0.0)
+
+
+@mutant
+def nobody_pays_dividends(patch: Patch) -> None:
+    """Firms hoard their cash; the books close."""
+    settle_with(patch, dividend_share=0.0)
+
+
+@mutant
+def small_firms_without_fixed_cost(patch: Patch) -> None:
+    """Small firms run for nothing; the books close."""
+    settle_with(patch, small_firm_fixed_cost=0.0)
+
+
+@mutant
+def carbon_price_stays_with_households(patch: Patch) -> None:
+    """The carbon price is paid, and the government never sees it; the books close."""
+    from sim import step
+
+    def keep(a, *_):
+        carbon = next(f for f in a.flows if f.name == "carbon price")
+        paid = carbon.paid.sum(axis=-1)
+        flows = tuple(dataclasses.replace(f, payee="households", received=paid) if f is carbon else f for f in a.flows)
+        return dataclasses.replace(a, fiscal_balance=a.fiscal_balance - paid, flows=flows)
+
+    after(patch, step, "settle", keep)
+
+
+@mutant
+def investors_look_at_downloaded_power(patch: Patch) -> None:
+    """Funding rewards weights that a firm has downloaded."""
+    from sim.submodels import funding
+
+    before(patch, funding, "contest_shares", lambda power, own, effective, *rest: (power, own, own, *rest))
+
+
+@mutant
+def credits_from_the_wrong_owner(patch: Patch) -> None:
+    """Partners' compute credits are paid by the owner next in the table; the books close."""
+    from sim import step
+
+    after(
+        patch, step, "fund", lambda f, *_: dataclasses.replace(f, partner_credit=np.roll(f.partner_credit, 1, axis=-2))
+    )
+
+
+# --- investment ------------------------------------------------------------------
+
+
+@mutant
+def last_delivery_twice(patch: Patch) -> None:
+    """Chips that arrive are counted twice."""
+    from sim.submodels import investment
+
+    before(patch, investment, "next_capacity", lambda k, delivered, decay: (k, 2.0 * delivered, decay))
+
+
+@mutant
+def chips_below_cost(patch: Patch) -> None:
+    """Makers sell at nine tenths of cost when buyers value chips little."""
+    from sim.submodels import makers
+
+    before(patch, makers, "chip_price", lambda cost, value, floor, bargaining: (cost, value, -0.1, bargaining))
+
+
+@mutant
+def orders_ignore_value(patch: Patch) -> None:
+    """Owners order by capacity, whatever a chip is worth to them."""
+    from sim.submodels import investment
+
+    before(patch, investment, "order_shares", lambda *args: (*args[:-1], 0.0))
+
+
+@mutant
+def captive_chips_are_for_everyone(patch: Patch) -> None:
+    """The chips of captive makers go to whoever orders."""
+    from sim.stages import investment
+
+    before(
+        patch,
+        investment,
+        "_deliver",
+        lambda world, *rest: (dataclasses.replace(world, captive_to=0.0 * world.captive_to), *rest),
+    )
+
+
+@mutant
+def chips_do_not_get_cheaper(patch: Patch) -> None:
+    """Everything that should fall over time stays as it was."""
+    from sim.stages import drivers
+
+    patch.setattr(drivers, "declining", lambda quarter, rate: 1.0)
+
+
+@mutant
+def captive_business_stays_where_it_was(patch: Patch) -> None:
+    """Owners' shares of captive outlay do not follow their capacity."""
+    from sim import step
+
+    before(
+        patch,
+        step,
+        "connect",
+        lambda state, world, *rest: (state, with_parameters(world, captive_share_drift=0.0), *rest),
+    )
+
+
+# --- demography --------------------------------------------------------------------
+
+
+@mutant
+def entrants_are_free_of_charge_to_the_fund(patch: Patch) -> None:
+    """What entrants receive is not taken from later funds."""
+    from sim import step
+
+    def forgiven(result, *_):
+        state, demography = result
+        return dataclasses.replace(state, fund_committed=0.0 * state.fund_committed), demography
+
+    after(patch, step, "turn_over", forgiven)
+
+
+@mutant
+def entrants_ignore_the_cost_of_entry(patch: Patch) -> None:
+    """Anyone who comes enters."""
+    from sim.submodels import demography
+
+    after(patch, demography, "firm_value", lambda value, *_: np.full_like(value, 1e9))
+
+
+@mutant
+def exit_keeps_cash(patch: Patch) -> None:
+    """A firm that leaves takes its cash with it: it waits in the slot for the next entrant, and the books close."""
+    from sim.stages import demography
+
+    def kept(result, state, *_):
+        survivors, exits, written_off, recovered = result
+        return (
+            dataclasses.replace(survivors, cash=np.where(exits, state.cash, survivors.cash)),
+            exits,
+            written_off,
+            0.0 * recovered,
+        )
+
+    after(patch, demography, "_leave", kept)
+
+
+@mutant
+def insolvent_firms_stay(patch: Patch) -> None:
+    """Firms beyond their debt limit lose everything but go on."""
+    from sim.stages import demography
+
+    def kept(result, state, *_):
+        survivors, *rest = result
+        return (dataclasses.replace(survivors, is_active=state.is_active), *rest)
+
+    after(patch, demography, "_leave", kept)

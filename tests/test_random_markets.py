@@ -1,0 +1,319 @@
+"""Random states of the joint market, and random price equilibria against an independent solver.
+
+Many cases stand side by side in the replicate axis. Residuals are computed here from the definitions, not with the
+formulas of the product.
+"""
+
+from dataclasses import dataclass, fields, replace
+from functools import cache
+
+import numpy as np
+import pytest
+from scipy import optimize
+
+from sim.arrays import shares
+from sim.errors import ReplicateError
+from sim.policies.levers import Rulebook, combine
+from sim.stages import markets as stage
+from sim.stages.drivers import drive
+from sim.stages.funding import fund
+from sim.state import Drivers, Funding, Markets, State
+from sim.world.build import World, WorldSpec, build
+
+SIZES = {"entry_slots": 4, "small_firms_initial": 6, "entry_candidates": 0.0}
+N_WORLDS = 6
+
+
+@dataclass(frozen=True)
+class Cases:
+    """Random cases in the replicate axis of one world, and what the product made of them."""
+
+    world: World
+    state: State
+    drivers: Drivers
+    rules: Rulebook
+    funding: Funding
+    markets: Markets
+
+
+@cache
+def random_world(seed: int) -> World:
+    """Random elasticities and ties; every firm has an owner that sells to it."""
+    rng = np.random.default_rng([1, seed])
+    rho = float(rng.uniform(1.6, 6.0))
+    world = build(
+        WorldSpec(
+            parameters={
+                **SIZES,
+                "substitution": rho,
+                "nest_growth": float(rng.uniform(max(0.05, 0.03 / (rho - 1.0)), 0.6)),
+                "owner_price_elasticity": float(rng.uniform(0.3, 4.0)),
+                "cloud_loyalty": float(rng.choice([0.0, 0.5, 0.85, 0.97])),
+                "switching_rate": float(rng.uniform(0.05, 1.0)),
+                "utilisation": float(rng.uniform(0.6, 1.0)),
+                "operating_cost_share": float(rng.uniform(0.0, 0.4)),
+            }
+        )
+    )
+    ties = rng.normal(0.0, 2.5, world.affinity.shape)
+    sells = rng.random(ties.shape) < 0.7
+    sells[rng.integers(len(sells), size=sells.shape[1]), np.arange(sells.shape[1])] = True
+    return replace(world, affinity=np.where(sells, ties, -np.inf))
+
+
+def random_cases(n: int, seed: int, most_firms: int | None = None) -> Cases:
+    """Clear ``n`` random markets: anything from a competitive fringe to a near monopoly, glut and scarcity, taxes."""
+    world, rng = random_world(seed), np.random.default_rng([2, seed])
+    sizes = world.sizes
+    firm, sector, owner = sizes["firm"], sizes["sector"], sizes["owner"]
+
+    def per_case(low: float, high: float) -> np.ndarray:
+        """Log-uniform, one number for each case."""
+        return np.exp(rng.uniform(np.log(low), np.log(high), n))
+
+    def where(chance: float, array: np.ndarray) -> np.ndarray:
+        """``array`` in that part of the cases, zero in the others."""
+        keep = rng.random(n) < chance
+        return np.where(keep.reshape(-1, *[1] * (array.ndim - 1)), array, 0.0)
+
+    n_active = rng.integers(1, (most_firms or firm) + 1, n)
+    is_active = rng.random((n, firm)).argsort(axis=-1) < n_active[:, None]
+    spread = rng.uniform(0.0, 4.0, n)
+    power = per_case(1e-2, 1e3)[:, None] * np.exp(rng.normal(size=(n, firm)) * rng.uniform(0, 1.5, n)[:, None])
+    efficiency = np.exp(rng.normal(0.0, 0.7, (n, firm)))
+    strength = spread[:, None, None] * rng.normal(size=(n, sector, firm)) + rng.normal(0, 1, (n, 1, 1))
+    present = is_active[:, None, :]
+    last_share = shares(np.where(present, rng.exponential(size=(n, sector, firm)) ** 2, 0.0))
+    leavers = where(0.3, rng.random((n, sector, firm)) < 0.2)
+    capacity = per_case(0.05, 50.0)[:, None] * np.exp(rng.normal(size=(n, owner)) * rng.uniform(0, 2, n)[:, None])
+    weight = np.where(np.isfinite(world.affinity), rng.exponential(size=(n, owner, firm)), 0.0)
+    captive = where(0.7, rng.dirichlet(np.ones(owner), n) * per_case(0.01, 3.0)[:, None])
+    plan = where(0.9, per_case(1e-3, 1.0)[:, None] * np.exp(rng.normal(-1.0, 1.5, (n, firm))))
+
+    state = world.initial_state(n)
+    state = replace(
+        state,
+        is_active=is_active,
+        efficiency=efficiency,
+        data=np.where(is_active, np.exp(rng.normal(0.0, 1.0, (n, firm))), 0.0),
+        log_strength=strength,
+        share=np.where(leavers > 0.0, 0.0, last_share),
+        target_share=last_share,
+        owner_weight=weight / weight.sum(axis=1, keepdims=True),
+        nest=rng.uniform(0.01, 0.8, (n, sector)),
+        capacity=capacity,
+        rent=np.exp(rng.normal(np.log(6.0), 1.0, (n, owner))),
+        captive_share=captive,
+        own_compute=np.where(is_active, state.own_compute + 0.01, 0.0),
+    )
+    rules = combine(
+        [
+            {
+                "compute_tax": where(0.5, rng.uniform(-0.4, 1.0, (n, firm))),
+                "captive_tax": where(0.5, rng.uniform(-0.4, 1.0, (n, owner))),
+                "usage_tax": where(0.3, rng.uniform(0.0, 0.5, (n, firm))),
+                "revenue_levy": where(0.3, rng.uniform(0.0, 0.3, (n, firm))),
+                "training_cap": np.where(rng.random((n, 1)) < 0.3, per_case(1e-3, 1.0)[:, None], np.inf),
+                "serving_efficiency": np.exp(rng.normal(0, 0.5, (n, firm))),
+                "quality": np.exp(rng.normal(0, 0.5, (n, firm))),
+                "switching": rng.uniform(0.1, 5.0, n),
+                "affinity": np.where(rng.random(n) < 0.7, 1.0, rng.uniform(0.0, 1.5, n)),
+                "carbon_price": where(0.5, per_case(1.0, 3e4)),
+            }
+        ],
+        sizes,
+        n,
+    )
+    drivers = drive(world, int(rng.integers(0, 40)))
+    funding = replace(
+        fund(state, world, drivers, rules),
+        power=np.where(is_active, power, 0.0),
+        plan=np.where(is_active, plan * drivers.budget.sum() / 500.0, 0.0),
+    )
+    with np.errstate(divide="raise", over="raise", invalid="raise", under="ignore"):
+        try:
+            markets = stage.clear_markets(state, world, drivers, rules, funding)
+        except (ReplicateError, FloatingPointError, np.linalg.LinAlgError) as error:
+            failures = [why for r in range(n) if (why := failure_of_one(r, state, world, drivers, rules, funding))]
+            message = f"{len(failures)} of {n} markets of world {seed} failed: {failures}"
+            raise AssertionError(message) from error
+    return Cases(world, state, drivers, rules, funding, markets)
+
+
+def failure_of_one(r: int, state: State, world: World, drivers: Drivers, rules: Rulebook, funding: Funding) -> str:
+    """Why one case fails by itself; nothing when it does not."""
+
+    def one(holder):
+        return type(holder)(**{f.name: getattr(holder, f.name)[r : r + 1] for f in fields(holder)})
+
+    try:
+        stage.clear_markets(one(state), world, drivers, one(rules), one(funding))
+    except (ReplicateError, FloatingPointError, np.linalg.LinAlgError) as error:
+        return f"case {r}: {error}"
+    return ""
+
+
+def clearing_residual(c: Cases) -> np.ndarray:
+    """Complementarity written out: idle chips only at the floor, rents at or above it; ``[case]``."""
+    p, m, rules = c.world.parameters, c.markets, c.rules
+    energy = c.drivers.electricity_price + c.drivers.grid_intensity * rules.carbon_price
+    floor = p.owner_floor_operations + c.drivers.kilowatt * 2190.0 * energy * 1e-6
+    sells = np.isfinite(c.world.affinity)
+    pull = (
+        np.where(sells, np.exp(np.where(sells, c.world.affinity, 0.0) * rules.affinity[:, None, None]), 0.0)
+        * (c.state.capacity * m.rent**-p.owner_price_elasticity)[:, :, None]
+    )
+    weight = p.cloud_loyalty * c.state.owner_weight + (1.0 - p.cloud_loyalty) * pull / pull.sum(axis=1, keepdims=True)
+    assert np.allclose(weight.sum(axis=1), 1.0, atol=1e-12)
+    rent = np.einsum("roi,ro->ri", weight, m.rent)
+    training = np.minimum(c.funding.plan / (rent * (1.0 + rules.compute_tax)), rules.training_cap)
+    need = c.world.serving_need_reference * c.funding.power**p.serving_size_elasticity
+    need = need / c.state.efficiency**p.serving_algorithm_elasticity / rules.serving_efficiency
+    units = np.where(m.price > 0.0, m.revenue / np.where(m.price > 0.0, m.price, 1.0), 0.0).sum(axis=1)
+    captive = c.drivers.captive_outlay * c.state.captive_share / (m.rent * (1.0 + rules.captive_tax))
+    demand = captive + np.einsum("roi,ri->ro", weight, training + need * units)
+    supply = p.utilisation * c.state.capacity
+    slack_rent, slack_supply = (m.rent - floor[:, None]) / m.rent, (supply - demand) / supply
+    return np.abs(np.minimum(slack_rent, slack_supply)).max(axis=-1)
+
+
+def marginal_profit(c: Cases) -> np.ndarray:
+    """d profit / d ln price over revenue, from the profit function by complex step; ``[case, sector, firm]``.
+
+    Profit is (1 - taken) p q - c q with p q = spending on the firm at rivals' prices, customers free to choose.
+    """
+    p, m = c.world.parameters, c.markets
+    present = c.state.is_active[:, None, :] & (m.price > 0.0)
+    step = 1e-30j
+    price = np.where(present, m.price, 1.0)
+    base = np.where(
+        present,
+        np.exp(c.state.log_strength)
+        * c.rules.quality[:, None, :]
+        * np.where(present, c.funding.power[:, None, :], 1.0) ** c.world.theta[:, None]
+        * (1.0 + c.state.data[:, None, :] / c.world.data_reference) ** c.world.data_elasticity[:, None],
+        0.0,
+    )
+    v = base * price ** -(p.substitution - 1.0)
+    moved = price * np.exp(step)
+    own = base * moved ** -(p.substitution - 1.0)
+    z = v.sum(axis=-1, keepdims=True) - v + own
+    odds = c.world.initial_odds[:, None] * z**p.nest_growth
+    spending = odds / (1.0 + odds) * own / z
+    taken = p.operating_cost_share + c.rules.revenue_levy
+    profit = spending * ((1.0 - taken)[:, None, :] - m.unit_cost[:, None, :] / moved)
+    slope = profit.imag / step.imag / np.where(present, spending.real, 1.0)
+    return np.where(present, slope, 0.0)
+
+
+def check(c: Cases) -> dict[str, float]:
+    """Every condition of an equilibrium; the largest residuals."""
+    m, active = c.markets, c.state.is_active
+    worst = {
+        "clearing": float(clearing_residual(c).max()),
+        "prices": float(np.abs(marginal_profit(c)).max()),
+        "sweeps": float(m.iterations.max()),
+    }
+    assert worst["clearing"] <= 1e-8
+    assert worst["prices"] <= 1e-9
+    assert np.allclose(m.share.sum(axis=-1), 1.0, atol=1e-12)
+    assert np.allclose(m.target_share.sum(axis=-1), 1.0, atol=1e-12)
+    assert np.all(m.share >= 0.0) and np.all(m.rent > 0.0) and np.all((m.nest > 0.0) & (m.nest < 1.0))
+    assert not m.revenue.sum(axis=1)[~active].any() and not m.training[~active].any()
+    assert np.allclose(m.revenue.sum(axis=-1), c.drivers.budget * m.nest, rtol=1e-12)
+    return worst
+
+
+def check_many(n_worlds: int, n_each: int) -> None:
+    worst: dict[str, float] = {}
+    at_floor = monopolies = 0
+    for seed in range(n_worlds):
+        cases = random_cases(n_each, seed)
+        for name, value in check(cases).items():
+            worst[name] = max(worst.get(name, 0.0), value)
+        at_floor += int((cases.markets.rent <= cases.markets.floor * (1 + 1e-9)).any(axis=-1).sum())
+        monopolies += int((cases.markets.target_share.max(axis=(-2, -1)) > 0.9).sum())
+    n = n_worlds * n_each
+    print(f"{n} markets: {worst}; a floor binds in {at_floor}, a share above 0.9 in {monopolies}")
+    assert at_floor > n / 20 and monopolies > n / 20, "the cases are as varied as they are meant to be"
+
+
+def test_300_random_markets_clear() -> None:
+    check_many(N_WORLDS, 50)
+
+
+@pytest.mark.long
+def test_10000_random_markets_clear() -> None:
+    check_many(40, 250)
+
+
+# --- prices by another solver --------------------------------------------------------
+
+
+def slopes(log_price: np.ndarray, base: np.ndarray, cost: np.ndarray, odds: float, rho: float, lam: float):
+    """d profit_i / d ln p_i for every firm, by the product rule from demand itself.
+
+    profit_i = N(Z) V_i / Z (1 - c_i / p_i) with N = o / (1 + o), o = odds Z^lam, V_i = b_i p_i^-(rho - 1), and c_i the
+    unit cost over what levies leave of revenue. Scaled by revenue, which has no zero.
+    """
+    price = np.exp(log_price)
+    v = base * price ** (1.0 - rho)
+    z = v.sum()
+    dv = (1.0 - rho) * v  # dV_i / d ln p_i = dZ / d ln p_i
+    o = odds * z**lam
+    nest, dnest = o / (1.0 + o), lam * o / z / (1.0 + o) ** 2 * dv
+    share, dshare = v / z, dv * (z - v) / z**2
+    margin, dmargin = 1.0 - cost / price, cost / price
+    return (dnest * share * margin + nest * dshare * margin + nest * share * dmargin) / (nest * share)
+
+
+def independent_prices(base: np.ndarray, cost: np.ndarray, odds: float, rho: float, lam: float) -> np.ndarray:
+    """Nash prices by SciPy from a guess that knows nothing of the answer."""
+    for factor in (rho / (rho - 1.0), 1.05, 2.0, 4.0, 8.0, 16.0):
+        found = optimize.root(slopes, np.log(factor * cost), (base, cost, odds, rho, lam), tol=1e-13)
+        if np.abs(slopes(found.x, base, cost, odds, rho, lam)).max() < 1e-10:
+            return np.exp(found.x)
+    raise AssertionError("SciPy found no equilibrium")
+
+
+def compare_prices(n_worlds: int, n_each: int) -> int:
+    """Prices of ``clear_markets`` in every sector of every case against SciPy at the unit costs that it found."""
+    compared = 0
+    for seed in range(n_worlds):
+        c = random_cases(n_each, 1000 + seed, most_firms=5)
+        p = c.world.parameters
+        for r in range(n_each):
+            firms = np.flatnonzero(c.state.is_active[r])
+            kept = 1.0 - p.operating_cost_share - c.rules.revenue_levy[r, firms]
+            for s in range(c.world.sizes["sector"]):
+                base = (
+                    np.exp(c.state.log_strength[r, s, firms])
+                    * c.rules.quality[r, firms]
+                    * c.funding.power[r, firms] ** c.world.theta[s]
+                    * (1.0 + c.state.data[r, firms] / c.world.data_reference) ** c.world.data_elasticity[s]
+                )
+                cost = c.markets.unit_cost[r, firms] / kept
+                prices = independent_prices(base, cost, c.world.initial_odds[s], p.substitution, p.nest_growth)
+                assert c.markets.price[r, s, firms] == pytest.approx(prices, rel=1e-7)
+                compared += 1
+    return compared
+
+
+def test_300_random_price_equilibria_are_those_of_another_solver() -> None:
+    assert compare_prices(5, 10) == 300
+
+
+@pytest.mark.long
+def test_10000_random_price_equilibria_are_those_of_another_solver() -> None:
+    assert compare_prices(24, 70) == 10_080
+
+
+def test_a_wrong_price_is_noticed() -> None:
+    """A negative control: one part in a million of one price, and one rent."""
+    c = random_cases(5, 0)
+    i = int(np.flatnonzero(c.state.is_active[0])[0])
+    price, rent = c.markets.price.copy(), c.markets.rent.copy()
+    price[0, 0, i] *= 1.0 + 1e-6
+    rent[0] *= 1.0 + 1e-6
+    assert np.abs(marginal_profit(replace(c, markets=replace(c.markets, price=price))))[0, 0, i] > 1e-8
+    assert clearing_residual(replace(c, markets=replace(c.markets, rent=rent)))[0] > 1e-8
