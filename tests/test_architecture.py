@@ -36,6 +36,7 @@ EXCEPTIONS = {("result", "report"): "`result.plot()` and `result.save()` draw, f
 CATALOGUES = {
     "diff",
     "errors",
+    "explain",
     "export",
     "observe",
     "parameters",

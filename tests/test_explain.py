@@ -1,8 +1,12 @@
 """An explanation recomputes what the run recorded, and says no to what it cannot explain."""
 
+import json
+
 import pytest
+from typer.testing import CliRunner
 
 from sim import ensemble
+from sim.app.cli import app
 from sim.errors import FailureError, ResultError
 from sim.explain import explain
 from sim.scenario import Scenario, load_scenario
@@ -72,3 +76,13 @@ def test_a_number_that_its_terms_do_not_give_is_a_defect(scenario: Scenario, mon
     monkeypatch.setattr("sim.explain._AGREEMENT", -1.0)
     with pytest.raises(FailureError, match="E_eff recomputed"):
         explain(scenario, "OpenAI", "2024Q2")
+
+
+def test_the_command_explains_a_scenario_and_refuses_an_unknown_firm() -> None:
+    words = ["explain", "small_world", "--quarter", "2024Q2", "--replicate", "3"]
+    told = CliRunner().invoke(app, [*words, "--firm", "OpenAI"])
+    assert told.exit_code == 0 and "Training plan (7.4)" in told.stdout
+    as_json = CliRunner().invoke(app, [*words, "--firm", "OpenAI", "--json"])
+    assert json.loads(as_json.stdout)["sections"][0]["title"] == "AI power (7.1)"
+    refused = CliRunner().invoke(app, [*words, "--firm", "OpenA"])
+    assert isinstance(refused.exception, ResultError)

@@ -94,7 +94,7 @@ def numbers(run) -> list[bytes]:
         run.world.parameters.final_run_share,
         run.world.parameters.grid_intensity_decline,
     )
-    reported += (run.world.parameters.grid_intensity,)
+    reported += (run.world.parameters.grid_intensity, run.world.parameters.mcpf)
     return [np.asarray(x, dtype=float).tobytes() for x in (*series, *extra, reported)]
 
 

@@ -1,8 +1,9 @@
-"""Commands that answer questions: ``list``, ``show`` and ``diff``."""
+"""Commands that answer questions: ``list``, ``show``, ``diff`` and ``explain``."""
 
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from sim.diff import Difference
+    from sim.explain import Section
 
 HASH_SHOWN = 12
 """Characters of a checksum or commit in a table."""
@@ -84,6 +86,38 @@ def show(
             terminal.print_json(scenario.resolved())
         else:
             print(scenario.to_yaml(), end="")
+
+
+@app.command(
+    epilog=examples(
+        "aipower explain outputs/baseline --firm Anthropic --quarter 2030Q2",
+        "aipower explain baseline --firm OpenAI --quarter 2026Q1 --replicate 7",
+    )
+)
+def explain(
+    what: Annotated[str, typer.Argument(metavar="WHAT", help="A result folder, or a scenario.")],
+    *,
+    firm: Annotated[str, typer.Option(metavar="NAME", help="As in the table of firms.")],
+    quarter: Annotated[str, typer.Option(metavar="QUARTER", help="For example 2030Q2.")],
+    replicate: Annotated[int, typer.Option(min=0, metavar="N", help="Which history.")] = 0,
+    as_json: JsonOption = False,
+) -> None:
+    """Say why: the terms of a firm's plan, compute, prices, shares and cash, recomputed for one quarter.
+
+    The history is simulated again up to that quarter, which takes a second or less.
+    """
+    from sim.explain import explain as explained
+
+    scenario = sim.load_result(what).scenario if _is_result(what) else sim.load_scenario(what)
+    told = explained(scenario, firm, quarter, replicate)
+    if as_json:
+        terminal.print_json(asdict(told) | {"sections": [_section(section) for section in told.sections]})
+    else:
+        print(told)
+
+
+def _section(section: Section) -> dict[str, object]:
+    return {"title": section.title, "lines": [line._asdict() for line in section.lines]}
 
 
 @app.command(

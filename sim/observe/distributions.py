@@ -9,7 +9,7 @@ import numpy as np
 
 from sim import indices, units
 from sim.arrays import Array, Flags, total
-from sim.observe.catalogue import MEASURES, Aggregation, Kind, Measure, Moments, measure
+from sim.observe.catalogue import MEASURES, Kind, Measure, Moments, measure
 
 
 class Variable(NamedTuple):
@@ -88,13 +88,12 @@ def _enter_indices() -> None:
     for variable_name, variable in VARIABLES.items():
         for index, (unit, sentence) in INDEX_SENTENCES.items():
             name = f"{index}_{variable_name}"
-            aggregation: Aggregation = "last" if variable.kind == "stock" else "mean"
             MEASURES[name] = Measure(
                 name,
                 unit,
                 variable.population,
                 "stock",
-                aggregation,
+                "last",
                 f"{sentence} {variable.sentence}.",
             )
 
@@ -113,7 +112,7 @@ def observe_indices(m: Moments) -> dict[str, Array]:
     return values
 
 
-@measure("points", "firms", "stock", "mean", name="hhi_revenue_<sector>")
+@measure("points", "firms", "stock", "last", name="hhi_revenue_<sector>")
 def hhi_of_sectors(m: Moments) -> Array:
     """Herfindahl-Hirschman index of revenue of firms from the sector."""
     share = m.flows.markets.share

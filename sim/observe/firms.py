@@ -27,6 +27,8 @@ def _small(m: Moments) -> Flags:
 
 def _ranked_power(m: Moments, rank: int) -> Array:
     ordered = -np.sort(-m.flows.funding.power, axis=-1)
+    if rank > ordered.shape[-1]:
+        return np.zeros(ordered.shape[:-1])
     return safe_ratio(ordered[..., rank - 1], ordered[..., 0])
 
 
