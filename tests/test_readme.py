@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`(aipower [^`\n]+)`")
+INSIDE = "2024Q2"
 SMALL = ["--replicates", "2", "--quarters", "4", "--no-figures"]
 COPIED = ("scenarios", "docs/tutorial", "Makefile", "pyproject.toml", "constraints")
 
@@ -39,6 +40,8 @@ def commands():
 
 def small(words):
     """An `aipower` command with two replicates of four quarters and no figures where it runs something."""
+    if words[1] == "explain":
+        return [INSIDE if words[k - 1] == "--quarter" else word for k, word in enumerate(words)]
     if words[1] != "run":
         return words
     kept = []
