@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from sim.errors import ScenarioError
 from sim.scenario.checks import POPULATIONS, is_safe_name, notes, wrong_name
-from sim.scenario.explain import validated
 from sim.scenario.messages import kind, meant, quoted
+from sim.scenario.mistakes import validated
 from sim.scenario.nodes import Node, Origin, merged, node_of
 from sim.scenario.schema import SCHEMA_VERSION, Scenario
 from sim.scenario.table import read_table

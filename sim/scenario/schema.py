@@ -315,7 +315,7 @@ class Scenario(_Section):
         ScenarioError
             When a number is not allowed.
         """
-        from sim.scenario.explain import validated
+        from sim.scenario.mistakes import validated
         from sim.scenario.nodes import node_of
 
         data = self.resolved()
