@@ -10,7 +10,7 @@ PYTEST_ARGS :=
 PYTEST_PARALLEL := -n auto --maxprocesses=8 --dist=loadfile
 
 BIN := $(VENV)/bin
-CODE := sim tests benchmarks constraints
+CODE := sim tests benchmarks constraints docs
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

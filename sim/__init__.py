@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sim import errors, indices
-    from sim.result import Result, load_result, run, verify_result
+    from sim.result import Result, load_result, verify_result
+    from sim.runner import run
     from sim.scenario import Scenario, load_scenario, shipped_scenarios
 
 __version__ = "0.1.0"
@@ -28,7 +29,7 @@ _HOMES = {
     "indices": None,
     "load_result": "sim.result",
     "load_scenario": "sim.scenario",
-    "run": "sim.result",
+    "run": "sim.runner",
     "shipped_scenarios": "sim.scenario",
     "verify_result": "sim.result",
 }

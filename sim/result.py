@@ -6,9 +6,6 @@ reads one back. Tables are pandas frames, made when they are first asked for.
 
 from __future__ import annotations
 
-import contextlib
-import itertools
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 
 from sim.errors import ResultError
+from sim.frames import LAYERS, frames, grid
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
-    from concurrent.futures import Executor
+    from collections.abc import Callable, Mapping
 
     import networkx as nx
     import pandas as pd
@@ -39,12 +36,6 @@ GRIDS = ("measures", "firms", "owners", "makers")
 
 LOW, HIGH = 0.05, 0.95
 """Ends of the range over replicates that every table and figure shows."""
-
-LAYERS = {"owner_maker": ("maker", "owner"), "firm_owner": ("owner", "firm")}
-"""Layers of the supply network: name -> (who supplies, who buys)."""
-
-FIRM_CLASSES = ("giant", "lab", "sme")
-"""Words for the codes of ``sim.state``: labs of large companies, other labs, small firms."""
 
 Leader = Literal["revenue", "power", "compute_used"]
 
@@ -130,21 +121,7 @@ class Result:
             tuple(recording.maker_names),
         )
         catalogue = {name: described(name) for name in recording.measures}
-        makers: dict[str, Callable[[], pd.DataFrame]] = {
-            "measures": lambda: _measures_frame(recording),
-            "firms": lambda: _firms_frame(recording),
-            "owners": lambda: _actor_frame(
-                recording, recording.owners, recording.owner_quarters, "owner", actors.owners
-            ),
-            "makers": lambda: _actor_frame(
-                recording, recording.makers, recording.owner_quarters, "maker", actors.makers
-            ),
-            "flows": lambda: _flows_frame(recording),
-            "networks": lambda: _networks_frame(recording),
-            "events": lambda: _events_frame(recording),
-            "failures": lambda: _failures_frame(recording),
-        }
-        return cls(scenario, actors, catalogue, makers, timing or {})
+        return cls(scenario, actors, catalogue, frames(recording), timing or {})
 
     # -- tables ---------------------------------------------------------------------------
 
@@ -420,7 +397,7 @@ class Result:
         variables = {}
         for name in map(str, frame.columns):
             unit, sentence = described[name]
-            variables[name] = (names, _grid(frame[name], shape, place), {"units": unit, "long_name": sentence})
+            variables[name] = (names, grid(frame[name], shape, place), {"units": unit, "long_name": sentence})
         coordinates = {
             name: (name, level.astype(np.int64 if name == "replicate" else str), {"long_name": described[name][1]})
             for name, level in zip(names, levels, strict=True)
@@ -517,296 +494,3 @@ _AGGREGATES: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
     "mean": lambda block: block.mean(axis=1),
     "max": lambda block: block.max(axis=1),
 }
-
-
-def run(
-    scenario: Scenario | str | Path | Mapping[str, Any],
-    *,
-    replicates: int | None = None,
-    seed: int | None = None,
-    quarters: int | None = None,
-    workers: int = 1,
-    executor: Executor | None = None,
-    out: str | Path | None = None,
-    figures: bool = True,
-    progress: bool = False,
-) -> Result:
-    """Run a scenario.
-
-    Parameters
-    ----------
-    scenario : Scenario, str, Path or mapping
-        A loaded scenario, or what :func:`sim.load_scenario` accepts.
-    replicates, seed, quarters : int, optional
-        Replace the scenario's own.
-    workers : int
-        Processes to use.
-    executor : optional
-        A ``concurrent.futures`` executor (Dask's included) to use instead of own processes.
-    out : str or Path, optional
-        Folder to store the result in. Where the same result is there already and complete, it is
-        returned at once; where another one is, ``<out>-2`` is used, and so on.
-    figures : bool
-        Draw the figures of the folder; a result found there is returned as it is.
-    progress : bool
-        Show a progress bar with the time left on standard error, if that is a terminal.
-
-    Returns
-    -------
-    Result
-
-    Raises
-    ------
-    ScenarioError
-        When the scenario is wrong.
-    FailureError
-        When every replicate failed; the message gives a reason.
-    StoreError
-        When the result cannot be written.
-    """
-    from sim import store
-    from sim.scenario import Scenario, load_scenario
-
-    if not isinstance(scenario, Scenario):
-        scenario = load_scenario(scenario)
-    scenario = scenario.replace(replicates=replicates, seed=seed, quarters=quarters)
-    if out is not None:
-        choice = store.choose_folder(Path(out), scenario.content_hash())
-        if choice.is_complete:
-            result = store.read(choice.folder)
-            result.is_reused = True
-            return result
-        store.check_writable(choice.folder)
-    result = _simulate(scenario, workers, executor, is_shown=progress)
-    if out is not None:
-        _save_beside(result, Path(out), figures=figures)
-    return result
-
-
-def _simulate(scenario: Scenario, workers: int, executor: Executor | None, *, is_shown: bool) -> Result:
-    """Run all replicates and wrap what was recorded."""
-    from sim.ensemble import simulate
-
-    begin = time.perf_counter()
-    with _progress_bar(scenario.name, is_shown=is_shown) as progress:
-        recording = simulate(
-            scenario,
-            replicates=scenario.run.replicates,
-            seed=scenario.run.seed,
-            workers=workers,
-            executor=executor,
-            progress=progress,
-        )
-    seconds = time.perf_counter() - begin
-    return Result.from_recording(scenario, recording, {"simulate": seconds})
-
-
-def _save_beside(result: Result, base: Path, *, figures: bool) -> None:
-    """Save under the first free name, also when another run takes that name at this moment."""
-    from sim import store
-
-    while result.folder is None:
-        choice = store.choose_folder(base, result.scenario.content_hash())
-        if choice.is_complete:
-            result.folder, result.manifest = choice.folder, store.read_manifest(choice.folder)
-            return
-        with contextlib.suppress(store.FolderTakenError):
-            result.save(choice.folder, figures=figures)
-
-
-@contextlib.contextmanager
-def _progress_bar(name: str, *, is_shown: bool) -> Iterator[Callable[[int, int], None] | None]:
-    """Yield a callback ``(done, total)`` that moves a bar on standard error, or None."""
-    if not is_shown:
-        yield None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
-    from rich.progress import TimeRemainingColumn as TimeLeft
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        yield None
-        return
-    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeLeft())
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(name, total=None)
-
-        def move(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
-
-        yield move
-
-
-# -- frames from arrays -----------------------------------------------------------------------
-
-
-def _index(codes: tuple[NDArray[np.intp], ...], levels: tuple[Any, ...], names: tuple[str, ...]) -> pd.MultiIndex:
-    """Build a sorted-level index from codes, without one Python object a row."""
-    import pandas as pd
-
-    return pd.MultiIndex(
-        levels=[
-            pd.Index(np.asarray(level), dtype="int64") if name == "replicate" else pd.Index(list(level), dtype="str")
-            for level, name in zip(levels, names, strict=True)
-        ],
-        codes=list(codes),  # type: ignore[arg-type]
-        names=list(names),
-    )
-
-
-def _text(values: Sequence[str]) -> Any:  # noqa: ANN401 - pandas' own array of strings
-    """Hold text as pandas' own string type."""
-    import pandas as pd
-
-    return pd.Series(list(values), dtype="str").array
-
-
-def _words(codes: NDArray[Any], known: Sequence[str]) -> pd.Categorical:
-    """Hold words as codes, those that occur only, in their order in ``known``."""
-    import pandas as pd
-
-    words = pd.Categorical.from_codes(codes, categories=pd.Index(list(known), dtype="str"))
-    return words.remove_unused_categories()
-
-
-def _grid(column: pd.Series[Any], shape: tuple[int, ...], place: tuple[NDArray[Any], ...]) -> NDArray[Any]:
-    """Put a column's values into an array; NaN or empty text where the table has no row."""
-    values = column.to_numpy()
-    if values.dtype == object:
-        cells = np.full(shape, "", dtype=object)
-    elif len(values) < np.prod(shape):
-        cells = np.full(shape, np.nan)
-    else:
-        cells = np.empty(shape, dtype=values.dtype)
-    cells[place] = values
-    return cells.astype(str) if values.dtype == object else cells
-
-
-def _full_codes(shape: tuple[int, ...]) -> tuple[NDArray[np.intp], ...]:
-    return tuple(axis.ravel() for axis in np.indices(shape, dtype=np.intp))
-
-
-def _measures_frame(recording: Recording) -> pd.DataFrame:
-    import pandas as pd
-
-    shape = (len(recording.replicates), len(recording.quarters))
-    index = _index(_full_codes(shape), (recording.replicates, recording.quarters), ("replicate", "quarter"))
-    columns = {name: np.asarray(values, dtype=np.float64).reshape(-1) for name, values in recording.measures.items()}
-    return pd.DataFrame(columns, index=index)
-
-
-def _actor_frame(
-    recording: Recording,
-    arrays: Mapping[str, NDArray[Any]],
-    quarters: tuple[str, ...],
-    kind: str,
-    names: tuple[str, ...],
-    mask: NDArray[np.bool_] | None = None,
-) -> pd.DataFrame:
-    """Put arrays [replicate, quarter, actor] side by side, where ``mask`` holds."""
-    import pandas as pd
-
-    shape = (len(recording.replicates), len(quarters), len(names))
-    chosen = np.ones(shape, dtype=bool) if mask is None else mask
-    index = _index(
-        np.nonzero(chosen),
-        (recording.replicates, quarters, names),
-        ("replicate", "quarter", kind),
-    )
-    columns = {name: np.asarray(values)[chosen] for name, values in arrays.items()}
-    return pd.DataFrame(columns, index=index)
-
-
-def _firms_frame(recording: Recording) -> pd.DataFrame:
-    """One row for each active firm; empty slots are left out."""
-    import pandas as pd
-
-    arrays = dict(recording.firms)
-    shape = (len(recording.replicates), len(recording.firm_quarters), len(recording.firm_names))
-    active = np.asarray(arrays.pop("active", np.ones(shape)), dtype=bool)
-    codes: NDArray[np.int64] = np.asarray(arrays.pop("class_code", np.zeros(shape)), dtype=np.int64)[active]
-    names = tuple(recording.firm_names)
-    frame = _actor_frame(recording, arrays, recording.firm_quarters, "firm", names, active)
-    frame.insert(0, "firm_class", pd.Series(_words(codes, FIRM_CLASSES), index=frame.index))
-    return frame
-
-
-def _flows_frame(recording: Recording) -> pd.DataFrame:
-    """One row for each payment; keys are ``name|payer|payee``."""
-    import pandas as pd
-
-    keys = [tuple(key.split("|")) for key in recording.flows]
-    flows = [f"{name} ({payer} to {payee})" for name, payer, payee in keys]
-    names = [name for name, _, _ in keys]
-    if len(set(names)) == len(names):
-        flows = names
-    shape = (len(recording.replicates), len(recording.quarters), len(keys))
-    codes = _full_codes(shape)
-    index = _index(codes, (recording.replicates, recording.quarters, flows), ("replicate", "quarter", "flow"))
-    parties = sorted({name for _, *pair in keys for name in pair})
-    payers = np.array([parties.index(payer) for _, payer, _ in keys], dtype=np.int64)
-    payees = np.array([parties.index(payee) for _, _, payee in keys], dtype=np.int64)
-    amounts = np.stack([np.asarray(a, dtype=np.float64) for a in recording.flows.values()], axis=-1)
-    return pd.DataFrame(
-        {
-            "payer": _words(payers[codes[2]], parties),
-            "payee": _words(payees[codes[2]], parties),
-            "amount": amounts.reshape(-1),
-        },
-        index=index,
-    )
-
-
-def _networks_frame(recording: Recording) -> pd.DataFrame:
-    """One row for each supply link that carries anything."""
-    import pandas as pd
-
-    names = {"maker": recording.maker_names, "owner": recording.owner_names}
-    names["firm"] = recording.firm_names
-    sellers = list(dict.fromkeys([*recording.maker_names, *recording.owner_names]))
-    buyers = list(dict.fromkeys([*recording.owner_names, *recording.firm_names]))
-    quarters = sorted(recording.networks)
-    parts: list[tuple[NDArray[Any], ...]] = [(np.empty(0, dtype=np.int64),) * 5 + (np.empty(0),)]
-    for quarter, number in itertools.product(range(len(quarters)), range(len(LAYERS))):
-        layer = list(LAYERS)[number]
-        supplier, customer = LAYERS[layer]
-        array = np.asarray(recording.networks[quarters[quarter]][layer], dtype=np.float64)
-        replicate, buyer, seller = np.nonzero(array)
-        part = (
-            np.asarray(recording.replicates, dtype=np.int64)[replicate],
-            np.full(len(buyer), quarter),
-            np.full(len(buyer), number),
-            np.array([sellers.index(name) for name in names[supplier]])[seller],
-            np.array([buyers.index(name) for name in names[customer]])[buyer],
-            array[replicate, buyer, seller],
-        )
-        parts.append(part)
-    columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
-    words = (quarters, list(LAYERS), sellers, buyers)
-    keys = [_words(codes, known) for codes, known in zip(columns[1:5], words, strict=True)]
-    labels = ("replicate", "quarter", "layer", "seller", "buyer", "weight")
-    return pd.DataFrame(dict(zip(labels, [columns[0], *keys, columns[5]], strict=True)))
-
-
-def _events_frame(recording: Recording) -> pd.DataFrame:
-    """One row for each event."""
-    import pandas as pd
-
-    events = recording.events
-    columns: dict[str, Any] = {"replicate": np.array([e.replicate for e in events], dtype=np.int64)}
-    for name in ("quarter", "event", "actor", "detail"):
-        columns[name] = _text([getattr(e, name) for e in events])
-    return pd.DataFrame(columns)
-
-
-def _failures_frame(recording: Recording) -> pd.DataFrame:
-    import pandas as pd
-
-    failures = recording.failures
-    index = pd.Index([f.replicate for f in failures], dtype="int64", name="replicate")
-    columns = {
-        "quarter": _text([str(f.quarter) for f in failures]),
-        "reason": _text([f.reason for f in failures]),
-    }
-    return pd.DataFrame(columns, index=index)

@@ -22,7 +22,7 @@ LAYERS = [
     {"stages"},
     {"step"},
     {"engine"},
-    {"ensemble", "store", "result"},
+    {"ensemble", "frames", "result", "runner", "store"},
     {"compare", "diff", "experiment", "explain", "export", "planner"},
     {"report", "mesa_model"},
     {"app", "__main__"},

@@ -95,14 +95,14 @@ def test_measures_are_means_over_replicates_in_the_last_common_year(folders):
     a, b = sim.load_result(folders / "first"), sim.load_result(folders / "high")
     year, rows = of_measures(a, b)
     assert year == 2025
-    row = next(row for row in rows if row.key == "hhi_revenue")
+    row = next(row for row in rows if row.key == "small_firm_share_of_compute")
     for result, value in ((a, row.a), (b, row.b)):
-        assert MEASURES["hhi_revenue"].aggregation == "mean"
+        assert MEASURES["small_firm_share_of_compute"].aggregation == "mean"
         quarters = [f"2025Q{number}" for number in (1, 2, 3, 4)]
-        cells = [result.measures.loc[(0, each), "hhi_revenue"] for each in quarters]
-        cells += [result.measures.loc[(1, each), "hhi_revenue"] for each in quarters]
+        cells = [result.measures.loc[(0, each), "small_firm_share_of_compute"] for each in quarters]
+        cells += [result.measures.loc[(1, each), "small_firm_share_of_compute"] for each in quarters]
         assert math.isclose(value, sum(cells) / 8, rel_tol=1e-12)
-    assert row.unit == "points"
+    assert row.unit == "share"
     assert row.a != row.b
 
 

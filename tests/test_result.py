@@ -13,7 +13,8 @@ import sim.result
 from sim.errors import ResultError
 from sim.observe import MEASURES
 from sim.report import tables
-from sim.result import Result, run
+from sim.result import Result
+from sim.runner import run
 from sim.scenario import load_scenario
 from tests.synthetic import recording
 
@@ -108,7 +109,7 @@ def test_tables_that_were_not_recorded_are_empty(recorded):
     [
         ("total_power", lambda year: year[:, -1]),
         ("energy_twh", lambda year: year.sum(axis=1)),
-        ("hhi_revenue", lambda year: year.mean(axis=1)),
+        ("own_finance_share", lambda year: year.mean(axis=1)),
         ("largest_run_flop", lambda year: year.max(axis=1)),
     ],
 )
@@ -121,7 +122,7 @@ def test_a_year_is_aggregated_as_the_catalogue_says(result, recorded, measure, a
 
 def test_the_aggregations_tried_above_are_all_there_are():
     assert {m.aggregation for m in MEASURES.values()} == {"last", "sum", "mean", "max"}
-    kinds = ("total_power", "energy_twh", "hhi_revenue", "largest_run_flop")
+    kinds = ("total_power", "energy_twh", "own_finance_share", "largest_run_flop")
     assert [MEASURES[name].aggregation for name in kinds] == ["last", "sum", "mean", "max"]
 
 

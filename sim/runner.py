@@ -1,0 +1,135 @@
+"""From a scenario to a result: simulate, show progress, store."""
+
+from __future__ import annotations
+
+import contextlib
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sim.result import Result
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+    from concurrent.futures import Executor
+
+    from sim.scenario import Scenario
+
+
+def run(
+    scenario: Scenario | str | Path | Mapping[str, Any],
+    *,
+    replicates: int | None = None,
+    seed: int | None = None,
+    quarters: int | None = None,
+    workers: int = 1,
+    executor: Executor | None = None,
+    out: str | Path | None = None,
+    figures: bool = True,
+    progress: bool = False,
+) -> Result:
+    """Run a scenario.
+
+    Parameters
+    ----------
+    scenario : Scenario, str, Path or mapping
+        A loaded scenario, or what :func:`sim.load_scenario` accepts.
+    replicates, seed, quarters : int, optional
+        Replace the scenario's own.
+    workers : int
+        Processes to use.
+    executor : optional
+        A ``concurrent.futures`` executor (Dask's included) to use instead of own processes.
+    out : str or Path, optional
+        Folder to store the result in. Where the same result is there already and complete, it is
+        returned at once; where another one is, ``<out>-2`` is used, and so on.
+    figures : bool
+        Draw the figures of the folder; a result found there is returned as it is.
+    progress : bool
+        Show a progress bar with the time left on standard error, if that is a terminal.
+
+    Returns
+    -------
+    Result
+
+    Raises
+    ------
+    ScenarioError
+        When the scenario is wrong.
+    FailureError
+        When every replicate failed; the message gives a reason.
+    StoreError
+        When the result cannot be written.
+    """
+    from sim import store
+    from sim.scenario import Scenario, load_scenario
+
+    if not isinstance(scenario, Scenario):
+        scenario = load_scenario(scenario)
+    scenario = scenario.replace(replicates=replicates, seed=seed, quarters=quarters)
+    if out is not None:
+        choice = store.choose_folder(Path(out), scenario.content_hash())
+        if choice.is_complete:
+            result = store.read(choice.folder)
+            result.is_reused = True
+            return result
+        store.check_writable(choice.folder)
+    result = _simulate(scenario, workers, executor, is_shown=progress)
+    if out is not None:
+        _save_beside(result, Path(out), figures=figures)
+    return result
+
+
+def _simulate(scenario: Scenario, workers: int, executor: Executor | None, *, is_shown: bool) -> Result:
+    """Run all replicates and wrap what was recorded."""
+    from sim.ensemble import simulate
+
+    begin = time.perf_counter()
+    with _progress_bar(scenario.name, is_shown=is_shown) as progress:
+        recording = simulate(
+            scenario,
+            replicates=scenario.run.replicates,
+            seed=scenario.run.seed,
+            workers=workers,
+            executor=executor,
+            progress=progress,
+        )
+    seconds = time.perf_counter() - begin
+    return Result.from_recording(scenario, recording, {"simulate": seconds})
+
+
+def _save_beside(result: Result, base: Path, *, figures: bool) -> None:
+    """Save under the first free name, also when another run takes that name at this moment."""
+    from sim import store
+
+    while result.folder is None:
+        choice = store.choose_folder(base, result.scenario.content_hash())
+        if choice.is_complete:
+            result.folder, result.manifest = choice.folder, store.read_manifest(choice.folder)
+            return
+        with contextlib.suppress(store.FolderTakenError):
+            result.save(choice.folder, figures=figures)
+
+
+@contextlib.contextmanager
+def _progress_bar(name: str, *, is_shown: bool) -> Iterator[Callable[[int, int], None] | None]:
+    """Yield a callback ``(done, total)`` that moves a bar on standard error, or None."""
+    if not is_shown:
+        yield None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+    from rich.progress import TimeRemainingColumn as TimeLeft
+
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        yield None
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeLeft())
+    with Progress(*columns, console=console, transient=True) as bar:
+        task = bar.add_task(name, total=None)
+
+        def move(done: int, total: int) -> None:
+            bar.update(task, completed=done, total=total)
+
+        yield move
