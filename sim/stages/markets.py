@@ -218,14 +218,14 @@ def _solve(problem: _Problem, world: World, budget: Array, state: State) -> tupl
     response, jacobian = _responses(problem, world, guess, at)
     for sweep in range(1, MAX_SWEEPS + 1):
         if sweep <= _CAREFUL_AFTER:
-            paces = _NEWTON
+            lengths = _NEWTON
         else:
             is_careful = sweep % _ROUND > _CAREFUL_AFTER
             if is_careful or sweep % _ROUND == 1:
                 response, jacobian = _responses(problem, world, guess, at)
             rent_length = rent_pace.after(_pressure(problem, at.demand)) if is_careful else None
-            paces = _Lengths(rent_length, np.minimum(nest_pace.after(at.nest - guess.nest), 1.0))
-        step, new, moved = _advance(problem, world, guess, at, response, jacobian, paces)
+            lengths = _Lengths(rent_length, np.minimum(nest_pace.after(at.nest - guess.nest), 1.0))
+        step, new, moved = _advance(problem, world, guess, at, response, jacobian, lengths)
         guess = new if is_open.all() else _Guess(*(_where(is_open, a, b) for a, b in zip(new, guess, strict=True)))
         n_sweeps[rows[is_open]] = sweep
         is_open = is_open & (moved > TOLERANCE)
