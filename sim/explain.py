@@ -192,7 +192,7 @@ def _plan(k: _Look) -> Section:
     horizon = k.of(funding, "horizon")
     ratio = k.of(k.before, "own_compute") / k.of(funding, "effective_compute")
     own = k.agree("x", horizon * ratio * marginal, k.of(funding, "own_plan"))
-    new_money = k.of(funding, "raised") + float(funding.parent_grant[0, :, i].sum()) + k.of(funding, "grant")
+    new_money = k.of(funding, "new_money")
     cash, debt, limit = k.of(k.before, "cash"), k.of(k.before, "debt"), k.of(funding, "debt_limit")
     wanted = own + p.earmark * new_money
     means = p.outlay_limit * max(cash + new_money + max(limit - debt, 0.0), 0.0)
@@ -298,8 +298,7 @@ def _sector(k: _Look, s: int) -> Section:
 
 def _cash(k: _Look) -> Section:
     accounts, markets, i = k.flows.accounts, k.flows.markets, k.slot
-    funding = k.flows.funding
-    new_money = k.of(funding, "raised") + float(funding.parent_grant[0, :, i].sum()) + k.of(funding, "grant")
+    new_money = k.of(k.flows.funding, "new_money")
     revenue = float(markets.revenue[0, :, i].sum())
     signed = {
         "cash before": k.of(k.before, "cash"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated, NamedTuple, get_type_hints
 
-from sim.arrays import Array, Counts, Flags
+from sim.arrays import Array, Counts, Flags, total
 
 if TYPE_CHECKING:
     from sim.accounts import Flow
@@ -105,6 +105,16 @@ class Funding:
     own_plan: Annotated[Array, Var(_F, "$bn", "training outlay that own margins justify x")]
     plan: Annotated[Array, Var(_F, "$bn", "training outlay planned, with earmarked funds and within means")]
     debt_limit: Annotated[Array, Var(_F, "$bn", "most that lenders allow")]
+
+    @property
+    def private_money(self) -> Array:
+        """From investors, partners and parents, $bn; ``[..., firm]``."""
+        return self.raised + total(self.parent_grant, axis=-2)
+
+    @property
+    def new_money(self) -> Array:
+        """From everyone, the government included, $bn; ``[..., firm]``."""
+        return self.private_money + self.grant
 
 
 @dataclass(frozen=True, slots=True)

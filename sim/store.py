@@ -369,11 +369,6 @@ def choose_folder(base: Path, content_hash: str) -> FolderChoice:
     return FolderChoice(folder, is_complete=not _is_free(folder))
 
 
-def next_free(base: Path) -> Path:
-    """First of ``base``, ``base-2``, ... that does not exist or is empty."""
-    return next(folder for folder in _candidates(base) if _is_free(folder))
-
-
 def _candidates(base: Path) -> Iterator[Path]:
     base = Path(base).absolute()
     yield base

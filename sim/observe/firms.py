@@ -194,16 +194,15 @@ def training_outlay(m: Moments) -> Array:
 @measure("$bn", "firms", "flow", "sum")
 def funding_raised(m: Moments) -> Array:
     """New money of firms from investors, partners and parents."""
-    return total(m.flows.funding.raised) + total(m.flows.funding.parent_grant, axis=(-2, -1))
+    return total(m.flows.funding.private_money)
 
 
 @measure("share", "firms", "flow", "mean")
 def own_finance_share(m: Moments) -> Array:
     """Share of desired training outlay that own margins justify; the rest is earmarked new money."""
     funding = m.flows.funding
-    new_money = funding.raised + total(funding.parent_grant, axis=-2) + funding.grant
     own = total(funding.own_plan)
-    return safe_ratio(own, own + m.world.parameters.earmark * total(new_money))
+    return safe_ratio(own, own + m.world.parameters.earmark * total(funding.new_money))
 
 
 @measure("ratio", "firms", "flow", "mean")

@@ -34,7 +34,7 @@ def firm_table(m: Moments) -> dict[str, Values]:
         "effective_compute": funding.effective_compute,
         "efficiency": m.before.efficiency,
         "data": m.before.data,
-        "raised": funding.raised + total(funding.parent_grant, axis=-2),
+        "raised": funding.private_money,
         "planned_outlay": funding.plan,
         "cash": m.after.cash,
         "debt": m.after.debt,

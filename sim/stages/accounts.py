@@ -37,8 +37,7 @@ def settle(
     costs = rents + compute_tax + usage_tax + levy + staff + operating + interest
     profit_tax = rules.profit_tax * np.maximum(revenue - costs, 0.0)
     earnings = revenue - costs - profit_tax
-    new_money = funding.raised + total(funding.parent_grant, axis=-2) + funding.grant
-    before = state.cash + new_money + earnings
+    before = state.cash + funding.new_money + earnings
 
     borrowed = np.maximum(-before, 0.0)
     spare = np.maximum(before - p.cash_buffer * (costs + profit_tax), 0.0)

@@ -11,6 +11,7 @@ from sim.accounts import Flow
 from sim.arrays import Array, Counts, Flags, safe_ratio, total
 from sim.luck import Luck, poisson_distribution
 from sim.policies.levers import Rulebook
+from sim.stages.funding import released_compute
 from sim.state import SME, Demography, Drivers, Funding, Markets, State
 from sim.submodels import compute_market, demand, demography, pricing, training
 from sim.world.build import World
@@ -180,12 +181,8 @@ def _unlinked_appeal(world: World) -> Array:
 
 
 def _open_leader(state: State, world: World, rules: Rulebook) -> tuple[Array, Array]:
-    """Released compute and efficiency of the best open model; ``[replicate]`` each, zeros where none is open."""
-    if not world.mechanisms.open_weights:
-        nothing = np.zeros(state.cash.shape[:-1])
-        return nothing, nothing + 1.0
-    is_open = state.is_active & (state.is_open | (rules.open_weights > 0.0))
-    released = np.where(is_open, state.own_compute_history[..., -1, :], 0.0)
+    """Released compute and efficiency of the best open model; ``[replicate]`` each, no compute where none is open."""
+    released = released_compute(state, world, rules)
     leader = released.argmax(axis=-1)[:, None]
     frontier = np.take_along_axis(released, leader, axis=-1)[:, 0]
     return frontier, np.take_along_axis(state.efficiency, leader, axis=-1)[:, 0]

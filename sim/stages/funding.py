@@ -14,7 +14,8 @@ from sim.world.build import World
 def fund(state: State, world: World, drivers: Drivers, rules: Rulebook) -> Funding:
     """New money and the training plan of every firm."""
     p = world.parameters
-    open_frontier = released_frontier(state, world, rules)
+    released = released_compute(state, world, rules)
+    open_frontier = training.open_frontier_of_others(released, released > 0.0)
     effective = np.where(
         state.is_active,
         training.effective_compute(state.own_compute, open_frontier, p.open_discount),
@@ -31,14 +32,7 @@ def fund(state: State, world: World, drivers: Drivers, rules: Rulebook) -> Fundi
     grant = np.where(state.is_active, rules.grant, 0.0)
     new_money = raised + total(parent_grant, axis=-2) + grant
 
-    static = world.mechanisms.expectations == "static"
-    horizon = training.horizon_factor(
-        np.zeros_like(state.profit_growth) if static else state.profit_growth,
-        np.zeros_like(state.capability_growth) if static else state.capability_growth,
-        p.discount,
-        p.capability_decay,
-        p.expected_gap_low,
-    )
+    horizon = horizon_factor(world, state.profit_growth, state.capability_growth)
     marginal_profit = marginal_profit_of_capability(state, world, gamma)
     own_plan = training.training_plan(marginal_profit, horizon, state.own_compute, effective)
     limit = training.debt_limit(state.cash - state.debt, 4.0 * total(state.profit, axis=-2), p.leverage)
@@ -66,12 +60,21 @@ def fund(state: State, world: World, drivers: Drivers, rules: Rulebook) -> Fundi
     )
 
 
-def released_frontier(state: State, world: World, rules: Rulebook) -> Array:
-    """The best model that others have published, by own effective compute; ``[..., firm]``."""
+def released_compute(state: State, world: World, rules: Rulebook) -> Array:
+    """Own effective compute of the model that each firm has published, zero where it has none; ``[..., firm]``."""
     if not world.mechanisms.open_weights:
         return np.zeros_like(state.own_compute)
     is_open = state.is_active & (state.is_open | (rules.open_weights > 0.0))
-    return training.open_frontier_of_others(state.own_compute_history[..., -1, :], is_open)
+    return np.where(is_open, state.own_compute_history[..., -1, :], 0.0)
+
+
+def horizon_factor(world: World, profit_growth: Array, capability_growth: Array) -> Array:
+    """H at expected growth, which is none under ``static`` expectations."""
+    p = world.parameters
+    foreseen = 0.0 if world.mechanisms.expectations == "static" else 1.0
+    return training.horizon_factor(
+        foreseen * profit_growth, foreseen * capability_growth, p.discount, p.capability_decay, p.expected_gap_low
+    )
 
 
 def marginal_profit_of_capability(state: State, world: World, gamma: Array) -> Array:
