@@ -346,6 +346,20 @@ def test_entrants_take_free_slots_with_cash_from_next_quarters_fund() -> None:
     assert np.all(run.flows[1].markets.revenue.sum(axis=1)[entries] > 0.0)
 
 
+def test_entrants_plan_by_the_declared_expectations() -> None:
+    """Under `static` what the industry once expected does not matter to what an entrant brings."""
+    worlds = [
+        world_with(
+            Mechanisms(expectations="static"), parameters={"entry_candidates": 20.0, "initial_profit_growth": growth}
+        )
+        for growth in (0.1, 0.3)
+    ]
+    few, many = (run_quarters(world, 1).states[1].cash for world in worlds)
+    entries = run_quarters(worlds[0], 1).flows[0].demography.entries
+    assert entries.any()
+    assert np.array_equal(few[entries], many[entries])
+
+
 def test_full_slots_refuse_entrants_and_say_so() -> None:
     recording = record(small_world(entry_slots=1, entry_candidates=20.0), 4)
     assert recording.measures["entries_refused"].sum() > 0.0

@@ -11,7 +11,7 @@ from sim.accounts import Flow
 from sim.arrays import Array, Counts, Flags, safe_ratio, total
 from sim.luck import Luck, poisson_distribution
 from sim.policies.levers import Rulebook
-from sim.stages.funding import released_compute
+from sim.stages.funding import horizon_factor, released_compute
 from sim.state import SME, Demography, Drivers, Funding, Markets, State
 from sim.submodels import compute_market, demand, demography, pricing, training
 from sim.world.build import World
@@ -159,12 +159,8 @@ def _prospective_plan(
     gamma = world.power_function.elasticity(effective)
     flywheel = training.quality_elasticity(gamma, world.theta, p.serving_size_elasticity, p.substitution)
     stealing = pricing.business_stealing(sales.share, markets.nest, p.nest_growth)
-    horizon = training.horizon_factor(
-        _industry_rate(state.profit_growth, state),
-        _industry_rate(state.capability_growth, state),
-        p.discount,
-        p.capability_decay,
-        p.expected_gap_low,
+    horizon = horizon_factor(
+        world, _industry_rate(state.profit_growth, state), _industry_rate(state.capability_growth, state)
     )
     return training.training_plan(total(flywheel * stealing * sales.profit, axis=-2), horizon, own, effective)
 
