@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from sim.arrays import Array
+from sim.arrays import Array, total
 from sim.errors import ReplicateError
 from sim.luck import Luck
 from sim.observe import (
@@ -21,7 +21,7 @@ from sim.observe import (
     observe,
     owner_table,
 )
-from sim.policies.levers import Observation, Policy
+from sim.policies.levers import Policy, Sight
 from sim.quarters import Quarter, quarter_range
 from sim.state import Flows, State
 from sim.step import Moment, step
@@ -132,18 +132,19 @@ def simulate_block(
     """
     luck = Luck(seed, replicates)
     state = world.initial_state(len(replicates))
-    observation = Observation({})
+    past: list[Sight] = []
     recorder = _Recorder(EventLog(replicates))
     for period, quarter in enumerate(timeline.quarters):
-        state, observation = _advance(
-            state, world, policies, observation, luck, Moment(period, quarter), timeline, recorder
-        )
+        state, sight = _advance(state, world, policies, past, luck, Moment(period, quarter), timeline, recorder)
+        past.append(sight)
         if progress is not None:
             progress(len(replicates))
     return _recording(recorder, world, timeline, replicates)
 
 
-def replay(world: World, start: Quarter, until: Quarter, seed: int, replicate: int) -> tuple[State, Flows]:
+def replay(
+    world: World, start: Quarter, until: Quarter, seed: int, replicate: int, policies: Sequence[Policy] = ()
+) -> tuple[State, Flows]:
     """Simulate one replicate again: the state at the start of quarter ``until``, and what happened in it.
 
     Raises
@@ -153,10 +154,14 @@ def replay(world: World, start: Quarter, until: Quarter, seed: int, replicate: i
     """
     luck = Luck(seed, [replicate])
     before = after = world.initial_state(1)
+    past: list[Sight] = []
     for period, quarter in enumerate(quarter_range(start, until)):
         before = after
         with _strict_arithmetic():
-            after, flows, _ = step(before, world, (), Observation({}), luck, Moment(period, quarter))
+            after, flows, residual = step(before, world, policies, past, luck, Moment(period, quarter))
+            if policies:
+                moments = Moments(before, after, flows, residual, world)
+                past.append(sight(moments, observe(moments)))
     return before, flows
 
 
@@ -169,21 +174,33 @@ def _advance(
     state: State,
     world: World,
     policies: Sequence[Policy],
-    observation: Observation,
+    past: Sequence[Sight],
     luck: Luck,
     now: Moment,
     timeline: Timeline,
     recorder: _Recorder,
-) -> tuple[State, Observation]:
+) -> tuple[State, Sight]:
     try:
         with _strict_arithmetic():
-            after, flows, residual = step(state, world, policies, observation, luck, now)
+            after, flows, residual = step(state, world, policies, past, luck, now)
             moments = Moments(state, after, flows, residual, world)
             row = observe(moments)
     except (ReplicateError, FloatingPointError, np.linalg.LinAlgError) as error:
         raise QuarterError(now.quarter, str(error)) from error
     recorder.record(moments, now.quarter, timeline, row)
-    return after, Observation(row)
+    return after, sight(moments, row)
+
+
+def sight(m: Moments, measures: Mapping[str, Array]) -> Sight:
+    """What policies will see of a quarter."""
+    markets = m.flows.markets
+    firms = {
+        "revenue": total(markets.revenue, axis=-2),
+        "compute": markets.compute_used,
+        "training": markets.training,
+        "power": m.flows.funding.power,
+    }
+    return Sight(measures, firms)
 
 
 def _recording(recorder: _Recorder, world: World, timeline: Timeline, replicates: Sequence[int]) -> Recording:

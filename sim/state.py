@@ -30,6 +30,9 @@ _SF, _OF, _OM = ("sector", "firm"), ("owner", "firm"), ("owner", "maker")
 GIANT, LAB, SME = 0, 1, 2
 FIRM_CLASSES = ("giant", "lab", "sme")
 
+RELEASE_WINDOW = 8
+"""Quarters that the history of own compute reaches back: the longest lag of a release."""
+
 
 @dataclass(frozen=True, slots=True)
 class State:

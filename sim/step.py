@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from sim.arrays import Array
 from sim.luck import Luck
-from sim.policies.levers import Observation, Policy
+from sim.policies.levers import Policy, Sight
 from sim.quarters import Quarter
 from sim.stages.accounts import close_books, settle
 from sim.stages.demography import turn_over
@@ -32,7 +32,7 @@ def step(
     state: State,
     world: World,
     policies: Sequence[Policy],
-    observation: Observation,
+    past: Sequence[Sight],
     luck: Luck,
     now: Moment,
 ) -> tuple[State, Flows, Array]:
@@ -46,8 +46,8 @@ def step(
         What stays the same.
     policies : sequence of Policy
         Each answers with levers.
-    observation : Observation
-        What policies may look at.
+    past : sequence of Sight
+        What policies could see of earlier quarters.
     luck : Luck
         Of the replicates in ``state``.
     now : Moment
@@ -70,7 +70,7 @@ def step(
     # 1 Drivers
     drivers = drive(world, now.period)
     # 2 Regulation
-    rules = regulate(policies, observation, now.quarter, world, len(luck.replicates))
+    rules = regulate(state, world, policies, past, luck, now.period, now.quarter)
     # 3 Funding
     funding = fund(state, world, drivers, rules)
     # 4 Compute market and 5 Product market

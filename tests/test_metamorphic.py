@@ -10,7 +10,7 @@ import pytest
 from sim import ensemble
 from sim.luck import Luck
 from sim.parameters import parameter_table
-from sim.policies.levers import LEVERS, Observation
+from sim.policies.levers import LEVERS
 from sim.scenario import load_scenario
 from sim.state import Accounts, Demography, Drivers, Flows, Funding, Investment, Markets, State, variables
 from sim.step import Moment, step
@@ -82,7 +82,7 @@ def test_saving_the_state_and_going_on_later_changes_no_bit(uninterrupted: Run, 
     world, luck = uninterrupted.world, Luck(1, [0, 3, 4])
     state = saved_and_loaded(uninterrupted.states[split])
     for period in range(split, LENGTH):
-        state, _, _ = step(state, world, (), Observation({}), luck, Moment(period, START + period))
+        state, _, _ = step(state, world, (), (), luck, Moment(period, START + period))
     assert same_state_bits(state, uninterrupted.states[-1])
 
 

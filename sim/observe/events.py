@@ -78,9 +78,9 @@ class EventLog:
 
     def _told(self, m: Moments) -> Flags:
         """Firms with closed weights that must release them and last quarter, as the same firm, need not."""
-        if self._mandated is None and not m.flows.rules.open_weights.any():
+        if self._mandated is None and not np.isfinite(m.flows.rules.open_weights).any():
             return np.zeros_like(m.before.is_active)
-        is_told = m.before.is_active & (m.flows.rules.open_weights > 0.0)
+        is_told = m.before.is_active & np.isfinite(m.flows.rules.open_weights)
         mandated = np.where(is_told, m.before.generation, -1)
         new: Flags = is_told & ~m.before.is_open
         if self._mandated is not None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from sim.arrays import Array, total
 from sim.policies.levers import Rulebook
-from sim.state import Drivers, Funding, State
+from sim.state import RELEASE_WINDOW, Drivers, Funding, State
 from sim.submodels import funding, pricing, training
 from sim.world.build import World
 
@@ -64,8 +64,12 @@ def released_compute(state: State, world: World, rules: Rulebook) -> Array:
     """Own effective compute of the model that each firm has published, zero where it has none; ``[..., firm]``."""
     if not world.mechanisms.open_weights:
         return np.zeros_like(state.own_compute)
-    is_open = state.is_active & (state.is_open | (rules.open_weights > 0.0))
-    return np.where(is_open, state.own_compute_history[..., -1, :], 0.0)
+    chosen = world.parameters.open_release_delay
+    mandated = np.maximum(np.ceil(rules.open_weights), chosen)
+    lag = np.where(state.is_open, chosen, mandated)
+    is_published = state.is_active & (lag <= RELEASE_WINDOW)
+    place = np.where(is_published, lag, 1.0).astype(np.int64)[..., None, :] - 1
+    return np.where(is_published, np.take_along_axis(state.own_compute_history, place, axis=-2)[..., 0, :], 0.0)
 
 
 def horizon_factor(world: World, profit_growth: Array, capability_growth: Array) -> Array:

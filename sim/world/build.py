@@ -19,7 +19,7 @@ from sim.errors import WorldError
 from sim.luck import Luck
 from sim.parameters import DATA, Parameters
 from sim.quarters import QUARTERS_PER_YEAR
-from sim.state import FIRM_CLASSES, LAB, SME, State
+from sim.state import FIRM_CLASSES, LAB, RELEASE_WINDOW, SME, State
 from sim.submodels import compute_market, demand, energy, investment, makers, pricing, training
 from sim.submodels.power import PowerFunction, power_function
 from sim.world.firms import Firms, lay_out_firms
@@ -310,9 +310,9 @@ def _open_capability(firms: Firms, sales: _Sales, spec: WorldSpec, p: Parameters
     serving = total(kept - sales.profit, axis=0) / p.rent_initial
     train = np.maximum(firms.compute - serving, p.initial_training_share * firms.compute)
     own = firms.efficiency * train / (np.expm1(p.initial_capability_growth) + p.capability_decay)
-    lags = np.arange(1, p.open_release_delay + 1)
+    lags = np.arange(1, RELEASE_WINDOW + 1)
     history = own * np.exp(-p.initial_capability_growth * lags)[:, None]
-    frontier = training.open_frontier_of_others(history[-1], firms.is_open & firms.is_active)
+    frontier = training.open_frontier_of_others(history[p.open_release_delay - 1], firms.is_open & firms.is_active)
     effective = np.where(firms.is_active, training.effective_compute(own, frontier, p.open_discount), 0.0)
     reference = float(effective[sales.leader])
     shape = {
