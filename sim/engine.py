@@ -82,8 +82,7 @@ class _Recorder:
         self.ranks.record(m)
         self.events.record(m, str(quarter))
         flows = m.flows
-        ledger = flows.accounts.flows + flows.investment.flows + flows.demography.flows
-        self.flows.append({f"{f.name}|{f.payer}|{f.payee}": f.amount for f in ledger})
+        self.flows.append({f"{f.name}|{f.payer}|{f.payee}": f.amount for f in flows.ledger})
         if quarter in timeline.firms:
             self.firms.append(firm_table(m))
         if quarter in timeline.owners:
@@ -93,7 +92,7 @@ class _Recorder:
             self.delivered.clear()
         self.delivered.append(flows.investment.delivered)
         if quarter in timeline.networks:
-            used = flows.markets.owner_weight * flows.markets.compute_used[..., None, :]
+            used = flows.markets.owner_weight * flows.markets.rented[..., None, :]
             self.networks[str(quarter)] = {
                 "firm_owner": np.swapaxes(used, -1, -2),
                 "owner_maker": np.sum(self.delivered, axis=0),

@@ -231,7 +231,10 @@ def _compute(k: _Look) -> Section:
     weights, rents = markets.owner_weight[0, :, i], markets.rent[0]
     rent = k.agree("w", float((weights * rents).sum()), k.of(markets, "user_rent"))
     tax, cap = float(rules.compute_tax[0, i]), float(rules.training_cap[0, i])
-    train = k.agree("C", min(k.of(k.flows.funding, "plan") / (rent * (1.0 + tax)), cap), k.of(markets, "training"))
+    given = min(k.of(markets.allotments, "compute"), cap)
+    user_cost = rent * (1.0 + tax)
+    bought = min(max(k.of(k.flows.funding, "desired") - user_cost * given, 0.0), k.of(k.flows.funding, "means"))
+    train = k.agree("C", min(given + bought / user_cost, cap), k.of(markets, "training"))
     need = k.of(markets, "serving_need")
     sold = float(markets.quantity[0, :, i].sum())
     serve = k.agree("serve", need * sold, k.of(markets, "serving"))
@@ -246,7 +249,8 @@ def _compute(k: _Look) -> Section:
         (
             Line("mean rent", f"{owners} $ per H100e-hour", units.dollars_per_hour(rent), "$ per H100e-hour"),
             Line("mean rent w", "the same for a quarter", rent, "$bn per M H100e-quarter"),
-            Line("training compute C", "planned outlay / (w (1 + tax)), at most the cap", train, "M H100e"),
+            Line("compute given outside the market a", "", given, "M H100e"),
+            Line("training compute C", "a + what is still bought / (w (1 + tax)), at most the cap", train, "M H100e"),
             Line("serving need kappa", "", need, "M H100e-quarters per unit"),
             Line("serving compute", f"kappa x units sold = {_number(need)} x {_number(sold)}", serve, "M H100e"),
         ),
@@ -309,6 +313,8 @@ def _cash(k: _Look) -> Section:
         "operating cost": -k.of(accounts, "operating_cost"),
         "compute tax": -k.of(accounts, "compute_tax"),
         "other taxes": -k.of(accounts, "other_taxes"),
+        "compliance": -k.of(accounts, "compliance"),
+        "allotted compute": -k.of(accounts, "allotment_charge"),
         "interest": -k.of(accounts, "interest"),
         "borrowed less repaid": k.of(accounts, "borrowed"),
         "dividends": -k.of(accounts, "dividends"),

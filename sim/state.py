@@ -63,6 +63,7 @@ class State:
     chips_bought: Annotated[Array, Var(_O, "M H100e", "chips ever bought, worn out or not")]
     rent: Annotated[Array, Var(_O, "$bn per M H100e-quarter", "rental price w of last quarter")]
     captive_share: Annotated[Array, Var(_O, "share", "of all captive outlay")]
+    public_capacity: Annotated[Array, Var((), "M H100e", "chips of the public pool")]
     owner_cash: Annotated[Array, Var(_O, "$bn", "money")]
     chips_sold: Annotated[Array, Var(_M, "M H100e", "chips ever sold")]
     price_cost: Annotated[Array, Var(_M, "ratio", "price over unit cost last quarter")]
@@ -106,6 +107,8 @@ class Funding:
     power_elasticity: Annotated[Array, Var(_F, "elasticity", "gamma_i of P to E_eff")]
     horizon: Annotated[Array, Var(_F, "ratio", "H, outlay over marginal profit")]
     own_plan: Annotated[Array, Var(_F, "$bn", "training outlay that own margins justify x")]
+    desired: Annotated[Array, Var(_F, "$bn", "training outlay wanted, with earmarked funds")]
+    means: Annotated[Array, Var(_F, "$bn", "most that cash and credit allow to spend on training")]
     plan: Annotated[Array, Var(_F, "$bn", "training outlay planned, with earmarked funds and within means")]
     debt_limit: Annotated[Array, Var(_F, "$bn", "most that lenders allow")]
 
@@ -121,9 +124,43 @@ class Funding:
 
 
 @dataclass(frozen=True, slots=True)
+class Allotments:
+    """Compute that rules give to firms outside the market."""
+
+    public: Annotated[Array, Var(_F, "M H100e", "from the public pool, free")]
+    pooled: Annotated[Array, Var(_F, "M H100e", "from the platform of idle capacity")]
+    reserved: Annotated[Array, Var(_F, "M H100e", "from capacity set aside")]
+    owner_pooled: Annotated[Array, Var(_O, "M H100e", "idle capacity that the platform rents out")]
+    owner_reserved: Annotated[Array, Var(_O, "M H100e", "usable capacity set aside")]
+    pooled_price: Annotated[Array, Var((), "$bn per M H100e-quarter", "that the platform asks")]
+    reserved_price: Annotated[Array, Var((), "$bn per M H100e-quarter", "of capacity set aside: its running cost")]
+
+    @property
+    def compute(self) -> Array:
+        """All of it, M H100e; ``[..., firm]``."""
+        return self.public + self.pooled + self.reserved
+
+    @property
+    def charge(self) -> Array:
+        """What firms pay for it, $bn; ``[..., firm]``."""
+        return self.pooled_price[..., None] * self.pooled + self.reserved_price[..., None] * self.reserved
+
+    @property
+    def owner_compute(self) -> Array:
+        """What each owner provides, M H100e; ``[..., owner]``."""
+        return self.owner_pooled + self.owner_reserved
+
+    @property
+    def owner_income(self) -> Array:
+        """What each owner is paid for it, $bn; ``[..., owner]``."""
+        return self.pooled_price[..., None] * self.owner_pooled + self.reserved_price[..., None] * self.owner_reserved
+
+
+@dataclass(frozen=True, slots=True)
 class Markets:
     """Stages 4 and 5: compute and product markets, solved together."""
 
+    allotments: Allotments
     rent: Annotated[Array, Var(_O, "$bn per M H100e-quarter", "rental price w")]
     floor: Annotated[Array, Var(_O, "$bn per M H100e-quarter", "running cost below which chips idle")]
     supply: Annotated[Array, Var(_O, "M H100e", "usable capacity u K")]
@@ -133,7 +170,8 @@ class Markets:
     user_rent: Annotated[Array, Var(_F, "$bn per M H100e-quarter", "mean rent before tax w_i")]
     serving_need: Annotated[Array, Var(_F, "M H100e-quarters per unit", "kappa")]
     unit_cost: Annotated[Array, Var(_F, "$bn per unit", "of serving")]
-    training: Annotated[Array, Var(_F, "M H100e", "compute that trains C")]
+    training: Annotated[Array, Var(_F, "M H100e", "compute that trains C, allotments included")]
+    rented: Annotated[Array, Var(_F, "M H100e", "training and serving compute rented on the market")]
     serving: Annotated[Array, Var(_F, "M H100e", "compute that serves")]
     elasticity: Annotated[Array, Var(_SF, "elasticity", "of demand that the firm perceives eps")]
     price: Annotated[Array, Var(_SF, "$bn per unit", "the leader's at the start 1")]
@@ -164,6 +202,8 @@ class Accounts:
     operating_cost: Annotated[Array, Var(_F, "$bn", "proportional to sales, and fixed")]
     interest: Annotated[Array, Var(_F, "$bn", "on debt")]
     compute_tax: Annotated[Array, Var(_F, "$bn", "on rents, negative for a subsidy")]
+    compliance: Annotated[Array, Var(_F, "$bn", "of complying with rules")]
+    allotment_charge: Annotated[Array, Var(_F, "$bn", "for compute outside the market")]
     other_taxes: Annotated[Array, Var(_F, "$bn", "on use, revenue and profit")]
     earnings: Annotated[Array, Var(_F, "$bn", "sales less all costs, interest and taxes")]
     dividends: Annotated[Array, Var(_F, "$bn", "paid to households")]
@@ -171,7 +211,7 @@ class Accounts:
     cash: Annotated[Array, Var(_F, "$bn", "money afterwards")]
     debt: Annotated[Array, Var(_F, "$bn", "owed afterwards")]
     owner_income: Annotated[Array, Var(_O, "$bn", "rents less running cost and money given to firms")]
-    fiscal_balance: Annotated[Array, Var((), "$bn", "taxes less subsidies, grants and administration")]
+    fiscal_balance: Annotated[Array, Var((), "$bn", "taxes less subsidies, grants and running cost, before investment")]
     flows: tuple[Flow, ...]
 
 
@@ -185,6 +225,8 @@ class Investment:
     price: Annotated[Array, Var(_M, "$bn per M H100e", "of a chip")]
     shipments: Annotated[Array, Var(_M, "M H100e", "sold")]
     delivered: Annotated[Array, Var(_OM, "M H100e", "chips of each maker to each owner")]
+    public_chips: Annotated[Array, Var(_M, "M H100e", "chips of each maker for the public pool")]
+    public_outlay: Annotated[Array, Var((), "$bn", "paid by the government for chips and sites of the public pool")]
     chip_outlay: Annotated[Array, Var(_O, "$bn", "paid to makers")]
     site_outlay: Annotated[Array, Var(_O, "$bn", "paid for sites")]
     owner_cash: Annotated[Array, Var(_O, "$bn", "money afterwards")]
@@ -199,6 +241,7 @@ class Demography:
     entries: Annotated[Flags, Var(_F, "", "enters next quarter")]
     refused: Annotated[Counts, Var((), "firms", "that wanted to enter and found no slot")]
     written_off: Annotated[Array, Var(_F, "$bn", "debt that lenders lost")]
+    entry_grants: Annotated[Array, Var((), "$bn", "paid by the government to firms that enter")]
     flows: tuple[Flow, ...]
 
 
@@ -213,6 +256,17 @@ class Flows:
     accounts: Accounts
     investment: Investment
     demography: Demography
+
+    @property
+    def fiscal_balance(self) -> Array:
+        """Taxes less everything that the government pays, $bn; ``[...]``."""
+        spent = self.investment.public_outlay + self.demography.entry_grants
+        return self.accounts.fiscal_balance - spent
+
+    @property
+    def ledger(self) -> tuple[Flow, ...]:
+        """Every flow of money of the quarter."""
+        return self.accounts.flows + self.investment.flows + self.demography.flows
 
 
 def variables(cls: type) -> dict[str, Var]:

@@ -221,6 +221,10 @@ def test_neutral_levers_change_no_bit() -> None:
 
 
 STRENGTHS = {
+    "compliance_cost": 1e-3, "owner_cost": 0.1, "loyalty": 0.5, "data_retention": 0.9, "separation": 1.0,
+    "entry_grant": 0.01, "public_budget": 1.0, "public_order": 0.05, "public_weight": 1.0,
+    "pooled_idle": 0.5, "pooled_fee": 0.2, "pooled_weight": 1.0, "reserved_capacity": 0.02, "reserved_weight": 1.0,
+    "energy_cap": 4.0,
     "compute_tax": 0.2, "captive_tax": 0.2, "usage_tax": 0.1, "revenue_levy": 0.05, "profit_tax": 0.2,
     "training_cap": 0.05, "training_efficiency": 1.2, "serving_efficiency": 1.5, "quality": 0.9, "switching": 1.5,
     "data_portability": 0.3, "affinity": 0.0, "partner_credit": 0.0, "open_weights": 1.0, "entry_cost": 1e3,
@@ -228,10 +232,22 @@ STRENGTHS = {
 }  # fmt: skip
 
 
+COMPANIONS = {
+    "public_weight": {"public_order": 0.05},
+    "pooled_idle": {"pooled_weight": 1.0},
+    "pooled_fee": {"pooled_weight": 1.0, "pooled_idle": 0.5},
+    "pooled_weight": {"pooled_idle": 0.5},
+    "reserved_capacity": {"reserved_weight": 1.0},
+    "reserved_weight": {"reserved_capacity": 0.02},
+}
+"""Levers without which another does nothing."""
+
+
 @pytest.mark.parametrize("name", LEVERS)
 def test_every_lever_changes_something_and_the_books_still_close(name: str) -> None:
-    world = small_world(entry_candidates=12.0)
-    plain, moved = record(world, 6), record(world, 6, policies=[constant(**{name: STRENGTHS[name]})])
+    world, others = small_world(entry_candidates=12.0), constant(**COMPANIONS.get(name, {}))
+    plain = record(world, 6, policies=[others])
+    moved = record(world, 6, policies=[others, constant(**{name: STRENGTHS[name]})])
     assert not same_bits(plain, moved)
     assert moved.measures["ledger_residual"].max() < 1e-9
 

@@ -243,9 +243,8 @@ def test_open_weights_crowd_out_own_training() -> None:
 
 
 def test_plans_stay_within_means() -> None:
-    assert training.affordable(
-        np.array([9.0, 1.0, 1.0]), np.array([5.0, 5.0, -9.0]), np.array([5.0, 0.0, 1.0]), 0.6
-    ).tolist() == [6.0, 1.0, 0.0]
+    means = training.means(np.array([5.0, 5.0, -9.0]), np.array([5.0, 0.0, 1.0]), 0.6)
+    assert means.tolist() == [6.0, 3.0, 0.0]
 
 
 def test_debt_limit_is_never_negative() -> None:

@@ -9,7 +9,7 @@ import pytest
 from sim import ensemble
 from sim.observe import EVENTS, EventLog, Moments, RankLog, described, observe
 from sim.observe.ranks import top_firms
-from sim.observe.supply import freeman, integrated
+from sim.observe.supply import freeman
 from sim.result import Result
 from sim.scenario import load_scenario
 from tests.worlds import START, record, run_quarters, small_world
@@ -60,7 +60,7 @@ def test_sectors_have_a_measure_each(quarters):
 
 def test_control_counts_only_firms_that_are_not_integrated(quarters):
     m = quarters[-1]
-    weight, used, own = m.flows.markets.owner_weight[0], m.flows.markets.compute_used[0], integrated(m)
+    weight, used, own = m.flows.markets.owner_weight[0], m.flows.markets.rented[0], m.world.is_integrated
     control = []
     for j in range(len(weight)):
         others = [i for i in range(len(used)) if not own[j, i]]

@@ -128,7 +128,8 @@ def random_cases(n: int, seed: int, most_firms: int | None = None) -> Cases:
     funding = replace(
         fund(state, world, drivers, rules),
         power=np.where(is_active, power, 0.0),
-        plan=np.where(is_active, plan * drivers.budget.sum() / 500.0, 0.0),
+        desired=np.where(is_active, plan * drivers.budget.sum() / 500.0, 0.0),
+        means=np.full_like(plan, np.inf),
     )
     with np.errstate(divide="raise", over="raise", invalid="raise", under="ignore"):
         try:

@@ -40,12 +40,23 @@ def turn_over(
         entries = candidate >= 0
         entered = _enter(survivors, world, entrants, candidate)
     cash_in = np.where(entries, entered.cash, 0.0)
-    entered = replace(entered, fund_committed=funding.overdrawn + total(cash_in))
+    entry_grants = np.where(entries, rules.entry_grant[:, None], 0.0)
+    entered = replace(
+        entered, cash=entered.cash + entry_grants, fund_committed=funding.overdrawn + total(cash_in)
+    )
     flows = (
         Flow("recovered from exits", "firms", "households", recovered, total(recovered)),
         Flow("entrants' equity", "households", "firms", total(cash_in), cash_in),
+        Flow("entry grants", "government", "firms", total(entry_grants), entry_grants),
     )
-    return entered, Demography(exits=exits, entries=entries, refused=refused, written_off=written_off, flows=flows)
+    return entered, Demography(
+        exits=exits,
+        entries=entries,
+        refused=refused,
+        written_off=written_off,
+        entry_grants=total(entry_grants),
+        flows=flows,
+    )
 
 
 def _leave(state: State, world: World, funding: Funding) -> tuple[State, Flags, Array, Array]:
@@ -123,7 +134,7 @@ def _candidates(
     value = demography.firm_value(
         profit - p.small_firm_fixed_cost, growth, p.cost_of_funds, p.exit_hazard, p.valuation_growth_high
     )
-    cost = p.entry_sunk_cost * rules.entry_cost[:, None] + rent * safe_ratio(own, efficiency)
+    cost = p.entry_sunk_cost * rules.entry_cost[:, None] + rent * safe_ratio(own, efficiency) - rules.entry_grant[:, None]
     plan = _prospective_plan(state, world, markets, own, effective, sales)
     running = total(sales.revenue, axis=-2) - profit + p.small_firm_fixed_cost
     outlay = (1.0 + p.training_staff_share) * plan + running

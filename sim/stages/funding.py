@@ -24,11 +24,13 @@ def fund(state: State, world: World, drivers: Drivers, rules: Rulebook) -> Fundi
     power = world.power_function.power(effective)
     gamma = world.power_function.elasticity(effective)
 
-    funding_share, raised, overdrawn = _raise_equity(state, world, drivers, power, effective)
-    has_partner = total(world.partner_owner, axis=0) > 0.0
-    credit_share = p.partner_credit_share * np.minimum(rules.partner_credit, 1.0)[..., None]
-    partner_credit = (credit_share * raised * has_partner)[..., None, :] * world.partner_owner
-    parent_grant = (drivers.parent_fund * world.parent_weight * state.is_active)[..., None, :] * world.parent_owner
+    funding_share, raised, overdrawn = _raise_equity(state, world, drivers, rules, power, effective)
+    raised, credit = _partners_part(raised, world, rules)
+    partner_credit = credit[..., None, :] * world.partner_owner
+    is_child = ~((rules.separation > 0.0)[..., None, :] & world.is_integrated)
+    parent_grant = (drivers.parent_fund * world.parent_weight * state.is_active)[..., None, :] * (
+        world.parent_owner * is_child
+    )
     grant = np.where(state.is_active, rules.grant, 0.0)
     new_money = raised + total(parent_grant, axis=-2) + grant
 
@@ -36,12 +38,8 @@ def fund(state: State, world: World, drivers: Drivers, rules: Rulebook) -> Fundi
     marginal_profit = marginal_profit_of_capability(state, world, gamma)
     own_plan = training.training_plan(marginal_profit, horizon, state.own_compute, effective)
     limit = training.debt_limit(state.cash - state.debt, 4.0 * total(state.profit, axis=-2), p.leverage)
-    plan = training.affordable(
-        own_plan + p.earmark * new_money,
-        state.cash + new_money,
-        np.maximum(limit - state.debt, 0.0),
-        p.outlay_limit,
-    )
+    desired = np.where(state.is_active, own_plan + p.earmark * new_money, 0.0)
+    means = training.means(state.cash + new_money, np.maximum(limit - state.debt, 0.0), p.outlay_limit)
     return Funding(
         funding_share=funding_share,
         raised=raised,
@@ -55,7 +53,9 @@ def fund(state: State, world: World, drivers: Drivers, rules: Rulebook) -> Fundi
         power_elasticity=gamma,
         horizon=horizon,
         own_plan=own_plan,
-        plan=np.where(state.is_active, plan, 0.0),
+        desired=desired,
+        means=means,
+        plan=np.minimum(desired, means),
         debt_limit=limit,
     )
 
@@ -89,8 +89,20 @@ def marginal_profit_of_capability(state: State, world: World, gamma: Array) -> A
     return total(flywheel * stealing * state.profit, axis=-2)
 
 
+def _partners_part(raised: Array, world: World, rules: Rulebook) -> tuple[Array, Array]:
+    """What firms raise after rules on compute credits, and the part that partner owners pay; ``[..., firm]``, $bn.
+
+    Investors replace a part of the credits that a rule forbids.
+    """
+    p = world.parameters
+    has_partner = total(world.partner_owner, axis=0) > 0.0
+    allowed = np.minimum(rules.partner_credit, 1.0)[..., None]
+    lost = p.partner_credit_share * (1.0 - allowed) * (1.0 - p.partner_replacement) * has_partner
+    return raised * (1.0 - lost), p.partner_credit_share * allowed * raised * has_partner
+
+
 def _raise_equity(
-    state: State, world: World, drivers: Drivers, power: Array, effective: Array
+    state: State, world: World, drivers: Drivers, rules: Rulebook, power: Array, effective: Array
 ) -> tuple[Array, Array, Array]:
     """Shares of the fund, what each firm raises, and what entrants have drawn beyond the fund."""
     p = world.parameters
@@ -103,7 +115,8 @@ def _raise_equity(
         p.funding_return_low,
         p.funding_return_high,
     )
-    is_eligible = state.is_active & world.is_investor_funded
+    is_severed = (rules.separation > 0.0) & world.is_integrated.any(axis=0)
+    is_eligible = state.is_active & (world.is_investor_funded | is_severed)
     contest = funding.contest_shares(power, state.own_compute, effective, is_eligible, p.contest_exponent)
     share = funding.moved_shares(state.funding_share, contest, is_eligible, p.funding_speed)
     left = fund - state.fund_committed

@@ -35,7 +35,10 @@ def invest(
     orders = investment.order_shares(value, mean_value, state.capacity, drivers.order_factor, p.order_elasticity)
     shipments = _shipments(state, world, drivers, rules, mean_value)
     price = makers.chip_price(drivers.unit_cost, mean_value, p.maker_margin_floor, p.maker_bargaining)
-    delivered = _deliver(world, orders, shipments)
+    public_chips = _public_chips(world, rules, price, drivers.site_cost, shipments)
+    delivered = _deliver(world, orders, shipments - public_chips)
+    public_outlay = total((price + drivers.site_cost) * public_chips)
+    public_price = total(price * public_chips)
 
     chip_outlay = total(delivered * price[..., None, :])
     site_outlay = drivers.site_cost * total(delivered)
@@ -47,8 +50,12 @@ def invest(
     sales = price * shipments
     cost = drivers.unit_cost * shipments
     flows = (
-        Flow("chips", "owners", "makers", chip_outlay, sales),
+        Flow("chips", "owners", "makers", chip_outlay, sales - price * public_chips),
+        Flow("chips of the public pool", "government", "makers", public_price, price * public_chips),
         Flow("sites", "owners", "households", site_outlay, total(site_outlay)),
+        Flow(
+            "sites of the public pool", "government", "households", public_outlay - public_price, public_outlay - public_price
+        ),
         Flow("chip production", "makers", "households", cost, total(cost)),
         Flow("makers' profits", "makers", "households", sales - cost, total(sales - cost)),
         Flow("owners' equity", "households", "owners", total(equity), equity),
@@ -61,6 +68,8 @@ def invest(
         price=price,
         shipments=shipments,
         delivered=delivered,
+        public_chips=public_chips,
+        public_outlay=public_outlay,
         chip_outlay=chip_outlay,
         site_outlay=site_outlay,
         owner_cash=before + equity - dividends,
@@ -78,6 +87,9 @@ def connect(state: State, world: World, drivers: Drivers, accounts: Accounts, in
         cash=accounts.cash,
         debt=accounts.debt,
         capacity=investment.next_capacity(state.capacity, arrived, p.chip_decay),
+        public_capacity=investment.next_capacity(
+            state.public_capacity, total(investment_.public_chips), p.chip_decay
+        ),
         chips_bought=state.chips_bought + arrived,
         chips_sold=state.chips_sold + investment_.shipments,
         price_cost=investment_.price / drivers.unit_cost,
@@ -102,6 +114,16 @@ def _shipments(state: State, world: World, drivers: Drivers, rules: Rulebook, me
     )
     connected = np.minimum(safe_ratio(rules.grid_limit, total(made), otherwise=1.0), 1.0)
     return made * connected[..., None]
+
+
+def _public_chips(world: World, rules: Rulebook, price: Array, site_cost: float, shipments: Array) -> Array:
+    """Merchants' chips for the public pool, by share of all shipments and by outlay; ``[..., maker]``, M H100e."""
+    is_merchant = total(world.captive_to, axis=0) == 0.0
+    for_sale = np.where(is_merchant, shipments, 0.0)
+    mix = shares(for_sale)
+    by_outlay = safe_ratio(rules.public_budget, total((price + site_cost) * mix))
+    wanted = rules.public_order * total(shipments) + by_outlay
+    return np.minimum(wanted, total(for_sale))[..., None] * mix
 
 
 def _deliver(world: World, orders: Array, shipments: Array) -> Array:

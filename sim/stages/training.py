@@ -49,7 +49,7 @@ def train(
         ),
         data=np.where(
             state.is_active,
-            knowledge.next_data(state.data, quantity, rules.data_portability, p.data_decay),
+            knowledge.next_data(state.data * rules.data_retention, quantity, rules.data_portability, p.data_decay),
             0.0,
         ),
         log_strength=knowledge.next_log_strength(

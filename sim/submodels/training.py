@@ -71,9 +71,9 @@ def training_plan(marginal_profit: Array, horizon: Array, own: Array, effective:
     return marginal_profit * horizon * safe_ratio(own, effective)
 
 
-def affordable(desired: Array, cash: Array, credit: Array, limit: float) -> Array:
-    """At most ``limit`` of cash and credit; ``[..., firm]``, $bn."""
-    return np.minimum(desired, limit * np.maximum(cash + credit, 0.0))
+def means(cash: Array, credit: Array, limit: float) -> Array:
+    """Most that a firm spends on training, ``limit`` of cash and credit; ``[..., firm]``, $bn."""
+    return limit * np.maximum(cash + credit, 0.0)
 
 
 def debt_limit(net_worth: Array, annual_margin: Array, leverage: float) -> Array:

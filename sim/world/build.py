@@ -137,6 +137,12 @@ class World:
         }
 
     @cached_property
+    def is_integrated(self) -> Flags:
+        """Whether the owner is the firm's own corporation, not a partner; ``[owner, firm]``."""
+        is_own: Flags = (self.parent_owner > 0.0) & (self.partner_owner == 0.0)
+        return is_own
+
+    @cached_property
     def flywheel(self) -> float:
         """Lambda of the leader in a sector of mean elasticity, after ``hold``."""
         p = self.parameters
@@ -441,6 +447,7 @@ def _first_state(
         chips_bought=supply.capacity,
         rent=supply.rent,
         captive_share=shares(supply.captive),
+        public_capacity=np.zeros(()),
         owner_cash=np.zeros(len(supply.rent)),
         chips_sold=p.world_stock * shares(column(tables.makers, "stock_share")),
         price_cost=supply.price_cost,
