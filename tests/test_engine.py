@@ -224,7 +224,8 @@ STRENGTHS = {
     "compliance_cost": 1e-3, "owner_cost": 0.1, "loyalty": 0.5, "data_retention": 0.9, "separation": 1.0,
     "entry_grant": 0.01, "public_budget": 1.0, "public_order": 0.05, "public_weight": 1.0,
     "pooled_idle": 0.5, "pooled_fee": 0.2, "pooled_weight": 1.0, "reserved_capacity": 0.02, "reserved_weight": 1.0,
-    "energy_cap": 4.0,
+    "energy_cap": 4.0, "release_grant": 1.0, "federation": 0.3, "merger_ban": 1.0, "merger_tolerance": 0.0,
+    "review_error": 10.0, "screen_hhi": 0.0, "screen_change": 0.0, "screen_share": 0.0, "break_up": 2.0,
     "compute_tax": 0.2, "captive_tax": 0.2, "usage_tax": 0.1, "revenue_levy": 0.05, "profit_tax": 0.2,
     "training_cap": 0.05, "training_efficiency": 1.2, "serving_efficiency": 1.5, "quality": 0.9, "switching": 1.5,
     "data_portability": 0.3, "affinity": 0.0, "partner_credit": 0.0, "open_weights": 1.0, "entry_cost": 1e3,
@@ -308,8 +309,11 @@ def test_a_carbon_price_leaves_rents_alone_while_the_floor_is_slack() -> None:
         Mechanisms(imitation=False),
         Mechanisms(expectations="static"),
         Mechanisms(growth_rates="own"),
+        Mechanisms(mergers=False),
+        Mechanisms(own_chips=True),
+        Mechanisms(grid=True),
     ],
-    ids=["open_weights", "entry", "imitation", "static", "own"],
+    ids=["open_weights", "entry", "imitation", "static", "own", "mergers", "own_chips", "grid"],
 )
 def test_switching_a_mechanism_changes_something_but_not_the_calibration(off: Mechanisms) -> None:
     on_world, off_world = (

@@ -9,7 +9,7 @@ import numpy as np
 
 from sim import indices, units
 from sim.arrays import Array, Flags, total
-from sim.observe.catalogue import MEASURES, Kind, Measure, Moments, measure
+from sim.observe.catalogue import MEASURES, Kind, Measure, Moments, by_corporation, measure
 
 
 class Variable(NamedTuple):
@@ -22,37 +22,37 @@ class Variable(NamedTuple):
 
 
 def _of_firms(values: Array, m: Moments) -> tuple[Array, Flags]:
-    is_active = m.before.is_active
-    return np.where(is_active, np.maximum(values, 0.0), 0.0), is_active
+    added, stands = by_corporation(values, m)
+    return np.maximum(added, 0.0), stands
 
 
 VARIABLES: dict[str, Variable] = {
     "revenue": Variable(
         "firms",
         "flow",
-        "revenue of firms",
+        "revenue of firms, those of one owner taken together",
         lambda m: _of_firms(total(m.flows.markets.revenue, axis=-2), m),
     ),
     "profit": Variable(
         "firms",
         "flow",
-        "operating profit of firms",
+        "operating profit of firms, those of one owner taken together",
         lambda m: _of_firms(total(m.flows.markets.profit, axis=-2), m),
     ),
     "own_effective_compute": Variable(
-        "firms", "stock", "own effective compute of firms", lambda m: _of_firms(m.before.own_compute, m)
+        "firms", "stock", "own effective compute of firms, those of one owner taken together", lambda m: _of_firms(m.before.own_compute, m)
     ),
-    "power": Variable("firms", "stock", "AI power of firms", lambda m: _of_firms(m.flows.funding.power, m)),
+    "power": Variable("firms", "stock", "AI power of firms, those of one owner taken together", lambda m: _of_firms(m.flows.funding.power, m)),
     "compute_used": Variable(
         "firms",
         "flow",
-        "compute used by firms",
+        "compute used by firms, those of one owner taken together",
         lambda m: _of_firms(m.flows.markets.compute_used, m),
     ),
     "training_compute": Variable(
         "firms",
         "flow",
-        "training compute of firms",
+        "training compute of firms, those of one owner taken together",
         lambda m: _of_firms(m.flows.markets.training, m),
     ),
     "compute_owned": Variable("owners", "stock", "compute owned", lambda m: (m.after.capacity, None)),
@@ -115,5 +115,5 @@ def observe_indices(m: Moments) -> dict[str, Array]:
 @measure("points", "firms", "stock", "last", name="hhi_revenue_<sector>")
 def hhi_of_sectors(m: Moments) -> Array:
     """Herfindahl-Hirschman index of revenue of firms from the sector."""
-    share = m.flows.markets.share
+    share, _ = by_corporation(m.flows.markets.share, m)
     return np.where(total(share) > 0.0, units.HHI_POINTS * total(share**2), np.nan)

@@ -24,8 +24,9 @@ class FederatedLearning(FirmPolicy):
     outcomes = "who joins, members' AI power, own training"
     resembles = ("federated learning among hospitals and banks", "shared training runs of open communities")
     side_effects = "Members build on what they share and gain less from training on their own."
-    headline = "total_power"
+    headline = "n_pool_members"
     mechanism = "members build on the pool"
+    mechanism_off = ("mechanisms.federated_pools=false",)
 
     share: Annotated[float, parameter("share of training", 0, 1, "of its training compute that a member gives")]
 

@@ -53,6 +53,9 @@ LEVERS: dict[str, Lever] = {
     "separation": Lever(_FIRM, "", 0.0, np.maximum, "1 where a firm is severed from the owner of its corporation"),
     "partner_credit": Lever((), "ratio", 1.0, np.multiply, "compute credits that partner owners may give"),
     "open_weights": Lever(_FIRM, "quarters", np.inf, np.minimum, "age at which model weights must be published"),
+    "release_grant": Lever(
+        _FIRM, "$bn per quarter", 0.0, np.add, "paid by the government to firms that publish their weights"
+    ),
     "federation": Lever(_FIRM, "share", 0.0, np.maximum, "training compute that a member gives to the federated pool"),
     "public_budget": Lever((), "$bn per quarter", 0.0, np.add, "chips bought for the public pool, by outlay"),
     "public_order": Lever((), "share", 0.0, np.add, "chips bought for the public pool, by share of shipments"),
@@ -103,6 +106,7 @@ class Rulebook:
     separation: Array
     partner_credit: Array
     open_weights: Array
+    release_grant: Array
     federation: Array
     public_budget: Array
     public_order: Array

@@ -18,8 +18,8 @@ from sim.policies.schedule import parameter
 class MergerControl(FirmPolicy):
     """Mergers are reviewed, more or less strictly, or forbidden.
 
-    A merger is reviewed when it meets every screen that is set, and passes when customers lose less than the
-    tolerance.
+    A merger is reviewed from a level and a rise of HHI, or from a joint share. It passes when customers lose less than
+    the tolerance. What is left out stays as strict as the world's rules are.
     """
 
     uses = ("merger_ban", "merger_tolerance", "review_error", "screen_hhi", "screen_change", "screen_share")
@@ -32,7 +32,7 @@ class MergerControl(FirmPolicy):
         "EU horizontal guidelines: no concern below an HHI of 1,000",
     )
     side_effects = "Targets that cannot be bought must exit instead; entry pays less without a buyer."
-    headline = "hhi_revenue"
+    headline = "mergers"
     mechanism = "mergers"
     mechanism_off = ("mechanisms.mergers=false",)
 

@@ -14,7 +14,7 @@ from sim.scenario.checks import problems_across, problems_of_actors
 from sim.scenario.messages import form, nearest
 from sim.scenario.nodes import Node
 from sim.scenario.remedies import explained
-from sim.scenario.schema import LATER, MAX_TOLD, OURS, Scenario
+from sim.scenario.schema import MAX_TOLD, OURS, Scenario
 from sim.scenario.write import json_schema
 from sim.yaml_reader import KeyPath, dotted, join_problems
 
@@ -67,8 +67,6 @@ def _unknown_key(path: KeyPath) -> str:
     above, key = path[:-1], str(path[-1])
     here = list(_entries()[above]["properties"])
     offer = f"allowed: {', '.join(here)}"
-    if key in LATER.get(dotted(above), ()):
-        return f"is not in this version; {offer}; leave it out"
     if key.endswith("+"):
         return f"unknown key; {offer}; only policies+ appends"
     homes = _homes()

@@ -39,10 +39,6 @@ MAX_TOLD: Final = 100
 """Problems that one error tells; a file can hold thousands."""
 OURS: Final = "scenario"
 """Type of the validation errors whose text is written here, not by pydantic."""
-LATER: Final = {
-    "mechanisms": ("mergers", "federated_pools", "openness"),
-}
-"""Names that the file format reserves and that this version does not offer."""
 
 
 def _tuple(given: object) -> object:
@@ -176,6 +172,11 @@ class Mechanisms(_Section):
     open_weights: bool = Field(default=True, description="others build on published weights")
     entry: bool = Field(default=True, description="new firms may enter")
     imitation: bool = Field(default=True, description="algorithms spread over the network")
+    mergers: bool = Field(default=True, description="firms may merge, subject to review")
+    openness: bool = Field(default=True, description="a firm publishes its weights when that pays")
+    federated_pools: bool = Field(default=True, description="firms that a policy invites may train together")
+    own_chips: bool = Field(default=False, description="firms buy chips where that is cheaper than renting")
+    grid: bool = Field(default=False, description="the grid connects only so many chips a quarter")
     expectations: Literal["adaptive", "static"] = Field(
         default="adaptive", description="how firms foresee growth (adaptive), or foresee none"
     )
@@ -380,8 +381,6 @@ def _refuse(problems: Iterable[Problem]) -> None:
 def _known(name: str, known: Mapping[str, str], noun: str, key: str) -> str:
     """Return a name of a catalogue, or refuse it."""
     if name not in known:
-        later = name in LATER.get(key, ())
-        what = f"{noun} {shown(repr(name))} is " + ("not in this version" if later else "unknown")
-        hint = f"try {next(iter(known))}" if later else meant(name, list(known))
-        _refuse([((), f"{what}; allowed: {', '.join(known)}; {hint}")])
+        what = f"{noun} {shown(repr(name))} is unknown"
+        _refuse([((), f"{what}; allowed: {', '.join(known)}; {meant(name, list(known))}")])
     return name
