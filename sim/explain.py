@@ -281,7 +281,9 @@ def _sector(k: _Look, s: int) -> Section:
     return Section(
         f"Sector {k.world.sector_names[s]} (7.2, 7.3)",
         (
-            Line("perceived elasticity eps", f"target share of its owner {_number(joint)}, nest {_number(nest)}", eps, ""),
+            Line(
+                "perceived elasticity eps", f"target share of its owner {_number(joint)}, nest {_number(nest)}", eps, ""
+            ),
             Line(
                 "price p",
                 f"cost / kept x eps/(eps-1) = {_number(cost)} / {_number(kept)} x {_number(eps / (eps - 1.0))}",
