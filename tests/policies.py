@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import functools
+import re
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 
@@ -84,6 +87,17 @@ def is_neutral(rules: Rulebook) -> np.ndarray:
 
 
 @functools.cache
-def shipped() -> tuple[str, ...]:
-    """Names of the policies that come with the package."""
-    return policies.SHIPPED
+def plugin() -> str:
+    """The policy that the documentation writes, as text."""
+    page = (Path(__file__).parents[1] / "docs" / "own-policy.md").read_text(encoding="utf-8")
+    (text,) = re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    return text
+
+
+@functools.cache
+def every() -> tuple[str, ...]:
+    """Names of the policies that come with the package, and of the one that the documentation writes."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder, "windfall.py")
+        file.write_text(plugin(), encoding="utf-8")
+        return policies.SHIPPED + policies.load_plugin(file)

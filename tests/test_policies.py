@@ -18,10 +18,10 @@ from sim.scenario import load_scenario
 from sim.world.build import Mechanisms, WorldSpec, build
 from sim.world.tables import world_folders
 from sim.yaml_reader import parse_yaml
-from tests.policies import example, in_force, is_neutral, observation, rulebooks, shipped
+from tests.policies import every, example, in_force, is_neutral, observation, rulebooks
 from tests.worlds import START, record, run_quarters, same_bits, small_world, world_with
 
-EVERY = pytest.mark.parametrize("name", shipped())
+EVERY = pytest.mark.parametrize("name", every())
 QUARTERS = 6
 START_OF_ALL = START + 2
 
@@ -53,7 +53,7 @@ def test_the_registry_offers_every_policy_of_the_model_description():
     assert set(named.split()) == set(policies.SHIPPED) <= set(policies.names())
 
 
-@EVERY
+@pytest.mark.parametrize("name", policies.SHIPPED)
 def test_a_policy_says_everything_that_a_reader_wants(name):
     cls = policies.find(name)
     told = facts(cls)
@@ -207,7 +207,7 @@ def test_a_remedy_on_a_compliant_market_changes_no_bit(name):
 
 
 def test_the_order_in_the_file_changes_no_bit():
-    items = [{name: in_force(name, strength=0.7, cost=0.1).dump()} for name in shipped()]
+    items = [{name: in_force(name, strength=0.7, cost=0.1).dump()} for name in every()]
     rng = np.random.Generator(np.random.PCG64(3))
     orders = [items, items[::-1], [items[k] for k in rng.permutation(len(items))]]
     runs = [record(world(), 4, policies=policies.build(order)) for order in orders]

@@ -7,10 +7,42 @@ are named here and imported when first asked for; others register from a plug-in
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sim.policies.base import BasePolicy
+    from sim.policies.base import BasePolicy, FirmPolicy, Levers, Scene, loosened, scaled
+    from sim.policies.registry import load_plugin, policy
+    from sim.policies.schedule import parameter
+
+# What a policy of one's own is made of, and the module that holds it; imported on first use.
+_HOMES = {
+    "BasePolicy": "sim.policies.base",
+    "FirmPolicy": "sim.policies.base",
+    "Levers": "sim.policies.base",
+    "Scene": "sim.policies.base",
+    "load_plugin": "sim.policies.registry",
+    "loosened": "sim.policies.base",
+    "parameter": "sim.policies.schedule",
+    "policy": "sim.policies.registry",
+    "scaled": "sim.policies.base",
+}
+
+__all__ = [
+    "SHIPPED",
+    "BasePolicy",
+    "FirmPolicy",
+    "Levers",
+    "Scene",
+    "build",
+    "find",
+    "load_plugin",
+    "loosened",
+    "names",
+    "parameter",
+    "policy",
+    "scaled",
+]
 
 SHIPPED = (
     "efficiency_programme",
@@ -83,3 +115,12 @@ def build(items: Iterable[Mapping[str, Mapping[str, Any]]]) -> list[BasePolicy]:
     chosen = [(name, parameters) for item in items for name, parameters in item.items()]
     ordered = sorted(chosen, key=lambda each: json.dumps(each, sort_keys=True))
     return [looked_up(name).model_validate(dict(parameters)) for name, parameters in ordered]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOMES:
+        message = f"module 'sim.policies' has no attribute {name!r}; it offers {', '.join(__all__)}"
+        raise AttributeError(message)
+    value: object = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value
+    return value

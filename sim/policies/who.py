@@ -89,7 +89,7 @@ class Who(BaseModel):
             return np.asarray(firms["firm_class"] == FIRM_CLASSES.index(self.firm_class))
         if self.names is not None:
             is_named = np.array([name in self.names for name in observation.firm_names])
-            return is_named & np.asarray(firms["generation"] == 0)
+            return np.asarray(is_named & (firms["generation"] == 0))
         if (measure := self.by or self.of) is None:
             return np.ones(firms["is_active"].shape, dtype=bool)
         size = seen(observation, measure, lag)
