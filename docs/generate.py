@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from sim import observe, policies, state
+from sim.app.catalogues import as_text
 from sim.parameters import parameter_table
 from sim.policies.base import FirmPolicy
 from sim.policies.catalogue import COMMON, facts
@@ -45,9 +46,9 @@ whole market and refuse them.
   `{outside_top: 5, by: compute}`, `{share_above: 0.2, of: power}`. Sizes are those seen `lag` quarters ago. A firm that
   entered since is never among the largest and always outside them; before the first sight nobody is reached by size. A
   name means the firm that has it at the start, not a later one in its slot.
-- *Trigger.* `{measure: hhi_revenue, above: 2500, for: 4}`: in force from the first quarter, at or after `start`, in which
-  the last four quarters seen were all above. Once it has fired the policy stays in force until `end`: a law is not
-  repealed when a number falls again. It looks at each replicate by itself.
+- *Trigger.* `{measure: hhi_revenue, above: 2500, for: 4}`: in force from the first quarter, at or after `start`, in
+  which the last four quarters seen were all above. Once it has fired the policy stays in force until `end`: a law is
+  not repealed when a number falls again. It looks at each replicate by itself.
 - *Enforcement.* Each firm that is reached escapes with chance `error`, drawn anew each quarter from luck of its own.
 - *Cost.* `cost` times the strength, in each quarter in which the policy reaches anyone: paid by the government, or by
   the firms reached in equal parts, or by owners in proportion to their chips.
@@ -195,13 +196,13 @@ def parameter_table_of(cls: type[policies.BasePolicy], names: Sequence[str]) -> 
             code(name),
             str(entry["meaning"]),
             str(entry["unit"]),
-            " to ".join(f"{limit:g}" for limit in entry["range"]) if "range" in entry else "",  # type: ignore[attr-defined]
-            str(entry["default"]).removesuffix(".0").replace("none: it must be given", "must be given"),
+            as_text(entry.get("range", entry.get("allowed", ""))),
+            as_text(entry["default"]).replace("none: it must be given", "must be given"),
         )
         for name, entry in told.items()
         if name in names
     ]
-    return table(("parameter", "meaning", "unit", "range", "default"), rows)
+    return table(("parameter", "meaning", "unit", "allowed", "default"), rows)
 
 
 def document(parts: Iterable[str]) -> str:
