@@ -22,6 +22,7 @@ class EnergyCap(BasePolicy):
     side_effects = "Rents rise for whoever may still run chips: the cap makes a scarcity that owners earn on."
     headline = "energy_twh"
     mechanism = "energy of chips in use"
+    mechanism_off = ("world.parameters.power_per_h100e=0",)
 
     terawatt_hours: Annotated[float, parameter("TWh per quarter", 0.1, 1e5, "most energy that data centres may use")]
 

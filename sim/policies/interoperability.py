@@ -22,6 +22,7 @@ class Interoperability(BasePolicy):
     side_effects = "Shares follow quality faster, to whoever leads: it helps challengers only where they are better."
     headline = "hhi_revenue"
     mechanism = "customers choose again at a limited rate, and firms stay with their owners"
+    mechanism_off = ("world.parameters.switching_rate=1", "world.parameters.cloud_loyalty=0")
 
     switching: Annotated[float, parameter("ratio", 1, 10, "rate at which customers choose again, over today's")] = 1.0
     loyalty: Annotated[float, parameter("ratio", 0, 1, "weight of firms' last owners, over today's")] = 1.0

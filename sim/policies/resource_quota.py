@@ -23,7 +23,7 @@ class ResourceQuota(FirmPolicy):
     """
 
     uses = ("training_cap", "reserved_capacity", "reserved_weight")
-    example = "- resource_quota: {most: 0.1, start: 2027Q1}"
+    example = "- resource_quota: {most: 0.05, start: 2027Q1}"
     strength_scales = "the cap's tightness (half strength: twice the share), and the share set aside"
     inputs = "the shares, and the rule of allocation"
     outcomes = "rents, training, AI power, concentration"

@@ -29,6 +29,7 @@ class SharedPlatform(FirmPolicy):
     )
     headline = "small_firm_share_of_compute"
     mechanism = "idle compute is rented out"
+    mechanism_off = ("world.parameters.utilisation=1",)
 
     idle: Annotated[float, parameter("share", 0, 1, "of sellers' idle compute that the platform rents out")]
     fee: Annotated[float, parameter("share of running cost", 0, 10, "asked above running cost")] = 0.1
