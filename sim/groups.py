@@ -84,6 +84,13 @@ class Groups:
         heads: Flags = self.head == np.arange(self.head.shape[-1])
         return heads
 
+    @property
+    def is_joint(self) -> Flags:
+        """Whether a firm shares its owner with another; ``[replicate, firm]``."""
+        joint = np.zeros(self.head.shape, dtype=bool)
+        joint[self._rows, self._slots] = True
+        return joint
+
     def total(self, values: npt.NDArray[Any]) -> Array:
         """Each entry's sum over its group; ``[replicate, ..., firm]``."""
         return self._put(values, lambda mine: self._sums(mine)[self._label])

@@ -14,7 +14,7 @@ ROOT = Path(sim.__file__).parent
 LAYERS = [
     {"errors", "units", "luck", "arrays"},
     {"quarters", "parameters", "yaml_reader"},
-    {"indices", "accounts"},
+    {"indices", "accounts", "groups"},
     {"policies", "state"},
     {"submodels"},
     {"world", "scenario"},

@@ -30,29 +30,29 @@ VARIABLES: dict[str, Variable] = {
     "revenue": Variable(
         "firms",
         "flow",
-        "revenue of firms, those of one owner taken together",
+        "revenue of firms",
         lambda m: _of_firms(total(m.flows.markets.revenue, axis=-2), m),
     ),
     "profit": Variable(
         "firms",
         "flow",
-        "operating profit of firms, those of one owner taken together",
+        "operating profit of firms",
         lambda m: _of_firms(total(m.flows.markets.profit, axis=-2), m),
     ),
     "own_effective_compute": Variable(
-        "firms", "stock", "own effective compute of firms, those of one owner taken together", lambda m: _of_firms(m.before.own_compute, m)
+        "firms", "stock", "own effective compute of firms", lambda m: _of_firms(m.before.own_compute, m)
     ),
-    "power": Variable("firms", "stock", "AI power of firms, those of one owner taken together", lambda m: _of_firms(m.flows.funding.power, m)),
+    "power": Variable("firms", "stock", "AI power of firms", lambda m: _of_firms(m.flows.funding.power, m)),
     "compute_used": Variable(
         "firms",
         "flow",
-        "compute used by firms, those of one owner taken together",
+        "compute used by firms",
         lambda m: _of_firms(m.flows.markets.compute_used, m),
     ),
     "training_compute": Variable(
         "firms",
         "flow",
-        "training compute of firms, those of one owner taken together",
+        "training compute of firms",
         lambda m: _of_firms(m.flows.markets.training, m),
     ),
     "compute_owned": Variable("owners", "stock", "compute owned", lambda m: (m.after.capacity, None)),

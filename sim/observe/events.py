@@ -103,7 +103,7 @@ class EventLog:
         harm: Array | None = None,
     ) -> None:
         for row in np.flatnonzero(where).tolist():
-            cost = "" if harm is None or harm[row] == 0.0 else f", {harm[row]:.2%} of consumer gain at stake"
+            cost = "" if harm is None or harm[row] == 0.0 else f", {harm[row]:.2%} of spending at stake"
             detail = f"with {names[target[row]]}{cost}"
             self._events.append(Event(self.replicates[row], quarter, kind, names[acquirer[row]], detail))
 

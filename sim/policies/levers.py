@@ -69,7 +69,7 @@ LEVERS: dict[str, Lever] = {
     "entry_grant": Lever((), "$bn", 0.0, np.add, "paid by the government to each firm that enters"),
     "grant": Lever(_FIRM, "$bn per quarter", 0.0, np.add, "paid by the government"),
     "merger_ban": Lever(_FIRM, "", 0.0, np.maximum, "1 where a firm may not merge"),
-    "merger_tolerance": Lever((), "share", np.inf, np.minimum, "loss of consumer gain at which a merger passes"),
+    "merger_tolerance": Lever((), "share", np.inf, np.minimum, "loss of customers below which a merger passes"),
     "review_error": Lever((), "ratio", 1.0, np.multiply, "chance that a review ends wrong"),
     "screen_hhi": Lever((), "points", np.inf, np.minimum, "HHI after a merger from which it is reviewed"),
     "screen_change": Lever((), "points", np.inf, np.minimum, "rise of HHI from which it is reviewed"),

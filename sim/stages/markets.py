@@ -411,7 +411,9 @@ def _sweep(g: _Problem, world: World, budget: Array, guess: _Guess) -> _Sweep:
     user_cost = user_rent * (1.0 + g.compute_tax)
     cost = pricing.unit_cost(g.serving_need, user_cost, g.usage_tax)
 
-    elasticity = pricing.demand_elasticity(g.groups.total(share), guess.nest, p.substitution, p.nest_growth)
+    elasticity = pricing.perceived_elasticity(
+        share, guess.nest, g.revenue_taken, g.groups, p.substitution, p.nest_growth
+    )
     per_dollar = pricing.units_per_dollar(cost, g.revenue_taken, elasticity)
     attraction = g.appeal_to_customers * per_dollar ** (p.substitution - 1.0)
     best_reply = demand.target_share(attraction)

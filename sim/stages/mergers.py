@@ -83,7 +83,7 @@ def merge(
         review = _review(state, world, drivers, rules, markets, outlook, case, uniform[:, 3])
         merger = case.where(review.approved)
         joined = replace(
-            _join(state, merger), review_acquirer=queue.acquirer[:, :-1], review_target=queue.target[:, :-1]
+            _join(state, merger), review_acquirer=queue.acquirer[:, :-1].copy(), review_target=queue.target[:, :-1].copy()
         )
         price = world.parameters.merger_integration_cost * _take(outlook.value, np.maximum(merger.target, 0))
         cost = np.where(np.arange(cost.shape[-1]) == merger.acquirer[:, None], price, 0.0)
@@ -98,6 +98,7 @@ def merge(
         screened=review.screened,
         harm=review.harm,
         approved=review.approved,
+        integration_cost=cost,
         break_ups=broken,
         break_ups_refused=refused,
         flows=(
@@ -150,7 +151,10 @@ def _outlook(state: State, world: World, markets: Markets) -> _Outlook:
 def _propose(
     state: State, world: World, rules: Rulebook, markets: Markets, outlook: _Outlook, uniform: Array
 ) -> _Pair:
-    """At most one pair: the acquirer is drawn by value, its target by what both would gain."""
+    """At most one pair: the acquirer is drawn by value, its target by what both expect to gain.
+
+    A pair that would be reviewed counts on the review's error alone.
+    """
     p = world.parameters
     is_child = world.is_integrated.any(axis=0) & (rules.separation == 0.0)
     is_barred = state.is_active & (is_child | (rules.merger_ban > 0.0))
@@ -161,9 +165,27 @@ def _propose(
     slot = np.maximum(acquirer, 0)
     is_target = may_merge & (np.arange(may_merge.shape[-1]) != slot[:, None]) & (acquirer >= 0)[:, None]
     can_pay = p.merger_integration_cost * outlook.value <= outlook.cash + _take(outlook.cash, slot)
-    gain = _joint_gain(state, world, markets, outlook, slot)
-    target = mergers.drawn(np.where(is_target & can_pay, np.maximum(gain, 0.0), 0.0), uniform[:, 2])
+    chance = np.where(_screened(world, rules, outlook, slot), _review_error(world, rules)[:, None], 1.0)
+    gain = chance * np.maximum(_joint_gain(state, world, markets, outlook, slot), 0.0)
+    target = mergers.drawn(np.where(is_target & can_pay, gain, 0.0), uniform[:, 2])
     return _Pair(acquirer, target).where(target >= 0)
+
+
+def _screened(world: World, rules: Rulebook, outlook: _Outlook, acquirer: Counts) -> Flags:
+    """Firms whose takeover by the acquirer would be reviewed; ``[replicate, firm]``."""
+    p = world.parameters
+    return mergers.is_screened(
+        outlook.share,
+        outlook.of(acquirer).share,
+        np.minimum(p.merger_review_hhi, rules.screen_hhi),
+        np.minimum(p.merger_review_change, rules.screen_change),
+        np.minimum(p.merger_review_share, rules.screen_share),
+    )
+
+
+def _review_error(world: World, rules: Rulebook) -> Array:
+    """Chance that a review ends wrong; ``[replicate]``."""
+    return np.minimum(world.parameters.merger_review_error * rules.review_error, 1.0)
 
 
 def _joint_gain(state: State, world: World, markets: Markets, outlook: _Outlook, acquirer: Counts) -> Array:
@@ -213,20 +235,12 @@ def _review(
     p = world.parameters
     exists = case.target >= 0
     heads = _Pair(*(_take(state.group, np.maximum(slot, 0))[:, 0] for slot in case))
-    one, other = outlook.of(heads.acquirer), outlook.of(heads.target)
-    screened = exists & mergers.is_screened(
-        outlook.share,
-        one.share[..., 0],
-        other.share[..., 0],
-        np.minimum(p.merger_review_hhi, rules.screen_hhi),
-        np.minimum(p.merger_review_change, rules.screen_change),
-        np.minimum(p.merger_review_share, rules.screen_share),
-    )
+    screened = exists & _take(_screened(world, rules, outlook, heads.acquirer), heads.target)[:, 0]
     harm = np.zeros(len(exists))
     if screened.any():
         harm[screened] = _harm(state, world, drivers, rules, markets, case, screened)
     passes = harm < np.minimum(p.merger_tolerance, rules.merger_tolerance)
-    is_wrong = screened & (uniform < p.merger_review_error * rules.review_error)
+    is_wrong = screened & (uniform < _review_error(world, rules))
     banned = Groups(state.group).total(rules.merger_ban * state.is_active) > 0.0
     is_banned = (_take(banned, heads.acquirer) | _take(banned, heads.target))[:, 0]
     return _Review(screened, harm, exists & ~is_banned & (~screened | (passes ^ is_wrong)))
@@ -235,7 +249,10 @@ def _review(
 def _harm(
     state: State, world: World, drivers: Drivers, rules: Rulebook, markets: Markets, case: _Pair, rows: Flags
 ) -> Array:
-    """Share of consumer gain that a merger takes through prices alone, customers free to choose; ``[case]``."""
+    """Loss of consumer gain through higher prices alone, over what customers spend on AI; ``[case]``.
+
+    Customers are free to choose. By Shephard's lemma this is the rise of their price index.
+    """
     p = world.parameters
     is_active = state.is_active[rows]
     dear = np.where(markets.price[rows] > 0.0, markets.price[rows], 1.0)
@@ -243,19 +260,14 @@ def _harm(
     cost = np.where(is_active & (markets.unit_cost[rows] > 0.0), markets.unit_cost[rows], 1.0)
     taken = (p.operating_cost_share + rules.revenue_levy)[rows]
     joined = _joined(state.group, case)
-    gains = [
-        demand.consumer_gain(
-            drivers.budget,
-            pricing.equilibrium(
-                cost, taken, appeal, world.initial_odds, Groups(group[rows]), p.substitution, p.nest_growth
-            ).odds,
-            0.0,
-            p.nest_growth,
-            p.substitution,
+    before, after = (
+        pricing.equilibrium(
+            cost, taken, appeal, world.initial_odds, Groups(group[rows]), p.substitution, p.nest_growth
         )
         for group in (state.group, joined)
-    ]
-    return 1.0 - gains[1] / gains[0]
+    )
+    gained = demand.consumer_gain(drivers.budget, after.odds, before.odds, p.nest_growth, p.substitution)
+    return -gained / total(drivers.budget * before.nest)
 
 
 def _joined(group: Counts, merger: _Pair) -> Counts:

@@ -70,31 +70,36 @@ def drawn(weight: Array, uniform: Array) -> Counts:
     return np.where(cumulative[..., -1] > 0.0, below, -1)
 
 
-def is_screened(share: Array, acquirer: Array, target: Array, hhi: Array, change: Array, joint: Array) -> Flags:
-    """Whether a case is reviewed: in some sector HHI rises by ``change`` and ends at ``hhi``, or the pair has ``joint``.
+def is_screened(share: Array, acquirer: Array, hhi: Array, change: Array, joint: Array) -> Flags:
+    """Which targets a review would look at.
+
+    Those with which, in some sector, HHI rises by ``change`` and ends at ``hhi`` or the pair's share at ``joint``.
 
     Parameters
     ----------
     share : array [..., sector, firm]
         Of every group, at one of its members.
-    acquirer, target : array [..., sector]
-        Shares of the pair.
+    acquirer : array [..., sector, 1]
+        Share of the acquirer.
     hhi, change : array [...]
         Points.
     joint : array [...]
         Share.
 
+    Returns
+    -------
+    flags [..., firm]
+
     Examples
     --------
-    Shares of 30 and 10 per cent merge in a market with an HHI of 2,800: the rise is 600 points.
+    The leader with each of its rivals; a firm of half a per cent raises HHI by 40 points only:
 
-    >>> s = np.array([[0.4, 0.3, 0.2, 0.1]])
-    >>> limits = np.array(1800.0), np.array(100.0), np.array(0.3)
-    >>> bool(is_screened(s, s[:, 1], s[:, 3], *limits))
-    True
+    >>> s = np.array([[0.4, 0.295, 0.3, 0.005]])
+    >>> is_screened(s, s[:, [0]], np.array(1800.0), np.array(100.0), np.array(0.3))[1:]
+    array([ True,  True, False])
     """
-    rise = 2.0 * acquirer * target * units.HHI_POINTS
-    after = total(share**2) * units.HHI_POINTS + rise
-    is_large = (after >= hhi[..., None]) | (acquirer + target >= joint[..., None])
-    screened: Flags = ((rise >= change[..., None]) & is_large).any(axis=-1)
+    hhi, change, joint = (limit[..., None, None] for limit in (hhi, change, joint))
+    rise = 2.0 * acquirer * share * units.HHI_POINTS
+    after = total(share**2, keepdims=True) * units.HHI_POINTS + rise
+    screened: Flags = ((rise >= change) & ((after >= hhi) | (acquirer + share >= joint))).any(axis=-2)
     return screened

@@ -10,12 +10,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sim.arrays import Array, shares, total
+from sim.arrays import Array, safe_ratio, shares, total
 from sim.errors import ConvergenceError
 from sim.groups import Groups
 from sim.submodels import demand
 
 _TOLERANCE = 1e-11
+_LEAST_ELASTICITY = 1.001
+"""At which a firm whose sales an owner would rather move elsewhere is as good as withdrawn."""
 _MAX_SWEEPS = 500
 
 
@@ -41,6 +43,39 @@ def demand_elasticity(joint_share: Array, nest: Array, substitution: float, nest
     """
     outer = 1.0 + nest_growth * (substitution - 1.0) * (1.0 - nest[..., :, None])
     return substitution + (outer - substitution) * joint_share
+
+
+def perceived_elasticity(
+    share: Array, nest: Array, revenue_share_taken: Array, groups: Groups, substitution: float, nest_growth: float
+) -> Array:
+    """eps of every firm at its owner's joint share; ``[replicate, sector, firm]``.
+
+    Under one levy all firms of an owner have the same. Under levies that differ, an owner moves customers towards the
+    firm that keeps more of its revenue: from the first-order conditions of its joint profit,
+    eps_i = rho / (1 + (rho - eps) / eps x k / k_i) with k_i the kept share of revenue and k its mean over the owner's
+    sales in the sector.
+
+    Parameters
+    ----------
+    share : array [replicate, sector, firm]
+        Target shares.
+    nest : array [replicate, sector]
+        Share of the budget that goes to AI.
+    revenue_share_taken : array [replicate, firm]
+        Part of revenue that levies and operating cost take.
+    groups : Groups
+        Who sets prices together.
+    substitution, nest_growth : float
+        rho and lambda.
+    """
+    common = demand_elasticity(groups.total(share), nest, substitution, nest_growth)
+    if groups.is_trivial:
+        return common
+    kept = np.broadcast_to((1.0 - revenue_share_taken)[..., None, :], share.shape)
+    mean_kept = safe_ratio(groups.total(kept * share), groups.total(share), otherwise=1.0)
+    own = substitution / (1.0 + (substitution - common) / common * mean_kept / kept)
+    differs = groups.is_joint[:, None] & (mean_kept != kept)
+    return np.where(differs, np.maximum(own, _LEAST_ELASTICITY), common)
 
 
 def business_stealing(joint_share: Array, nest: Array, nest_growth: float) -> Array:
@@ -172,8 +207,7 @@ def equilibrium(
     nest = np.broadcast_to(demand.nest_share(initial_odds), share.shape[:-1])
     is_open = np.ones(len(share), dtype=bool)
     for _ in range(_MAX_SWEEPS):
-        joint = groups.total(share)
-        elasticity = demand_elasticity(joint, nest, substitution, nest_growth)
+        elasticity = perceived_elasticity(share, nest, revenue_share_taken, groups, substitution, nest_growth)
         per_dollar = units_per_dollar(cost, revenue_share_taken, elasticity)
         attraction = appeal * per_dollar ** (substitution - 1.0)
         best_reply = demand.target_share(attraction)
