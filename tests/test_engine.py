@@ -17,13 +17,13 @@ from sim.observe import MEASURES, SECTOR, described
 from sim.policies.levers import LEVERS, combine
 from sim.scenario import load_scenario
 from sim.state import (
-    Merging,
     Accounts,
     Demography,
     Drivers,
     Funding,
     Investment,
     Markets,
+    Merging,
     State,
     variables,
 )

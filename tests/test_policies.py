@@ -3,18 +3,21 @@
 import copy
 import pickle
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 from pydantic import ValidationError
 
 from sim import policies
-from sim.errors import PolicyError
+from sim.ensemble import simulate
+from sim.errors import PolicyError, ScenarioError
+from sim.explain import explain
 from sim.policies.allocation import claims
 from sim.policies.base import COST_LEVERS, BasePolicy, FirmPolicy, Scene
 from sim.policies.catalogue import facts
 from sim.policies.levers import LEVERS, combine
-from sim.scenario import load_scenario
+from sim.scenario import ScenarioWarning, load_scenario
 from sim.world.build import Mechanisms, WorldSpec, build
 from sim.world.tables import world_folders
 from sim.yaml_reader import parse_yaml
@@ -456,3 +459,201 @@ def test_policies_cannot_be_changed_later():
 def test_an_unknown_policy_is_refused_with_what_to_do():
     with pytest.raises(PolicyError, match="aipower list policies"):
         policies.find("compute_taxes")
+
+
+# --- mistakes in files ---------------------------------------------------------------------------
+
+MISTAKES = [
+    # an item of `policies`, key path after `policies[0]`, what the message must say
+    ("compute_tx: {rate: 0.1}", "", "did you mean compute_tax?"),
+    ("compute-tax: {rate: 0.1}", "", "did you mean compute_tax?"),
+    ("compute_tax: {rat: 0.1, rate: 0.1}", ".compute_tax.rat", "did you mean rate?"),
+    ("compute_tax: {}", ".compute_tax", "lacks rate"),
+    ("compute_tax:", ".compute_tax", "lacks rate"),
+    ("compute_tax", ".compute_tax", "as in `- compute_tax: {rate: 0.1, captive: true, start: 2027Q1}`"),
+    ("compute_tax: 0.1", ".compute_tax", "0.1 is a number; allowed: a mapping with rate, schedule"),
+    (
+        "compute_tax: {rate: -1}",
+        ".compute_tax.rate",
+        "-1 is out of range; allowed: a number from 0 to 10 (share of rent)",
+    ),
+    ("compute_tax: {rate: '10%'}", ".compute_tax.rate", "write 0.1, without quotes"),
+    ("compute_tax: {rate: true}", ".compute_tax.rate", "true is true or false"),
+    ("compute_tax: {rate: .inf}", ".compute_tax.rate", "finite"),
+    ("compute_tax: {rate: 0.1, strength: 7}", ".compute_tax.strength", "from 0 to 1 (share)"),
+    ("compute_tax: {rate: 0.1, ramp: 1.5}", ".compute_tax.ramp", "a whole number from 0 to 80 (quarters)"),
+    ("compute_tax: {rate: 0.1, lag: 0}", ".compute_tax.lag", "from 1 to 8"),
+    ("compute_tax: {rate: 0.1, start: 2027}", ".compute_tax.start", "try 2027Q1"),
+    ("compute_tax: {rate: 0.1, start: 2027q3}", ".compute_tax.start", "try 2027Q3"),
+    ("compute_tax: {rate: 0.1, start: 2027Q1, end: 2027Q1}", ".compute_tax", "2027Q1 is not after the start 2027Q1"),
+    ("compute_tax: {rate: 0.1, captive: maybe}", ".compute_tax.captive", "true or false"),
+    ("compute_tax: {rate: 0.1, schedule: steep}", ".compute_tax.schedule", "flat, progressive, threshold"),
+    ("compute_tax: {rate: 0.1, schedule: threshold}", ".compute_tax", "lacks threshold; allowed"),
+    ("compute_tax: {rate: 0.1, payer: firm}", ".compute_tax.payer", "did you mean firms?"),
+    ("compute_tax: {rate: 0.1, who: smes}", ".compute_tax.who", "'smes' is not a group; allowed: all, {class: sme}"),
+    ("compute_tax: {rate: 0.1, who: {}}", ".compute_tax.who", "names nobody"),
+    ("compute_tax: {rate: 0.1, who: {class: small}}", ".compute_tax.who.class", "giant, lab, sme"),
+    ("compute_tax: {rate: 0.1, who: {clas: sme}}", ".compute_tax.who.clas", "did you mean class?"),
+    ("compute_tax: {rate: 0.1, who: {top: 5}}", ".compute_tax.who", "by what the largest are ranked"),
+    ("compute_tax: {rate: 0.1, who: {top: 5, by: size}}", ".compute_tax.who.by", "revenue, compute, power"),
+    ("compute_tax: {rate: 0.1, who: {share_above: 20, of: power}}", ".compute_tax.who.share_above", "from 0 to 1"),
+    ("compute_tax: {rate: 0.1, who: {names: [OpenAi]}}", ".compute_tax.who.names[0]", "did you mean OpenAI?"),
+    ("compute_tax: {rate: 0.1, who: {names: OpenAI}}", ".compute_tax.who.names", "a list"),
+    ("compute_tax: {rate: 0.1, trigger: {measure: hhi, above: 1}}", ".compute_tax.trigger.measure", "is no measure"),
+    (
+        "compute_tax: {rate: 0.1, trigger: {measure: turnover_power, above: 0}}",
+        ".compute_tax.trigger.measure",
+        "after the run",
+    ),
+    ("compute_tax: {rate: 0.1, trigger: {measure: n_firms}}", ".compute_tax.trigger", "has no threshold"),
+    (
+        "compute_tax: {rate: 0.1, trigger: {measure: n_firms, above: 1, for: 0}}",
+        ".compute_tax.trigger.for",
+        "from 1 to 40",
+    ),
+    ("compute_tax: {rate: 0.1, trigger: {above: 1}}", ".compute_tax.trigger", "lacks measure"),
+    ("carbon_price: {price: 5, who: all}", ".carbon_price.who", "unknown parameter of carbon_price"),
+    ("merger_control: {who: {class: giant}}", ".merger_control", "who belongs to a ban"),
+    ("break_up: {successors: 2, ramp: 4}", ".break_up", "cannot be phased in"),
+    ("public_compute: {}", ".public_compute", "has no size"),
+    ("open_weights: {}", ".open_weights", "neither a duty nor a reward"),
+    ("resource_quota: {reserve: 0.1}", ".resource_quota", "lacks allocation"),
+    ("[compute_tax]", "", "is a list"),
+    ("{compute_tax: {rate: 0.1}, carbon_price: {price: 5}}", "", "names 2 policies"),
+    ("{}", "", "names no policy"),
+]
+
+
+@pytest.mark.parametrize(("item", "key", "text"), MISTAKES)
+def test_a_mistake_in_a_policy_names_line_key_and_remedy(tmp_path, item, key, text):
+    file = tmp_path / "mine.yaml"
+    file.write_text(f"extends: baseline\npolicies:\n  - {item}\n", encoding="utf-8")
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario(file)
+    line = next(line for line in caught.value.problems if text in line)
+    assert line.startswith(f"{file}:3: policies[0]{key}: ")
+    what, allowed, hint = line.split("; ", 2)
+    assert what and "allowed: " in allowed + hint and hint
+
+
+def test_mistakes_in_several_policies_are_told_together_with_their_lines(tmp_path):
+    file = tmp_path / "mine.yaml"
+    file.write_text(
+        "extends: baseline\nrun: {seed: -1}\npolicies:\n  - compute_tax: {rate: 11}\n  - carbon_price: {price: 5}\n"
+        "  - grid_limit:\n      chips: 0\n      who: all\n"
+    )
+    with pytest.raises(ScenarioError) as caught:
+        load_scenario(file)
+    assert [line.split(": ")[0].rpartition(":")[2] for line in caught.value.problems] == ["2", "4", "7", "8"]
+
+
+@pytest.mark.parametrize(
+    ("item", "text"),
+    [
+        ({"carbon_price": {"price": 72, "start": "2036Q1"}}, "after the horizon, which ends 2035Q4"),
+        ({"carbon_price": {"price": 72, "end": "2024Q1"}}, "not after the first quarter"),
+        ({"carbon_price": {"price": 72, "strength": 0}}, "0 is no strength"),
+        ({"break_up": {"successors": 2, "who": {"top": 1, "by": "revenue"}}}, "nobody has been seen yet"),
+    ],
+)
+def test_a_policy_that_can_do_nothing_is_a_warning(item, text):
+    with pytest.warns(ScenarioWarning, match=text):
+        load_scenario({"policies": [item]})
+
+
+def test_firms_that_the_scenario_adds_and_those_the_model_names_can_be_named():
+    who = {"names": ["Newcomer", "Small firm 3", "Entrant 2"]}
+    firm = {"name": "Newcomer", "class": "lab", "compute": 5.0}
+    data = {"world": {"firms": [firm]}, "policies": [{"revenue_levy": {"rate": 0.1, "who": who}}]}
+    assert load_scenario(data).policies[0]["revenue_levy"]["who"] == who
+
+
+def test_a_name_alone_and_a_name_without_parameters_are_policies():
+    plain = load_scenario({"policies": ["non_discrimination"]})
+    assert plain.policies == load_scenario({"policies": [{"non_discrimination": None}]}).policies
+    assert plain.policies[0]["non_discrimination"]["strength"] == 1.0
+
+
+# --- changes by --set ----------------------------------------------------------------------------
+
+
+def settings(*overrides, items=({"training_cap": {"flop": 1e26}}, {"compute_tax": {"rate": 0.1}})):
+    return load_scenario({"policies": list(items)}, overrides=overrides).policies
+
+
+def test_set_changes_a_policy_by_name_or_place_and_adds_one_that_is_not_there():
+    assert settings("policies.training_cap.flop=1e25")[0]["training_cap"]["flop"] == 1e25
+    assert settings("policies.1.rate=0.2")[1]["compute_tax"]["rate"] == 0.2
+    assert settings("policies.compute_tax={schedule: progressive, full_share: 0.1}")[1]["compute_tax"]["rate"] == 0.1
+    added = settings("policies.carbon_price.price=72", "policies.carbon_price.start=2027Q1")
+    assert [next(iter(item)) for item in added] == ["training_cap", "compute_tax", "carbon_price"]
+    assert added[2]["carbon_price"]["start"] == "2027Q1"
+    nested = settings("policies.compute_tax.trigger={measure: n_firms, above: 3}", "policies.compute_tax.trigger.for=2")
+    assert nested[1]["compute_tax"]["trigger"] == {"measure": "n_firms", "above": 3.0, "for": 2}
+    assert settings("policies=[]") == ()
+
+
+@pytest.mark.parametrize(
+    ("override", "text"),
+    [
+        ("policies.compute_tax.rate=0.2", "compute_tax stands there 2 times"),
+        ("policies.7.rate=0.2", "no policy at position 7"),
+        ("policies.compute_tx.rate=0.2", "did you mean compute_tax?"),
+        ("policies.0.rat=0.2", "did you mean rate?"),
+    ],
+)
+def test_set_says_what_it_cannot_do(override, text):
+    with pytest.raises(ScenarioError, match=re.escape(text)) as caught:
+        settings(override, items=[{"compute_tax": {"rate": 0.1}}, {"compute_tax": {"rate": 0.3}}])
+    assert caught.value.problems[0].startswith(f"--set {override}: ")
+
+
+# --- the library ---------------------------------------------------------------------------------
+
+LIBRARY = Path(__file__).parents[1] / "scenarios"
+
+
+@EVERY
+def test_each_policy_has_a_realistic_and_a_strong_scenario(name):
+    if name not in policies.SHIPPED:
+        pytest.skip("not shipped")
+    stem = name.replace("_", "-")
+    found = [load_scenario(LIBRARY / "policies" / f"{stem}{end}.yaml") for end in ("", "-strong")]
+    for scenario in found:
+        assert {key for item in scenario.policies for key in item} == {name}
+        assert scenario.changed_parameters() == {} and scenario.run == load_scenario("baseline").run
+    assert found[0].content_hash() != found[1].content_hash()
+
+
+@pytest.mark.parametrize(
+    "path", sorted([*LIBRARY.glob("policies/*.yaml"), *LIBRARY.glob("packages/*.yaml")]), ids=lambda path: path.stem
+)
+def test_library_scenarios_ask_one_question_and_are_found_by_name(path):
+    scenario = load_scenario(path.stem)
+    assert scenario == load_scenario(path)
+    assert scenario.name == path.stem
+    assert re.fullmatch(r"(What|How|Do|Does|Who)[^?]*\?", scenario.question)
+
+
+def test_packages_are_those_of_the_documentation():
+    found = {path.stem for path in (LIBRARY / "packages").glob("*.yaml")}
+    assert found == {"open-commons", "antitrust", "public-option", "efficiency-and-diffusion", "four-levers"}
+
+
+# --- in a run ------------------------------------------------------------------------------------
+
+
+def test_scenarios_of_any_order_give_the_same_bits_in_any_number_of_workers():
+    items = [{"compute_tax": {"rate": 0.1}}, {"compute_tax": {"rate": 0.07}}, {"carbon_price": {"price": 72.0}}]
+    data = {"horizon": {"end": "2024Q4"}}
+    one = simulate(load_scenario({**data, "policies": items}), replicates=4, block_size=2)
+    assert same_bits(one, simulate(load_scenario({**data, "policies": items[::-1]}), replicates=4, block_size=3))
+    assert same_bits(one, simulate(load_scenario({**data, "policies": items}), replicates=4, workers=2, block_size=2))
+
+
+def test_an_explanation_replays_the_policies():
+    scenario = load_scenario({"horizon": {"end": "2025Q4"}, "policies": [{"compute_tax": {"rate": 0.5}}]})
+    run = simulate(scenario, replicates=1)
+    told = explain(scenario, "OpenAI", "2025Q4")
+    place = run.firm_names.index("OpenAI")
+    assert told["AI power P"] == run.firms["power"][0, run.firm_quarters.index("2025Q4"), place]

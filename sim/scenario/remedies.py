@@ -42,7 +42,7 @@ def remedy(entry: dict[str, Any], value: object) -> str:
     remedies = {
         "array": "a list; write [] or one item a line, each after `- `",
         "boolean": f"true or false; write {'false' if is_no else 'true'}",
-        "integer": f"a whole number{limits(entry.get('minimum'), entry.get('maximum'))}; {as_number(value) or hint}",
+        "integer": f"a whole {number.removeprefix('a ')}; {as_number(value) or hint}",
         "null": f"null; {hint}",
         "number": f"{number}; {as_number(value) or hint}",
         "object": f"a mapping with {', '.join(keys[:8])}; indent `{keys[0]}:` under it",
