@@ -5,9 +5,17 @@ from __future__ import annotations
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from pydantic import BaseModel, ConfigDict, Field, SerializationInfo, SerializerFunctionWrapHandler, model_serializer
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    GetJsonSchemaHandler,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    model_serializer,
+)
 from pydantic import model_validator as validator
-from pydantic_core import PydanticCustomError
+from pydantic_core import CoreSchema, PydanticCustomError
 
 from sim.arrays import Array, Flags, shares
 from sim.policies.levers import Observation
@@ -64,6 +72,12 @@ class Who(BaseModel):
         if (self.of is not None) != (self.share_above is not None):
             _refuse("of belongs to share_above" if self.of else "does not say of what a share is meant")
         return self
+
+    @classmethod
+    def __get_pydantic_json_schema__(cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+        """A mapping with one group, or the word for everyone."""
+        mapping = handler.resolve_ref_schema(handler(core_schema))
+        return {"anyOf": [dict(mapping), {"type": "string", "enum": ["all"]}]}
 
     @model_serializer(mode="wrap")
     def _short(self, handler: SerializerFunctionWrapHandler, _: SerializationInfo) -> Any:  # noqa: ANN401 - YAML

@@ -132,14 +132,13 @@ def entry_of(cls: type[BasePolicy], path: KeyPath) -> dict[str, Any]:
 
 
 def _plain(schema: dict[str, Any], entry: dict[str, Any]) -> dict[str, Any]:
-    if "anyOf" in entry:
-        kinds = [kind for kind in entry["anyOf"] if kind.get("type") != "null"]
-        entry = {key: value for key, value in entry.items() if key != "anyOf"} | kinds[0]
-    for key in ("$ref", "allOf"):
-        if key in entry:
-            reference = entry[key] if key == "$ref" else entry[key][0]["$ref"]
-            target = schema["$defs"][reference.rpartition("/")[2]]
-            entry = target | {each: value for each, value in entry.items() if each != key}
+    """Follow references, and of several kinds that a value may have take the first but null."""
+    while {"anyOf", "allOf", "$ref"} & set(entry):
+        if "$ref" in entry:
+            inner = schema["$defs"][entry["$ref"].rpartition("/")[2]]
+        else:
+            inner = next(each for each in entry.get("anyOf", entry.get("allOf", ())) if each.get("type") != "null")
+        entry = inner | {key: value for key, value in entry.items() if key not in ("anyOf", "allOf", "$ref")}
     return entry
 
 
