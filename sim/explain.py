@@ -105,7 +105,7 @@ def explain(scenario: Scenario, firm: str, quarter: str, replicate: int = 0) -> 
         near = [name for name in world.firm_names if firm.lower() in name.lower()][:5]
         message = f"there is no firm {firm!r}" + (f"; did you mean {', '.join(near)}?" if near else "")
         raise ResultError(message)
-    before, flows = replay(world, when.start, asked, scenario.run.seed, replicate)
+    before, flows = replay(world, when.quarters, asked, scenario.run.seed, replicate)
     slot = world.firm_names.index(firm)
     if not before.is_active[0, slot]:
         message = f"{firm} is not in the market in {quarter} of replicate {replicate}"
@@ -281,7 +281,9 @@ def _sector(k: _Look, s: int) -> Section:
     return Section(
         f"Sector {k.world.sector_names[s]} (7.2, 7.3)",
         (
-            Line("perceived elasticity eps", f"target share of its owner {_number(joint)}, nest {_number(nest)}", eps, ""),
+            Line(
+                "perceived elasticity eps", f"target share of its owner {_number(joint)}, nest {_number(nest)}", eps, ""
+            ),
             Line(
                 "price p",
                 f"cost / kept x eps/(eps-1) = {_number(cost)} / {_number(kept)} x {_number(eps / (eps - 1.0))}",
