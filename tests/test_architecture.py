@@ -21,6 +21,7 @@ LAYERS = [
     {"observe"},
     {"stages"},
     {"step"},
+    {"foresight"},
     {"engine"},
     {"ensemble", "frames", "result", "runner", "store"},
     {"compare", "diff", "experiment", "explain", "export", "planner"},

@@ -154,7 +154,11 @@ def test_marginal_profit_of_capability_is_the_envelope(eight: Run) -> None:
     for s, i in [(s, i) for s in range(6) for i in (0, 1, 3, 5, *merged[:2])]:
         v, z, price = m.attraction[r, s, i], m.attraction[r, s].sum(), m.price[r, s, i]
 
-        def profit(log_e, s=s, i=i, v=v, z=z, price=price):
+        sold = m.price[r, s] > 0.0
+        costs = m.unit_cost[r] / (1 - p.operating_cost_share)
+        margin = np.where(sold, 1 - costs / np.where(sold, m.price[r, s], 1.0), 0.0)
+
+        def profit(log_e, s=s, i=i, v=v, z=z, price=price, margin=margin):
             power = np.exp(gamma[r, i] * log_e)
             own = v * power ** world.theta[s]
             cost = m.unit_cost[r, i] * power**p.serving_size_elasticity / (1 - p.operating_cost_share)
@@ -163,9 +167,6 @@ def test_marginal_profit_of_capability_is_the_envelope(eight: Run) -> None:
             earned = own * (1 - cost / price) + (m.attraction[r, s] * margin)[sisters].sum()
             return odds / (1 + odds) / (z - v + own) * earned
 
-        sold = m.price[r, s] > 0.0
-        costs = m.unit_cost[r] / (1 - p.operating_cost_share)
-        margin = np.where(sold, 1 - costs / np.where(sold, m.price[r, s], 1.0), 0.0)
         share, nest = m.attraction[r, s][group == group[i]].sum() / z, m.odds[r, s] / (1 + m.odds[r, s])
         b = (1 - share) + p.nest_growth * share * (1 - nest)
         slope = (profit(1e-5) - profit(-1e-5)) / 2e-5

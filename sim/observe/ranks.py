@@ -27,9 +27,10 @@ for _variable, _of in (("revenue", "revenue"), ("power", "AI power")):
 
 
 def top_firms(values: Array, m: Moments) -> Counts:
-    """The first ``TOP`` active firms, those of one owner taken together, by ``values``, -1 for a rank that nobody has; ``[replicate, rank]``.
+    """The first ``TOP`` active firms by ``values``, -1 for a rank that nobody has; ``[replicate, rank]``.
 
-    A firm is its slot plus the number of slots times the firms that held the slot before. Ties go to the lower slot.
+    Firms of one owner are taken together. A firm is its slot plus the number of slots times the firms that held the
+    slot before. Ties go to the lower slot.
     """
     n_slots = values.shape[-1]
     added, stands = by_corporation(values, m)

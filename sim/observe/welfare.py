@@ -63,7 +63,7 @@ def owner_profit(m: Moments) -> Array:
 
 @measure("$bn", "all", "flow", "sum")
 def welfare(m: Moments) -> Array:
-    """Consumer gain, firms' earnings and grants less investment, interest, others' profit, fiscal balance less its cost."""
+    """Consumer gain, firms' earnings and grants less investment, interest, others' profit, fiscal balance, its cost."""
     return (
         consumer_gain(m)
         + industry_earnings(m)

@@ -76,12 +76,12 @@ class WorldSpec(_Section):
     @field_validator("base")
     @classmethod
     def _known_base(cls, base: str) -> str:
-        return _known(base, WORLDS, "world", "world.base")
+        return _known(base, WORLDS, "world")
 
     @field_validator("knowledge_network")
     @classmethod
     def _known_network(cls, kind: str) -> str:
-        return _known(kind, NETWORKS, "knowledge network", "world.knowledge_network")
+        return _known(kind, NETWORKS, "knowledge network")
 
     @field_validator("parameters", mode="before")
     @classmethod
@@ -163,7 +163,7 @@ class PowerSpec(_Section):
     @field_validator("family")
     @classmethod
     def _known_family(cls, family: str) -> str:
-        return _known(family, families(), "power family", "power.family")
+        return _known(family, families(), "power family")
 
 
 class Mechanisms(_Section):
@@ -177,8 +177,9 @@ class Mechanisms(_Section):
     federated_pools: bool = Field(default=True, description="firms that a policy invites may train together")
     own_chips: bool = Field(default=False, description="firms buy chips where that is cheaper than renting")
     grid: bool = Field(default=False, description="the grid connects only so many chips a quarter")
-    expectations: Literal["adaptive", "static"] = Field(
-        default="adaptive", description="how firms foresee growth (adaptive), or foresee none"
+    expectations: Literal["adaptive", "static", "perfect_own_path"] = Field(
+        default="adaptive",
+        description="how firms foresee growth: from what they saw, none, or their own as it will be (many runs in one)",
     )
     growth_rates: Literal["industry", "own"] = Field(
         default="industry", description="whose growth rates firms learn from"
@@ -378,7 +379,7 @@ def _refuse(problems: Iterable[Problem]) -> None:
         raise ValidationError.from_exception_data(OURS, details)
 
 
-def _known(name: str, known: Mapping[str, str], noun: str, key: str) -> str:
+def _known(name: str, known: Mapping[str, str], noun: str) -> str:
     """Return a name of a catalogue, or refuse it."""
     if name not in known:
         what = f"{noun} {shown(repr(name))} is unknown"

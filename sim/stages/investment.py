@@ -59,7 +59,11 @@ def invest(
         Flow("chips of the public pool", "government", "makers", public_price, price * public_chips),
         Flow("sites", "owners", "households", site_outlay, total(site_outlay)),
         Flow(
-            "sites of the public pool", "government", "households", public_outlay - public_price, public_outlay - public_price
+            "sites of the public pool",
+            "government",
+            "households",
+            public_outlay - public_price,
+            public_outlay - public_price,
         ),
         Flow("chip production", "makers", "households", cost, total(cost)),
         Flow("makers' profits", "makers", "households", sales - cost, total(sales - cost)),
@@ -95,9 +99,7 @@ def connect(state: State, world: World, drivers: Drivers, accounts: Accounts, in
         own_chips=investment.next_capacity(state.own_chips, investment_.firm_chips, p.chip_decay),
         debt=accounts.debt,
         capacity=investment.next_capacity(state.capacity, arrived, p.chip_decay),
-        public_capacity=investment.next_capacity(
-            state.public_capacity, total(investment_.public_chips), p.chip_decay
-        ),
+        public_capacity=investment.next_capacity(state.public_capacity, total(investment_.public_chips), p.chip_decay),
         chips_bought=state.chips_bought + arrived,
         chips_sold=state.chips_sold + investment_.shipments,
         price_cost=investment_.price / drivers.unit_cost,
@@ -139,7 +141,9 @@ def _firm_chips(
         return np.zeros_like(for_sale), np.zeros_like(state.own_chips)
     mix = shares(for_sale)
     outlay = (total(price * mix) + drivers.site_cost)[..., None]
-    is_cheaper = investment.owning_cost(outlay, markets.floor[..., :1], p.utilisation, user_cost_rate(p)) < markets.user_rent
+    is_cheaper = (
+        investment.owning_cost(outlay, markets.floor[..., :1], p.utilisation, user_cost_rate(p)) < markets.user_rent
+    )
     needed = (markets.rented + markets.own_chips_used) / p.utilisation
     wants = state.is_active & is_cheaper & (markets.compute_used >= p.own_chips_scale)
     missing = p.own_chips_speed * np.maximum(needed - state.own_chips, 0.0)

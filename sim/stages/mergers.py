@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 
@@ -83,7 +83,9 @@ def merge(
         review = _review(state, world, drivers, rules, markets, outlook, case, uniform[:, 3])
         merger = case.where(review.approved)
         joined = replace(
-            _join(state, merger), review_acquirer=queue.acquirer[:, :-1].copy(), review_target=queue.target[:, :-1].copy()
+            _join(state, merger),
+            review_acquirer=queue.acquirer[:, :-1].copy(),
+            review_target=queue.target[:, :-1].copy(),
         )
         price = world.parameters.merger_integration_cost * _take(outlook.value, np.maximum(merger.target, 0))
         cost = np.where(np.arange(cost.shape[-1]) == merger.acquirer[:, None], price, 0.0)
@@ -113,9 +115,12 @@ def _nobody(state: State) -> tuple[Counts, Counts]:
     return nobody, nobody
 
 
-def _take(values: Array, slot: Counts) -> Array:
+_Values = TypeVar("_Values", Array, Counts, Flags)
+
+
+def _take(values: _Values, slot: Counts) -> _Values:
     """Entry of each replicate's slot on the last axis, which is kept with length one."""
-    taken: Array = np.take_along_axis(values, slot.reshape(-1, *[1] * (values.ndim - 1)), axis=-1)
+    taken: _Values = np.take_along_axis(values, slot.reshape(-1, *[1] * (values.ndim - 1)), axis=-1)
     return taken
 
 
@@ -148,9 +153,7 @@ def _outlook(state: State, world: World, markets: Markets) -> _Outlook:
     )
 
 
-def _propose(
-    state: State, world: World, rules: Rulebook, markets: Markets, outlook: _Outlook, uniform: Array
-) -> _Pair:
+def _propose(state: State, world: World, rules: Rulebook, markets: Markets, outlook: _Outlook, uniform: Array) -> _Pair:
     """At most one pair: the acquirer is drawn by value, its target by what both expect to gain.
 
     A pair that would be reviewed counts on the review's error alone.
@@ -214,11 +217,9 @@ def _waiting(state: State, proposal: _Pair) -> _Pair:
     )
     first, second = np.maximum(queue.acquirer, 0), np.maximum(queue.target, 0)
 
-    def of(values: Flags | Counts, slots: Counts) -> Counts:
-        return np.take_along_axis(values, slots, axis=-1)
-
-    both = (of(state.is_active, first) & of(state.is_active, second)).astype(bool)
-    return queue.where((queue.target >= 0) & both & (of(state.group, first) != of(state.group, second)))
+    are_active = np.take_along_axis(state.is_active, first, -1) & np.take_along_axis(state.is_active, second, -1)
+    are_apart = np.take_along_axis(state.group, first, -1) != np.take_along_axis(state.group, second, -1)
+    return queue.where((queue.target >= 0) & are_active & are_apart)
 
 
 def _review(
@@ -261,9 +262,7 @@ def _harm(
     taken = (p.operating_cost_share + rules.revenue_levy)[rows]
     joined = _joined(state.group, case)
     before, after = (
-        pricing.equilibrium(
-            cost, taken, appeal, world.initial_odds, Groups(group[rows]), p.substitution, p.nest_growth
-        )
+        pricing.equilibrium(cost, taken, appeal, world.initial_odds, Groups(group[rows]), p.substitution, p.nest_growth)
         for group in (state.group, joined)
     )
     gained = demand.consumer_gain(drivers.budget, after.odds, before.odds, p.nest_growth, p.substitution)

@@ -100,9 +100,7 @@ def _opens(state: State, world: World, rules: Rulebook, funding: Funding, market
     p = world.parameters
     if not (world.mechanisms.openness and world.mechanisms.open_weights):
         return np.zeros_like(state.is_open)
-    stealing = pricing.business_stealing(
-        Groups(state.group).total(markets.target_share), markets.nest, p.nest_growth
-    )
+    stealing = pricing.business_stealing(Groups(state.group).total(markets.target_share), markets.nest, p.nest_growth)
     data = state.data / world.data_reference
     gain = rules.release_grant + knowledge.opening_gain(
         markets.profit, stealing, p.open_hosting_share, data, p.open_data_gain, world.data_elasticity

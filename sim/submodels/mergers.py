@@ -98,8 +98,9 @@ def is_screened(share: Array, acquirer: Array, hhi: Array, change: Array, joint:
     >>> is_screened(s, s[:, [0]], np.array(1800.0), np.array(100.0), np.array(0.3))[1:]
     array([ True,  True, False])
     """
-    hhi, change, joint = (limit[..., None, None] for limit in (hhi, change, joint))
+    hhi, change, joint = hhi[..., None, None], change[..., None, None], joint[..., None, None]
     rise = 2.0 * acquirer * share * units.HHI_POINTS
     after = total(share**2, keepdims=True) * units.HHI_POINTS + rise
-    screened: Flags = ((rise >= change) & ((after >= hhi) | (acquirer + share >= joint))).any(axis=-2)
+    is_large: Flags = (rise >= change) & ((after >= hhi) | (acquirer + share >= joint))
+    screened: Flags = is_large.any(axis=-2)
     return screened
