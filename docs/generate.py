@@ -197,7 +197,7 @@ def parameter_table_of(cls: type[policies.BasePolicy], names: Sequence[str]) -> 
             str(entry["meaning"]),
             str(entry["unit"]),
             as_text(entry.get("range", entry.get("allowed", ""))),
-            as_text(entry["default"]).replace("none: it must be given", "must be given"),
+            as_text(entry["default"]).replace("none, must", "must"),
         )
         for name, entry in told.items()
         if name in names
