@@ -15,17 +15,21 @@ _BESIDE: Final = ("power",)
 _PARAMETERS: Final = ("world", "parameters")
 """The two places where a parameter of a power family may stand."""
 _ACTOR_LISTS: Final = tuple(("world", population) for population in POPULATIONS)
+_REPLACED: Final = ("world", "tables", "shipments")
+"""A mapping that another replaces whole, as a shorter table of shipments ends earlier."""
 
 
 @dataclass(frozen=True, order=True)
 class Origin:
-    """Who wrote a key: a file and line, or an option or mapping (line 0)."""
+    """Who wrote a key: a file and line (and column of a table), or an option or mapping (line 0)."""
 
     source: str
     line: int = 0
+    column: str = ""
 
     def __str__(self) -> str:
-        return f"{self.source}:{self.line}" if self.line else self.source
+        where = f"{self.source}:{self.line}" if self.line else self.source
+        return f"{where}: column {self.column}" if self.column else where
 
     def refuse(self, key: str, what: str, allowed: str, hint: str) -> NoReturn:
         """Raise one problem here."""
@@ -102,7 +106,7 @@ def merged(below: Node, above: Node, path: KeyPath = ()) -> Node:
         below = _without_replaced(below, above)
     if path in _ACTOR_LISTS and _are_actors(below) and _are_actors(above):
         return _merged_actors(below, above)
-    if not isinstance(above.value, dict):
+    if not isinstance(above.value, dict) or path == _REPLACED:
         return above
     result = dict(below.value) if isinstance(below.value, dict) else {}
     for key, child in above.value.items():
