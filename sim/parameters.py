@@ -72,7 +72,7 @@ def parameter_table(folders: tuple[Path, ...] = (DATA,), own: tuple[OwnRow, ...]
             value = _checked(table[name], value)
             table[name] = replace(table[name], value=value, low=low, high=high, kind=row["kind"], source=row["source"])
     for name, value, low, high in own:
-        value = _checked(table[name], value)
+        _checked(table[name], value)
         table[name] = replace(table[name], value=value, low=low, high=high, kind="own", source="own world table")
     return table
 

@@ -42,6 +42,7 @@ CATALOGUES = {
     "parameters",
     "policies",
     "report",
+    "runner",
     "scenario",
     "submodels",
     "world",

@@ -303,7 +303,69 @@ def test_new_never_overwrites(aipower, tmp_path):
     file = tmp_path / "mine.yaml"
     file.write_text("precious")
     assert aipower("new", file)[0] == 2
+    assert aipower("new", "--world", file)[0] == 2
+    assert not (tmp_path / "mine").exists()
     assert file.read_text() == "precious"
+
+
+def test_new_never_writes_into_a_folder_that_is_there(aipower, tmp_path):
+    (tmp_path / "mine").mkdir()
+    code, _, err = aipower("new", "--world", tmp_path / "mine")
+    assert (code, list(tmp_path.iterdir())) == (2, [tmp_path / "mine"])
+    assert "exists already and was left as it is" in err
+
+
+def test_a_new_world_is_valid_and_the_shipped_one(aipower, tmp_path):
+    file = tmp_path / "mine.yaml"
+    code, out, _ = aipower("new", "--world", file)
+    assert code == 0
+    assert str(file) in "".join(out.split())
+    assert sorted(path.stem for path in (tmp_path / "mine").iterdir()) == sorted(
+        ["firms", "makers", "owners", "parameters", "sectors", "shipments"]
+    )
+    assert aipower("validate", file)[0] == 0
+    code, out, _ = aipower("diff", "baseline", file, "--json")
+    assert {row["key"] for row in json.loads(out)["scenario"]} == {"name", "question"}
+    code, out, _ = aipower("show", file, "--json")
+    assert json.loads(out)["world"]["tables"]["firms"][0]["name"] == "OpenAI"
+
+
+def test_a_changed_fact_is_the_only_difference_of_a_new_world(aipower, tmp_path):
+    file = tmp_path / "mine.yaml"
+    aipower("new", "--world", file)
+    table = tmp_path / "mine" / "owners.csv"
+    table.write_text(table.read_text(encoding="utf-8").replace("Oracle,order_factor,1.45", "Oracle,order_factor,1.7"))
+    code, out, _ = aipower("diff", "baseline", file, "--json")
+    (row,) = (row for row in json.loads(out)["scenario"] if row["unit"])
+    assert row == {
+        "key": "world.tables.owners.Oracle.order_factor",
+        "a": 1.45,
+        "b": 1.7,
+        "unit": "x share of orders",
+    }
+
+
+def test_tables_that_contradict_each_other_are_not_valid(aipower, tmp_path):
+    file = tmp_path / "mine.yaml"
+    aipower("new", "--world", file)
+    table = tmp_path / "mine" / "firms.csv"
+    table.write_text(table.read_text(encoding="utf-8").replace("OpenAI,compute,103", "OpenAI,compute,1e6"))
+    code, _, err = aipower("validate", file)
+    assert code == 2
+    assert "firms use more compute than" in " ".join(err.split())
+    assert aipower("run", file, "--replicates", 1, "--quarters", 1, "--out", tmp_path / "out")[0] == 2
+
+
+def test_a_mistaken_table_is_told_with_file_line_and_column(aipower, tmp_path):
+    file = tmp_path / "mine.yaml"
+    aipower("new", "--world", file)
+    table = tmp_path / "mine" / "shipments.csv"
+    table.write_text("quarter,value,unit\n2024Q1,1,chips\n")
+    for command in ("validate", "show", "run"):
+        code, _, err = aipower(command, file)
+        assert code == 2
+        assert f"{table}:2: column unit" in err.replace("\n", "")
+        assert "Traceback" not in err
 
 
 # --- lists --------------------------------------------------------------------------------------

@@ -124,7 +124,8 @@ MISTAKES = [
     ("world: {base: world_2025}", 1, "world.base", "did you mean world_2024?"),
     ("world: {base: gibrat}", 1, "world.base", "did you mean gibrat_null?"),
     ("world: {hold: thetta}", 1, "world.hold", "did you mean theta?"),
-    ("world: {tables: mine/}", 1, "world.tables", "not in this version"),
+    ("world: {tables: mine/}", 1, "world.tables", "there is no folder"),
+    ("world: {tables: [mine]}", 1, "world.tables", "allowed: a folder of CSV files"),
     ("world: {params: {}}", 1, "world.params", "did you mean parameters?"),
     ("world:\n  parameters:\n    gama: 0.5", 3, "world.parameters.gama", "did you mean gamma?"),
     ("world: {parameters: {rho: 3}}", 1, "world.parameters.rho", "write substitution"),
@@ -798,7 +799,7 @@ def test_resolved_is_complete_and_in_the_order_of_the_format():
     data = load_scenario("baseline").resolved()
     sections = "schema name question world horizon power mechanisms policies run record"
     assert " ".join(data) == sections
-    assert " ".join(data["world"]) == "base hold parameters knowledge_network firms owners makers tables"
+    assert " ".join(data["world"]) == "base tables hold parameters knowledge_network firms owners makers"
     assert " ".join(data["record"]) == "firms owners networks measures"
     table = parameter_table()
     assert data["world"]["parameters"] == {name: row.value for name, row in table.items()}

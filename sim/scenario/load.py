@@ -199,7 +199,7 @@ def _with_parents(
 
 
 def _read_files_of(top: Node, path: Path, called: str, fence: _Fence) -> None:
-    """Put what the CSV files hold that ``power.table`` and ``world.tables`` name, relative to this file, in their place."""
+    """Put what ``power.table`` and ``world.tables`` name, relative to this file, in their place."""
     for section, key in (("power", "table"), ("world", "tables")):
         parent = top.value.get(section) if isinstance(top.value, dict) else None
         named = parent.value.get(key) if parent is not None and isinstance(parent.value, dict) else None

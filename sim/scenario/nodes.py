@@ -15,6 +15,7 @@ _BESIDE: Final = ("power",)
 _PARAMETERS: Final = ("world", "parameters")
 """The two places where a parameter of a power family may stand."""
 _ACTOR_LISTS: Final = tuple(("world", population) for population in POPULATIONS)
+_ACTORS: Final = frozenset(POPULATIONS)
 _REPLACED: Final = ("world", "tables", "shipments")
 """A mapping that another replaces whole, as a shorter table of shipments ends earlier."""
 
@@ -121,8 +122,13 @@ def merged(below: Node, above: Node, path: KeyPath = ()) -> Node:
 def _without_replaced(below: Node, above: Node) -> Node:
     """Leave out what ``above`` replaces elsewhere.
 
-    A parameter may stand beside ``power.family`` or in ``world.parameters``; another family starts afresh.
+    A parameter may stand beside ``power.family`` or in ``world.parameters``; another family starts afresh. A table of
+    the user's own goes over everything that parents say about the same facts.
     """
+    tables = _children(above, ("world", "tables"))
+    below = _without(below, ("world",), _ACTORS & tables.keys())
+    tabled = _children(above, ("world", "tables", "parameters"))
+    below = _without(_without(below, _PARAMETERS, tabled), _BESIDE, tabled)
     beside, parameters = _children(above, _BESIDE), _children(above, _PARAMETERS)
     former = _children(below, _BESIDE)
     is_other = "family" in beside and beside["family"].value != former.get("family", beside["family"]).value

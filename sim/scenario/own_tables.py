@@ -158,8 +158,7 @@ class _Reader:
         allowed = [*COLUMNS[self.name], *OPTIONAL]
         wrong: list[str] = []
         if len(header) == 1 and any(sign in header[0] for sign in ";\t"):
-            text = f"the columns are not separated by commas; allowed: {self.header}; save the file with commas"
-            raise ScenarioError(f"{origin}: {text}")
+            origin.refuse("", "the columns are not separated by commas", self.header, "save the file with commas")
         for column in dict.fromkeys(header):
             where = replace(origin, column=shown(column) or "without a name")
             if column not in allowed:
@@ -365,7 +364,9 @@ def _problems_of_shipments(rows: Mapping[str, Any], base: str) -> Iterator[Probl
         yield (), f"there are no shipments; allowed: at least {start}; add a row, or leave the table out"
     for place, (quarter, value) in enumerate(rows.items()):
         if quarter != str(start + place):
-            text = f"is row {place + 1}; allowed: the quarters from {start} on, one after another; write {start + place}"
+            text = (
+                f"is row {place + 1}; allowed: the quarters from {start} on, one after another; write {start + place}"
+            )
             yield (quarter,), text
         elif wrong := wrong_number(value, 0, None, SHIPMENT_UNIT):
             yield (quarter,), f"{wrong}; {as_number(value) or 'try another'}"
@@ -378,6 +379,7 @@ def problems_of_references(world: Mapping[str, Any]) -> Iterator[Problem]:
         return
     owners = actor_names("owners", world)
     owners += [str(owner.get("name")) for _, owner in listed_actors(world, "owners")]
+    lost: dict[str, str] = {}
     for population in POPULATIONS:
         if population in tables:
             for index, actor in listed_actors(tables, population):
@@ -386,14 +388,13 @@ def problems_of_references(world: Mapping[str, Any]) -> Iterator[Problem]:
                         text = f"unknown owner {quoted(owner)}; allowed: {', '.join(owners)}; {meant(owner, owners)}"
                         yield ("tables", population, index, *path), text
         elif "owners" in tables:
-            shipped = shipped_actors(population, base_of(world)).items()
-            lost = {owner: name for name, actor in shipped for _, owner in _owners_of(population, actor)}
-            lost = {owner: name for owner, name in lost.items() if owner not in owners}
-            if lost:
-                names = ", ".join(f"{owner} (of {name})" for owner, name in lost.items())
-                text = f"the {population} of {base_of(world)} name owners that are not here: {names}"
-                hint = f"add a {population} table too, or these owners"
-                yield ("tables", "owners"), f"{text}; allowed: owners that are here; {hint}"
+            for name, actor in shipped_actors(population, base_of(world)).items():
+                lost |= {owner: name for _, owner in _owners_of(population, actor) if owner not in owners}
+    if lost:
+        names = ", ".join(f"{owner} (named by {name})" for owner, name in lost.items())
+        text = f"tables of {base_of(world)} name owners that are not here: {names}"
+        hint = "add these owners, or own tables of firms and makers too"
+        yield ("tables", "owners"), f"{text}; allowed: owners that are here; {hint}"
 
 
 def _owners_of(population: str, actor: Mapping[str, Any]) -> Iterator[tuple[KeyPath, str]]:

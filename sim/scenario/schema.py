@@ -107,7 +107,7 @@ class WorldSpec(_Section):
             return None
         base = info.data.get("base", BASE)
         _refuse(problems_of_tables(given, base))
-        return settled_tables(given, base)
+        return settled_tables(given, base) if isinstance(given, Mapping) else given
 
     @model_validator(mode="after")
     def _known_actors(self) -> Self:

@@ -41,9 +41,7 @@ def turn_over(
         entered = _enter(survivors, world, entrants, candidate)
     cash_in = np.where(entries, entered.cash, 0.0)
     entry_grants = np.where(entries, rules.entry_grant[:, None], 0.0)
-    entered = replace(
-        entered, cash=entered.cash + entry_grants, fund_committed=funding.overdrawn + total(cash_in)
-    )
+    entered = replace(entered, cash=entered.cash + entry_grants, fund_committed=funding.overdrawn + total(cash_in))
     flows = (
         Flow("recovered from exits", "firms", "households", recovered, total(recovered)),
         Flow("entrants' equity", "households", "firms", total(cash_in), cash_in),
@@ -134,7 +132,9 @@ def _candidates(
     value = demography.firm_value(
         profit - p.small_firm_fixed_cost, growth, p.cost_of_funds, p.exit_hazard, p.valuation_growth_high
     )
-    cost = p.entry_sunk_cost * rules.entry_cost[:, None] + rent * safe_ratio(own, efficiency) - rules.entry_grant[:, None]
+    cost = (
+        p.entry_sunk_cost * rules.entry_cost[:, None] + rent * safe_ratio(own, efficiency) - rules.entry_grant[:, None]
+    )
     plan = _prospective_plan(state, world, markets, own, effective, sales)
     running = total(sales.revenue, axis=-2) - profit + p.small_firm_fixed_cost
     outlay = (1.0 + p.training_staff_share) * plan + running

@@ -54,7 +54,11 @@ def invest(
         Flow("chips of the public pool", "government", "makers", public_price, price * public_chips),
         Flow("sites", "owners", "households", site_outlay, total(site_outlay)),
         Flow(
-            "sites of the public pool", "government", "households", public_outlay - public_price, public_outlay - public_price
+            "sites of the public pool",
+            "government",
+            "households",
+            public_outlay - public_price,
+            public_outlay - public_price,
         ),
         Flow("chip production", "makers", "households", cost, total(cost)),
         Flow("makers' profits", "makers", "households", sales - cost, total(sales - cost)),
@@ -87,9 +91,7 @@ def connect(state: State, world: World, drivers: Drivers, accounts: Accounts, in
         cash=accounts.cash,
         debt=accounts.debt,
         capacity=investment.next_capacity(state.capacity, arrived, p.chip_decay),
-        public_capacity=investment.next_capacity(
-            state.public_capacity, total(investment_.public_chips), p.chip_decay
-        ),
+        public_capacity=investment.next_capacity(state.public_capacity, total(investment_.public_chips), p.chip_decay),
         chips_bought=state.chips_bought + arrived,
         chips_sold=state.chips_sold + investment_.shipments,
         price_cost=investment_.price / drivers.unit_cost,

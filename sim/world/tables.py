@@ -62,7 +62,9 @@ ATTRIBUTES: dict[str, dict[str, Attribute]] = {
         "partners": Attribute("mapping", "log odds of using each partner owner", "log odds", minimum=0),
     },
     "owners": {
-        "stock_share": Attribute("number", "share of the world's stock at the start", "share of world stock", minimum=0, maximum=1),
+        "stock_share": Attribute(
+            "number", "share of the world's stock at the start", "share of world stock", minimum=0, maximum=1
+        ),
         "order_factor": Attribute(
             "number", "orders over capacity share in the first year", "x share of orders", minimum=0
         ),
@@ -70,7 +72,9 @@ ATTRIBUTES: dict[str, dict[str, Attribute]] = {
         "sells_to": Attribute("text", "who may rent from it", choices=("all", "affiliates", "own"), required=True),
     },
     "makers": {
-        "stock_share": Attribute("number", "share of the world's stock at the start", "share of world stock", minimum=0, maximum=1),
+        "stock_share": Attribute(
+            "number", "share of the world's stock at the start", "share of world stock", minimum=0, maximum=1
+        ),
         "flow_share": Attribute("number", "share of shipments", "share of shipments in 2024", minimum=0, maximum=1),
         "unit_cost_share": Attribute("number", "unit cost over price in 2024", "share of price", minimum=0.01),
         "captive_to": Attribute("text", "the owner that takes its chips first"),
