@@ -335,7 +335,7 @@ def test_a_changed_fact_is_the_only_difference_of_a_new_world(aipower, tmp_path)
     aipower("new", "--world", file)
     table = tmp_path / "mine" / "owners.csv"
     table.write_text(table.read_text(encoding="utf-8").replace("Oracle,order_factor,1.45", "Oracle,order_factor,1.7"))
-    code, out, _ = aipower("diff", "baseline", file, "--json")
+    _, out, _ = aipower("diff", "baseline", file, "--json")
     (row,) = (row for row in json.loads(out)["scenario"] if row["unit"])
     assert row == {
         "key": "world.tables.owners.Oracle.order_factor",

@@ -125,6 +125,15 @@ def test_a_scenario_may_change_an_actor_of_its_own_table(folder):
     assert "world.firms.OpenAI: a new firm lacks class" in problem
 
 
+def test_a_value_outside_the_range_of_its_row_is_a_warning(folder):
+    path = write(folder, shipments=SHIPMENTS + "2024Q1,1,M H100e,0.5,0.9,,\n")
+    where = re.escape(
+        f"{folder / 'mine' / 'shipments.csv'}:2: column value: 1 is outside the plausible range 0.5 to 0.9"
+    )
+    with pytest.warns(ScenarioWarning, match=where):
+        load_scenario(path)
+
+
 def test_facts_not_how_they_are_written_make_the_hash(folder):
     text = PARAMETERS + f"flywheel,1.5,{FLYWHEEL},1,1.8,assumption,mine\n"
     plain = load_scenario(write(folder, parameters=text))
@@ -220,8 +229,7 @@ MISTAKES = [
     ("firms", HEADER + FIRM + "A,revenue,1,bn,,,,\n", 4, "unit", "write $bn per year, and convert"),
     ("firms", HEADER + FIRM + "A,revenue,1,,,,,\n", 4, "unit", "the unit is missing; allowed: $bn per year"),
     ("firms", HEADER + FIRM + "A,weights,open,share,,,,\n", 4, "unit", "leave it empty"),
-    ("firms", HEADER + FIRM + "A,revenue,1,$bn per year,2,3,,\n", 4, "low", "2 is above the value 1"),
-    ("firms", HEADER + FIRM + "A,revenue,1,$bn per year,0,0.5,,\n", 4, "high", "0.5 is below the value 1"),
+    ("firms", HEADER + FIRM + "A,revenue,1,$bn per year,2,0.5,,\n", 4, "high", "0.5 is below low, 2"),
     ("firms", HEADER + FIRM + "A,revenue,1,$bn per year,low,3,,\n", 4, "low", "'low' is text, not a number"),
     (
         "firms",

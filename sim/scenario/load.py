@@ -209,7 +209,9 @@ def _read_files_of(top: Node, path: Path, called: str, fence: _Fence) -> None:
             parent.value[key] = read_table(*_named(named, "power.table", "file", path, called, fence))
         else:
             target, its = _named(named, "world.tables", "folder", path, called, fence)
-            parent.value[key] = read_tables(target, its, named.origin, fence.holds)
+            parent.value[key], notes = read_tables(target, its, named.origin, fence.holds)
+            for note in notes:
+                warnings.warn(note, ScenarioWarning, stacklevel=4)
 
 
 def _named(node: Node, key: str, noun: str, path: Path, called: str, fence: _Fence) -> tuple[Path, str]:

@@ -12,6 +12,7 @@ Each table that is not there is the base's.
 from __future__ import annotations
 
 import itertools
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -71,7 +72,9 @@ _TOTALS: Final = {
 """Attributes that are shares of a total, so that somebody must have some."""
 
 
-def read_tables(folder: Path, source: str, named: Origin, may_read: Callable[[Path], bool]) -> Node:
+def read_tables(
+    folder: Path, source: str, named: Origin, may_read: Callable[[Path], bool]
+) -> tuple[Node, tuple[str, ...]]:
     """Read the tables of a folder; a table that is not there is the base's.
 
     Parameters
@@ -86,12 +89,20 @@ def read_tables(folder: Path, source: str, named: Origin, may_read: Callable[[Pa
     may_read : callable
         Whether a resolved path lies where files may be read.
 
+    Returns
+    -------
+    facts : Node
+        By table.
+    notes : tuple of str
+        What a table may say and probably does not mean: values outside their plausible range.
+
     Raises
     ------
     ScenarioError
         With a line for each problem: file, line and column, what is allowed, what to try.
     """
     problems: list[str] = []
+    notes: list[str] = []
     tables: dict[str, Node] = {}
     n_facts = n_bytes = 0
     for path in _csv_files(folder, named):
@@ -115,6 +126,7 @@ def read_tables(folder: Path, source: str, named: Origin, may_read: Callable[[Pa
         n_facts += len(reader.rows)
         tables[name] = reader.table()
         problems += [f"{origin}: {text}" for origin, text in reader.problems]
+        notes += [f"{origin}: {text}" for origin, text in reader.notes]
     origin = named if not tables else Origin(source)
     if not tables and not problems:
         rule = f"a folder with any of {', '.join(f'{table}.csv' for table in COLUMNS)}"
@@ -125,7 +137,7 @@ def read_tables(folder: Path, source: str, named: Origin, may_read: Callable[[Pa
         problems.insert(0, f"{origin}: {what}; allowed: {rule}; leave out small actors: the model generates some")
     if problems:
         raise ScenarioError(join_problems(problems[:MAX_TOLD], shown(source, MAX_PATH)), tuple(problems[:MAX_TOLD]))
-    return Node(tables, named)
+    return Node(tables, named), tuple(notes)
 
 
 def _csv_files(folder: Path, named: Origin) -> list[Path]:
@@ -144,6 +156,7 @@ class _Reader:
         self.name = name
         self.noun = name.removesuffix("s")
         self.problems: list[tuple[Origin, str]] = []
+        self.notes: list[tuple[Origin, str]] = []
         source = shown(source, MAX_PATH)
         self.header = ",".join([*COLUMNS[name], *OPTIONAL])
         lines = read_lines(path, source, f"a fact on each line under the header {self.header}")
@@ -204,17 +217,19 @@ class _Reader:
         if evidence and evidence not in KINDS:
             what = f"{quoted(evidence)} is no kind of evidence"
             self.problem(origin, "kind", f"{what}; allowed: {', '.join(KINDS)}, or nothing; {meant(evidence, KINDS)}")
-        value = value_of(row["value"])
-        for column, sign in (("low", 1), ("high", -1)):
-            if not (cell := row.get(column, "")):
-                continue
-            end = value_of(cell)
+        ends = {column: value_of(row[column]) for column in ("low", "high") if row.get(column)}
+        for column, end in ends.items():
             if wrong := wrong_number(end, None, None, row["unit"]):
                 self.problem(origin, column, f"{wrong}, or nothing; {as_number(end) or 'leave it empty'}")
-            elif _is_number(value) and sign * end > sign * value:  # type: ignore[operator]
-                side = "above" if sign > 0 else "below"
-                rule = "low <= value <= high, the plausible range"
-                self.problem(origin, column, f"{cell} is {side} the value {row['value']}; allowed: {rule}; correct one")
+        if len(self.problems) > before:
+            return False
+        value, low, high = value_of(row["value"]), ends.get("low", -math.inf), ends.get("high", math.inf)
+        if low > high:
+            text = f"{row['high']} is below low, {row['low']}; allowed: a range from low to high; exchange them"
+            self.problem(origin, "high", text)
+        elif isinstance(value, int | float) and not low <= value <= high:
+            text = f"{row['value']} is outside the plausible range {row.get('low')} to {row.get('high')} of its row"
+            self.notes.append((replace(origin, column="value"), f"{text}; check the value and unit"))
         return len(self.problems) == before
 
     def problem(self, origin: Origin, column: str, text: str) -> None:
@@ -445,7 +460,3 @@ def complete_tables(base: str, tables: Mapping[str, Any] | None) -> dict[str, An
         actors = population_of(name, folders, tables)
         facts[name] = [{"name": actor, **attributes} for actor, attributes in actors.items()]
     return settled_tables(facts, base)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
