@@ -217,17 +217,20 @@ class _Reader:
         if evidence and evidence not in KINDS:
             what = f"{quoted(evidence)} is no kind of evidence"
             self.problem(origin, "kind", f"{what}; allowed: {', '.join(KINDS)}, or nothing; {meant(evidence, KINDS)}")
-        ends = {column: value_of(row[column]) for column in ("low", "high") if row.get(column)}
-        for column, end in ends.items():
+        ends = {"low": -math.inf, "high": math.inf}
+        for column in (column for column in ends if row.get(column)):
+            end = value_of(row[column])
             if wrong := wrong_number(end, None, None, row["unit"]):
                 self.problem(origin, column, f"{wrong}, or nothing; {as_number(end) or 'leave it empty'}")
+            elif isinstance(end, int | float):
+                ends[column] = end
         if len(self.problems) > before:
             return False
-        value, low, high = value_of(row["value"]), ends.get("low", -math.inf), ends.get("high", math.inf)
-        if low > high:
+        value = value_of(row["value"])
+        if ends["low"] > ends["high"]:
             text = f"{row['high']} is below low, {row['low']}; allowed: a range from low to high; exchange them"
             self.problem(origin, "high", text)
-        elif isinstance(value, int | float) and not low <= value <= high:
+        elif isinstance(value, int | float) and not ends["low"] <= value <= ends["high"]:
             text = f"{row['value']} is outside the plausible range {row.get('low')} to {row.get('high')} of its row"
             self.notes.append((replace(origin, column="value"), f"{text}; check the value and unit"))
         return len(self.problems) == before
