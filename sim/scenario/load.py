@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from sim import __version__
 from sim.errors import ScenarioError
 from sim.scenario.checks import POPULATIONS, is_safe_name, notes, wrong_name
 from sim.scenario.messages import kind, meant, quoted
@@ -140,9 +141,11 @@ def _require_mapping(top: Node) -> None:
         top.origin.refuse("", f"the content is {kind(top.value)}", "a mapping of keys", "write `key: value` lines")
     version = top.value.get("schema")
     if version is not None and version.value != SCHEMA_VERSION:
-        what = f"{quoted(version.value)} is not a schema of this version"
-        hint = f"write schema: {SCHEMA_VERSION}, or update aipower"
-        version.origin.refuse("schema", what, str(SCHEMA_VERSION), hint)
+        what, hint = f"{quoted(version.value)} is no version of the file format", f"write schema: {SCHEMA_VERSION}"
+        if isinstance(version.value, int) and version.value > SCHEMA_VERSION:
+            what = f"the file is in format {quoted(version.value)}, of a newer aipower than this {__version__}"
+            hint = f"update aipower (pip install --upgrade aipower), or write what format {SCHEMA_VERSION} knows"
+        version.origin.refuse("schema", what, f"format {SCHEMA_VERSION}, the only one so far", hint)
 
 
 @dataclass(frozen=True)
