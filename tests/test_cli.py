@@ -177,7 +177,8 @@ def test_an_identical_run_is_reused(aipower, finished):
     code, out, _ = aipower("run", "baseline", *SMALL, "--out", folder)
     assert code == 0
     assert "nothing was computed" in out
-    assert (folder / "manifest.json").stat() == before
+    after = (folder / "manifest.json").stat()
+    assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
     assert [path.name for path in folder.parent.iterdir()] == [folder.name]
 
 
@@ -237,9 +238,11 @@ def test_another_version_of_the_file_format_brings_the_one_that_is_read_and_a_re
     for command in ("validate", "run", "show"):
         code, out, err = aipower(command, file)
         assert (code, out) == (2, "")
-        assert f"{file}:2: schema: {version}" in err
-        assert "allowed: 1" in err
-        assert "update aipower" in err
+        assert f"{file}:2: schema: " in err
+        assert f" {version}" in err
+        assert "allowed: format 1" in err
+        assert ("update aipower" in err) == (version > 1)
+        assert "write schema: 1" in err or version > 1
 
 
 def test_a_result_of_another_layout_brings_the_one_that_is_read_and_a_remedy(aipower, finished, tmp_path):
