@@ -123,6 +123,7 @@ def world_spec(scenario: Scenario) -> WorldSpec:
         mechanisms=Mechanisms(**mechanisms.model_dump()),
         knowledge=world.knowledge_network,
         folders=world_folders(world.base),
+        tables=world.tables,
     )
 
 

@@ -43,6 +43,7 @@ CATALOGUES = {
     "parameters",
     "policies",
     "report",
+    "runner",
     "scenario",
     "submodels",
     "world",

@@ -14,6 +14,7 @@ from sim.parameters import parameter_table
 from sim.scenario.checks import QUARTER_PATTERN, problems_across, problems_of_actors
 from sim.scenario.messages import as_number, form, kind, limits, meant, nearest, quoted
 from sim.scenario.nodes import Node
+from sim.scenario.own_tables import problems_of_references
 from sim.scenario.schema import MAX_TOLD, OURS, Scenario
 from sim.scenario.write import json_schema
 from sim.yaml_reader import KeyPath, dotted, join_problems
@@ -37,7 +38,7 @@ def validated(top: Node) -> Scenario:
         errors = error.errors(include_url=False)
     # pydantic checks parts together only when each is right alone
     world = data.get("world")
-    actors = problems_of_actors(world) if isinstance(world, dict) else ()
+    actors = [*problems_of_actors(world), *problems_of_references(world)] if isinstance(world, dict) else ()
     told: dict[KeyPath, str | ErrorDetails] = {
         ("world", *path): text for path, text in itertools.islice(actors, MAX_TOLD)
     }
