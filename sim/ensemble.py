@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from sim import policies
 from sim.arrays import Array
 from sim.engine import QuarterError, Timeline, simulate_block
 from sim.errors import FailureError
@@ -94,7 +95,7 @@ def simulate(
         build(world_spec(scenario)),
         timeline(scenario),
         scenario.run.seed if seed is None else seed,
-        (),
+        policies.build(scenario.policies),
     )
     blocks = [range(k, min(k + block_size, n_replicates)) for k in range(0, n_replicates, block_size)]
     total = n_replicates * len(job.timeline.quarters)

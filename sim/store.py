@@ -280,6 +280,7 @@ def _describe(result: Result, rows: dict[str, int]) -> dict[str, Any]:
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
         "name": scenario.name,
         "content_hash": scenario.content_hash(),
+        "plugins": scenario.plugins(),
         "seed": scenario.run.seed,
         "replicates": scenario.run.replicates,
         "n_succeeded": len(result.replicates),

@@ -14,8 +14,8 @@ ROOT = Path(sim.__file__).parent
 LAYERS = [
     {"errors", "units", "luck", "arrays"},
     {"quarters", "parameters", "yaml_reader"},
-    {"indices", "accounts", "groups", "policies"},
-    {"state"},
+    {"indices", "accounts", "groups"},
+    {"policies", "state"},
     {"submodels"},
     {"world", "scenario"},
     {"observe"},
@@ -31,7 +31,10 @@ LAYERS = [
 LAYER = {name: height for height, names in enumerate(LAYERS) for name in names}
 
 # What imports upwards all the same, inside a function, and why.
-EXCEPTIONS = {("result", "report"): "`result.plot()` and `result.save()` draw, for users' convenience"}
+EXCEPTIONS = {
+    ("result", "report"): "`result.plot()` and `result.save()` draw, for users' convenience",
+    ("scenario", "observe"): "a policy's trigger names a measure, and the name is checked with the scenario",
+}
 
 # What the front ends may import besides the names in `sim.__all__`: catalogues, drawings, comparisons, exports.
 CATALOGUES = {
