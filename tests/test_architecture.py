@@ -22,8 +22,8 @@ LAYERS = [
     {"stages"},
     {"step"},
     {"engine"},
-    {"ensemble", "frames", "result", "runner", "store"},
-    {"compare", "diff", "experiment", "explain", "export", "planner"},
+    {"ensemble", "frames", "pool", "result", "runner", "store"},
+    {"comparison", "diff", "experiment", "explain", "export", "planner"},
     {"report", "mesa_model"},
     {"app", "__main__"},
 ]
