@@ -91,7 +91,7 @@ def simulate(
     return yearly(recording) if scenario.record.measures == "yearly" else recording
 
 
-def prepare(scenario: Scenario, seed: int | None = None) -> Job:
+def prepare(scenario: Scenario, seed: int | None = None, world: World | None = None) -> Job:
     """What it takes to run any replicate of a scenario.
 
     Parameters
@@ -100,6 +100,8 @@ def prepare(scenario: Scenario, seed: int | None = None) -> Job:
         Validated scenario.
     seed : int, optional
         Instead of the scenario's own.
+    world : World, optional
+        The scenario's world, where it is built already.
 
     Raises
     ------
@@ -107,7 +109,7 @@ def prepare(scenario: Scenario, seed: int | None = None) -> Job:
         When the world cannot be built.
     """
     return Job(
-        build(world_spec(scenario)),
+        world or build(world_spec(scenario)),
         timeline(scenario),
         scenario.run.seed if seed is None else seed,
         (),

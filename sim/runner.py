@@ -85,7 +85,7 @@ def _simulate(scenario: Scenario, workers: int, executor: Executor | None, *, is
     from sim.ensemble import simulate
 
     begin = time.perf_counter()
-    with _progress_bar(scenario.name, is_shown=is_shown) as progress:
+    with progress_bar(scenario.name, is_shown=is_shown) as progress:
         recording = simulate(
             scenario,
             replicates=scenario.run.replicates,
@@ -112,7 +112,7 @@ def _save_beside(result: Result, base: Path, *, figures: bool) -> None:
 
 
 @contextlib.contextmanager
-def _progress_bar(name: str, *, is_shown: bool) -> Iterator[Callable[[int, int], None] | None]:
+def progress_bar(name: str, *, is_shown: bool) -> Iterator[Callable[[int, int], None] | None]:
     """Yield a callback ``(done, total)`` that moves a bar on standard error, or None."""
     if not is_shown:
         yield None

@@ -1,0 +1,14 @@
+"""What scenarios change: paired effects on common luck, with intervals, verdicts and trade-offs.
+
+>>> import sim
+>>> comparison = sim.compare("baseline", ["my-policy.yaml"], workers=2)  # doctest: +SKIP
+>>> comparison.effects  # doctest: +SKIP
+"""
+
+from __future__ import annotations
+
+from sim.comparison.comparing import compare
+from sim.comparison.comparison import Comparison, Stopping
+from sim.comparison.headlines import HEADLINES, Headline, label_of, smallest_effect
+
+__all__ = ["HEADLINES", "Comparison", "Headline", "Stopping", "compare", "label_of", "smallest_effect"]

@@ -1,0 +1,163 @@
+"""What a comparison keeps of each run: yearly values of every measure, and adoption by quarter.
+
+Nothing is kept of firms, owners or networks: fifty scenarios of two hundred replicates take about 200 MB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from sim.ensemble import BLOCK_SIZE, Job, prepare, run_block
+from sim.errors import AipowerError
+from sim.observe import Failure, Recording, yearly
+from sim.pool import Pool, Task
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from sim.arrays import Array
+    from sim.pool import Advance
+    from sim.quarters import Quarter
+    from sim.scenario import Scenario
+    from sim.world.build import World
+
+WHOLE = -1
+"""Stands for every replicate where a run could not begin."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is kept of a run.
+
+    Attributes
+    ----------
+    replicates : array [replicate] of int
+        Numbers of those that succeeded, in order.
+    quarters : tuple of str
+        Last quarter of each year.
+    names : tuple of str
+        Measures.
+    table : array [replicate, year, measure]
+        Each year's value: last, sum, mean or maximum as the catalogue declares.
+    sectors : tuple of str
+    adoption : array [replicate, quarter, sector]
+        Share of the sector's budget that goes to AI, every quarter.
+    failures : tuple of Failure
+        Those that did not succeed; replicate ``WHOLE`` where none could begin.
+    """
+
+    replicates: npt.NDArray[np.int64]
+    quarters: tuple[str, ...]
+    names: tuple[str, ...]
+    table: Array
+    sectors: tuple[str, ...]
+    adoption: Array
+    failures: tuple[Failure, ...] = ()
+
+    @classmethod
+    def failed(cls, reason: str, replicates: Sequence[int] = (WHOLE,)) -> Outcome:
+        """Nothing, because of this."""
+        none = np.zeros((0, 0, 0))
+        failures = tuple(Failure(number, "", reason) for number in replicates)
+        return cls(np.zeros(0, dtype=np.int64), (), (), none, (), none, failures)
+
+
+class _Needs(NamedTuple):
+    """What a worker needs for a block."""
+
+    job: Job
+    replicates: range
+
+
+def simulate_outcomes(
+    jobs: Mapping[str, Job | Outcome], first: int, n_replicates: int, pool: Pool
+) -> dict[str, Outcome]:
+    """Run a range of replicates of every job, all in one pool.
+
+    Parameters
+    ----------
+    jobs : mapping of str to Job or Outcome
+        Runs by key; one that could not begin is an outcome already.
+    first, n_replicates : int
+        Which replicates.
+    pool : Pool
+        Where.
+
+    Returns
+    -------
+    dict of str to Outcome
+        By key. Neither workers nor the order of jobs change a number.
+    """
+    blocks = [
+        range(k, min(k + BLOCK_SIZE, first + n_replicates)) for k in range(first, first + n_replicates, BLOCK_SIZE)
+    ]
+    places = [(key, block) for key, job in jobs.items() if isinstance(job, Job) for block in blocks]
+    tasks = [
+        Task(_Needs(jobs[key], block), len(block) * len(jobs[key].timeline.quarters))  # type: ignore[arg-type, union-attr]
+        for key, block in places
+    ]
+    parts: dict[str, list[tuple[int, Outcome]]] = {key: [] for key in jobs}
+    for place, outcome in pool.run(_run, tasks):
+        key, block = places[place]
+        parts[key].append((block.start, outcome))
+    given = {key: [(0, job)] for key, job in jobs.items() if isinstance(job, Outcome)}
+    ordered = {key: [outcome for _, outcome in sorted(parts[key] + given.get(key, []), key=_start)] for key in jobs}
+    return {key: joined(outcomes) for key, outcomes in ordered.items()}
+
+
+def _start(part: tuple[int, Outcome]) -> int:
+    return part[0]
+
+
+def lean_job(scenario: Scenario, world: World | None = None) -> Job | Outcome:
+    """What runs a scenario with nothing recorded but measures; the reason where it cannot begin."""
+    try:
+        job = prepare(scenario, world=world)
+    except AipowerError as error:
+        return Outcome.failed(str(error))
+    nothing: frozenset[Quarter] = frozenset()
+    return job._replace(timeline=replace(job.timeline, firms=nothing, owners=nothing, networks=nothing))
+
+
+def _run(needs: _Needs, advance: Advance | None) -> Outcome:
+    """Run a block; whatever goes wrong is an outcome too."""
+    try:
+        recording = run_block(needs.job, needs.replicates, advance)
+        return _kept(recording, needs.job.world.sector_names)
+    except Exception as error:  # noqa: BLE001 - a policy of the user may raise anything; other scenarios go on
+        return Outcome.failed(f"{type(error).__name__}: {error}", needs.replicates)
+
+
+def _kept(recording: Recording, sectors: tuple[str, ...]) -> Outcome:
+    """Yearly values and quarterly adoption of a recording."""
+    if not len(recording.replicates):
+        return replace(Outcome.failed(""), failures=recording.failures)
+    years = yearly(replace(recording, flows={}))
+    return Outcome(
+        recording.replicates.astype(np.int64),
+        years.quarters,
+        tuple(years.measures),
+        np.stack(list(years.measures.values()), axis=-1),
+        sectors,
+        np.stack([recording.measures[f"adoption_{sector}"] for sector in sectors], axis=-1),
+        recording.failures,
+    )
+
+
+def joined(parts: Sequence[Outcome]) -> Outcome:
+    """One outcome from those of several blocks, in order."""
+    good = [part for part in parts if len(part.replicates)]
+    failures = tuple(dict.fromkeys(failure for part in parts for failure in part.failures))
+    if not good:
+        return replace(parts[0], failures=failures)
+    return replace(
+        good[0],
+        replicates=np.concatenate([part.replicates for part in good]),
+        table=np.concatenate([part.table for part in good]),
+        adoption=np.concatenate([part.adoption for part in good]),
+        failures=failures,
+    )
