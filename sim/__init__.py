@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sim import errors, indices
+    from sim.comparison import Comparison, compare, load_comparison
     from sim.result import Result, load_result, verify_result
     from sim.runner import run
     from sim.scenario import Scenario, load_scenario, shipped_scenarios
@@ -23,10 +24,13 @@ __version__ = "0.1.0"
 
 # public name -> the module that holds it; None where the name is the module
 _HOMES = {
+    "Comparison": "sim.comparison",
     "Result": "sim.result",
     "Scenario": "sim.scenario",
+    "compare": "sim.comparison",
     "errors": None,
     "indices": None,
+    "load_comparison": "sim.comparison",
     "load_result": "sim.result",
     "load_scenario": "sim.scenario",
     "run": "sim.runner",
@@ -35,11 +39,14 @@ _HOMES = {
 }
 
 __all__ = [
+    "Comparison",
     "Result",
     "Scenario",
     "__version__",
+    "compare",
     "errors",
     "indices",
+    "load_comparison",
     "load_result",
     "load_scenario",
     "run",

@@ -30,10 +30,14 @@ LAYERS = [
 LAYER = {name: height for height, names in enumerate(LAYERS) for name in names}
 
 # What imports upwards all the same, inside a function, and why.
-EXCEPTIONS = {("result", "report"): "`result.plot()` and `result.save()` draw, for users' convenience"}
+EXCEPTIONS = {
+    ("comparison", "report"): "`comparison.plot()` and `comparison.save()` draw, for users' convenience",
+    ("result", "report"): "`result.plot()` and `result.save()` draw, for users' convenience",
+}
 
 # What the front ends may import besides the names in `sim.__all__`: catalogues, drawings, comparisons, exports.
 CATALOGUES = {
+    "comparison",
     "diff",
     "errors",
     "explain",

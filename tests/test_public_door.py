@@ -10,11 +10,14 @@ import pytest
 import sim
 
 NAMES = {
+    "Comparison",
     "Result",
     "Scenario",
     "__version__",
+    "compare",
     "errors",
     "indices",
+    "load_comparison",
     "load_result",
     "load_scenario",
     "run",

@@ -8,7 +8,18 @@
 from __future__ import annotations
 
 from sim.comparison.comparing import compare
-from sim.comparison.comparison import Comparison, Stopping
+from sim.comparison.comparison import Comparison, Stopping, load_comparison
+from sim.comparison.design import scenario_files
 from sim.comparison.headlines import HEADLINES, Headline, label_of, smallest_effect
 
-__all__ = ["HEADLINES", "Comparison", "Headline", "Stopping", "compare", "label_of", "smallest_effect"]
+__all__ = [
+    "HEADLINES",
+    "Comparison",
+    "Headline",
+    "Stopping",
+    "compare",
+    "label_of",
+    "load_comparison",
+    "scenario_files",
+    "smallest_effect",
+]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sim.comparison.comparison import Comparison, Stopping, chosen_horizons, chosen_measures
+from sim import store
+from sim.comparison import storage
+from sim.comparison.comparison import Comparison, Stopping, chosen_horizons, chosen_measures, load_comparison
 from sim.comparison.design import Design, design, world_key
 from sim.comparison.effects import PAIRED_MEASURES
 from sim.comparison.outcomes import Outcome, joined, lean_job, simulate_outcomes
@@ -103,6 +106,15 @@ def compare(
     plan = design(first.replace(replicates=begin_with, seed=seed, quarters=quarters), others)
     if until is not None:
         _check_until(plan, until, most)
+    asked = {"until": until, "most": most if until else None, "measures": measures, "horizons": horizons}
+    content_hash = storage.content_hash(plan, asked)
+    if out is not None:
+        choice = store.choose_folder(Path(out), content_hash)
+        if choice.is_complete:
+            found = load_comparison(choice.folder)
+            found.is_reused = True
+            return found
+        store.check_writable(choice.folder)
     begin = time.perf_counter()
     jobs = _jobs(plan)
     _check_questions(jobs, [*(measures or ()), *(until or ())], horizons)
@@ -114,9 +126,21 @@ def compare(
         if until is not None:
             made = _extended(made, plan, jobs, pool, dict(until), most, options)
     made.timing["simulate"] = time.perf_counter() - begin
+    made.content_hash = content_hash
     if out is not None:
-        made.save(out, figures=figures)
+        _save_beside(made, Path(out), figures=figures)
     return made
+
+
+def _save_beside(made: Comparison, base: Path, *, figures: bool) -> None:
+    """Save under the first free name, also when another run takes that name at this moment."""
+    while made.folder is None:
+        choice = store.choose_folder(base, made.content_hash)
+        if choice.is_complete:
+            made.folder, made.manifest = choice.folder, store.read_manifest(choice.folder)
+            return
+        with contextlib.suppress(store.FolderTakenError):
+            made.save(choice.folder, figures=figures)
 
 
 def _jobs(plan: Design) -> dict[str, Any]:

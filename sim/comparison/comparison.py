@@ -76,6 +76,8 @@ class Comparison:
         How adding replicates ended, if that was asked for.
     timing : dict of str to float
         Seconds spent, by stage.
+    content_hash : str
+        SHA-256 (hex) of scenarios and options.
     folder : pathlib.Path or None
         Where the comparison is stored, if it is.
     manifest : dict
@@ -104,6 +106,7 @@ class Comparison:
         self.robustness = _no_rows() if robustness is None else robustness
         self.stopping = stopping
         self.timing = dict(timing or {})
+        self.content_hash = ""
         self.folder: Path | None = None
         self.manifest: dict[str, Any] = {}
         self.is_reused = False
@@ -147,8 +150,8 @@ class Comparison:
     def effects(self) -> pd.DataFrame:
         """One row for each scenario, kind, measure and horizon.
 
-        Columns: scenario; kind (policy or world) and against what; measure, horizon, unit; means of the reference and of
-        the scenario over pairs, effect and relative effect; 90% and 95% confidence intervals of the effect; share of
+        Columns: scenario; kind (policy or world) and against what; measure, horizon, unit; means of the reference and
+        of the scenario over pairs, effect and relative effect; 90% and 95% confidence intervals of the effect; share of
         replicates that rise; variance ratio (unpaired over paired); pairs n; p value, and adjusted by Holm over the
         shown measures; smallest effect of interest; verdict; replicates to decide an undecided one.
         """
@@ -382,6 +385,21 @@ class Comparison:
             f"Comparison({self.baseline.name!r}, {len(self.scenarios)} scenarios, "
             f"{self.n_replicates} replicates{where})"
         )
+
+
+def load_comparison(folder: str | Path) -> Comparison:
+    """Read a comparison back from its folder.
+
+    Raises
+    ------
+    ResultError
+        When the folder does not hold a comparison, or was written by a newer version.
+    StoreError
+        When a file is missing or damaged.
+    """
+    from sim.comparison import storage
+
+    return storage.read(folder)
 
 
 def _no_rows() -> pd.DataFrame:

@@ -148,12 +148,13 @@ def effects_of(contrast: Contrast, pairs: Pairs, quarters: Sequence[str]) -> pd.
         "effect": found.effect.ravel(),
         "relative_effect": relative.ravel(),
     }
+    is_paired_only = np.isin(np.broadcast_to(np.array(names), found.n.shape), list(PAIRED_MEASURES))
     for level in LEVELS:
         for end, values in zip(("low", "high"), interval(*args, level), strict=True):
             columns[f"ci{100 * level:.0f}_{end}"] = values.ravel()
     columns |= {
         "share_rising": found.rising.ravel(),
-        "variance_ratio": found.variance_ratio.ravel(),
+        "variance_ratio": np.where(is_paired_only, np.nan, found.variance_ratio).ravel(),
         "n": found.n.astype(np.int64).ravel(),
         "p_value": p_value(*args).ravel(),
         "smallest_effect": smallest.ravel(),

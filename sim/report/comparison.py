@@ -1,0 +1,229 @@
+"""The closing tables of a comparison, as data; front ends render them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from sim.comparison import label_of
+from sim.report.tables import Grid, significant
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    import pandas as pd
+
+    from sim.comparison import Comparison
+
+MOST_DETAILED = 3
+"""Scenarios of which every shown measure is printed; of more, the overview alone."""
+
+OVERVIEW = (
+    "hhi_revenue",
+    "hhi_compute_used",
+    "total_power",
+    "consumer_gain_paired",
+    "fiscal_balance",
+    "small_firm_share_of_compute",
+)
+"""Measures of the overview of several scenarios."""
+
+SHORT = {
+    "hhi_revenue": "HHI revenue",
+    "hhi_compute_used": "HHI compute",
+    "total_power": "Total power",
+    "consumer_gain_paired": "Buyers' gain",
+    "fiscal_balance": "Fiscal balance",
+    "small_firm_share_of_compute": "Small firms' compute",
+}
+"""Headings of the overview."""
+
+VERDICTS = (
+    "clear: the 95% interval leaves out zero. negligible: the 90% interval lies inside the smallest effect that "
+    "matters (25 points of HHI, 1% of most others). undecided: neither; n is the number of replicates that would decide."
+)
+"""What the verdicts mean."""
+
+UNCERTAIN = "*"
+"""Marks what is clear alone and not after Holm's correction."""
+
+RELATIVE_UNITS = frozenset({"ratio", "TWh", "MtCO2", "firms", "$ per H100e-hour", "FLOP", "M H100e", "k$ per H100e"})
+"""Units of measures whose effects read best in per cent of the reference."""
+
+
+def headline(comparison: Comparison) -> str:
+    """Say what was compared, under which flywheel elasticity, and what intervals show."""
+    names = list(comparison.scenarios)
+    who = names[0] if len(names) == 1 else f"{len(names)} scenarios"
+    first, last = comparison.baseline.horizon.start, comparison.baseline.horizon.end
+    n = comparison.n_replicates
+    parts = [f"{who} against {comparison.baseline.name}: {n:,} pairs with the same luck, {first} to {last}."]
+    world = comparison.baseline.resolved()["world"]
+    if world["hold"] == "flywheel":
+        value = world["parameters"]["flywheel"]
+        parts.append(
+            f"Flywheel elasticity \N{GREEK CAPITAL LETTER LAMDA} = {value:.2f} "
+            "(an assumption that the facts do not identify)."
+        )
+    parts.append(luck_note())
+    return " ".join(parts)
+
+
+def luck_note() -> str:
+    """Say what intervals do not show."""
+    return (
+        "Intervals are 95% confidence intervals of the mean effect: they show luck only, not doubt about parameters or "
+        "the model."
+    )
+
+
+def notes(comparison: Comparison) -> tuple[str, ...]:
+    """Remarks for below the tables: verdicts, multiplicity, stopping, failures."""
+    remarks = [
+        VERDICTS,
+        _multiplicity(comparison),
+    ]
+    if comparison.stopping is not None:
+        remarks.append(_stopping(comparison))
+    failures = comparison.failures
+    if len(failures):
+        remarks.append(_failures(failures))
+    return tuple(remarks)
+
+
+def _multiplicity(comparison: Comparison) -> str:
+    effects = comparison.effects
+    family = effects[effects["p_holm"].notna()]
+    is_clear = family["verdict"] == "clear"
+    n_clear, n_holm = int(is_clear.sum()), int((is_clear & (family["p_holm"] <= _LEVEL)).sum())
+    return (
+        f"{len(family):,} effects were asked about at once, so about {_LEVEL * len(family):.0f} would look clear by "
+        f"chance if none were; {n_holm:,} of the {n_clear:,} clear ones stay so after Holm's correction"
+        + (f", the others are marked {UNCERTAIN}." if n_holm < n_clear else ".")
+    )
+
+
+_LEVEL = 0.05
+
+
+def _stopping(comparison: Comparison) -> str:
+    stopping = comparison.stopping
+    if stopping is None:
+        return ""
+    wanted = ", ".join(f"{measure} \N{PLUS-MINUS SIGN}{width:g}" for measure, width in stopping.targets.items())
+    if stopping.is_reached:
+        return (
+            f"Replicates were added until {wanted} was reached at two looks in a row, the second with fresh "
+            f"replicates: {stopping.n_replicates:,}."
+        )
+    widest = ", ".join(
+        f"{measure} \N{PLUS-MINUS SIGN}{significant(width)}" for measure, width in stopping.widest.items()
+    )
+    return f"{wanted} was not reached with {stopping.n_replicates:,} replicates; the widest interval is {widest}."
+
+
+def _failures(failures: pd.DataFrame) -> str:
+    counts = failures.groupby("scenario", sort=False).size()
+    listed = "; ".join(f"{name}: {count:,}" for name, count in counts.head(_MOST_NAMED).items())
+    more = f" and {len(counts) - _MOST_NAMED} more scenarios" if len(counts) > _MOST_NAMED else ""
+    first = failures.iloc[0]
+    where = "could not begin" if first["replicate"] is None or first["quarter"] == "" else f"in {first['quarter']}"
+    return f"Failed, and left out with their pairs: {listed}{more}. The first {where}: {first['reason']}"
+
+
+_MOST_NAMED = 5
+
+
+def grids(comparison: Comparison) -> list[Grid]:
+    """Tables for the terminal: an overview of several scenarios, details of a few, changes of world apart."""
+    effects = comparison.effects
+    policy = effects[effects["kind"] == "policy"]
+    world = effects[effects["kind"] == "world"]
+    found = []
+    for rows, what in ((policy, "Effect of policies"), (world, "Effect of the change of world")):
+        names = list(dict.fromkeys(rows["scenario"]))
+        if len(names) > 1:
+            found += [_overview(comparison, rows, horizon, what) for horizon in comparison.horizons]
+        if names and len(names) <= MOST_DETAILED:
+            found += [_details(comparison, rows[rows["scenario"] == name], what) for name in names]
+    return found
+
+
+def _overview(comparison: Comparison, rows: pd.DataFrame, horizon: str, what: str) -> Grid:
+    """Scenarios by a few measures at one horizon."""
+    shown = comparison.measures
+    chosen = OVERVIEW if set(OVERVIEW) <= set(shown) else shown[: len(OVERVIEW)]
+    cells = {(row["scenario"], row["measure"]): _cell(row) for row in _records(rows[rows["horizon"] == horizon])}
+    body = tuple(
+        (name, *(cells[name, measure].brief for measure in chosen)) for name in dict.fromkeys(rows["scenario"])
+    )
+    return Grid(f"{what}, {horizon}", ("", *(SHORT.get(name, label_of(name)) for name in chosen)), body)
+
+
+def _details(comparison: Comparison, rows: pd.DataFrame, what: str) -> Grid:
+    """Every shown measure of one scenario, at each horizon."""
+    cells = {(row["measure"], row["horizon"]): _cell(row) for row in _records(rows)}
+    name, against = rows["scenario"].iloc[0], rows["against"].iloc[0]
+    units = {row["measure"]: _unit(row) for row in _records(rows)}
+    body = tuple(
+        (label_of(measure) + units[measure], *(cells[measure, horizon].full for horizon in comparison.horizons))
+        for measure in comparison.measures
+    )
+    return Grid(f"{what}: {name}, against {against}", ("", *comparison.horizons), body)
+
+
+def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(key): value for key, value in row.items()} for row in rows.to_dict("records")]
+
+
+class Cell(NamedTuple):
+    """One effect as printed.
+
+    Attributes
+    ----------
+    brief : str
+        Effect, and verdict below.
+    full : str
+        Effect and verdict, and the interval below.
+    """
+
+    brief: str
+    full: str
+
+
+def _cell(row: dict[str, Any]) -> Cell:
+    """Print one row of the table of effects."""
+    if not np.isfinite(row["effect"]):
+        return Cell("n/a", "n/a")
+    word = row["verdict"] + (UNCERTAIN if row["verdict"] == "clear" and row["p_holm"] > _LEVEL else "")
+    effect, low, high = (amount(row, row[key]) for key in ("effect", "ci95_low", "ci95_high"))
+    more = ""
+    if np.isfinite(row["replicates_to_decide"]):
+        more = f" (n = {row['replicates_to_decide']:,.0f})"
+    span = "" if not np.isfinite(row["ci95_low"]) or low == high == effect else f"\n{low} to {high}"
+    return Cell(f"{effect}\n{word}", f"{effect} {word}{more}{span}")
+
+
+def amount(row: Mapping[str, Any], value: float) -> str:
+    """An effect, or an end of its interval, as printed: points, percentage points, per cent, or in the unit.
+
+    Examples
+    --------
+    >>> [amount({"unit": unit, "reference_mean": 200.0}, 1.0) for unit in ("points", "share", "TWh", "$bn")]
+    ['+1', '+100.0 pp', '+0.5%', '+1.00']
+    """
+    if value == 0.0:
+        return "0"
+    if row["unit"] == "share":
+        return f"{100 * value:+.1f} pp"
+    if row["unit"] in RELATIVE_UNITS and row["reference_mean"] != 0.0:
+        return f"{100 * value / abs(row['reference_mean']):+.1f}%"
+    if row["unit"] == "points":
+        return f"{value:+,.0f}"
+    return ("+" if value > 0.0 else "") + significant(value)
+
+
+def _unit(row: Mapping[str, Any]) -> str:
+    """Unit behind a label, where the amounts do not carry it."""
+    return f" ({row['unit']})" if row["unit"] == "$bn" else ""
