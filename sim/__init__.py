@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sim import errors, indices
-    from sim.comparison import Comparison, compare, load_comparison
+    from sim.comparison import Comparison, Sweep, compare, load_comparison, load_sweep, sweep
     from sim.result import Result, load_result, verify_result
     from sim.runner import run
     from sim.scenario import Scenario, load_scenario, shipped_scenarios
@@ -27,14 +27,17 @@ _HOMES = {
     "Comparison": "sim.comparison",
     "Result": "sim.result",
     "Scenario": "sim.scenario",
+    "Sweep": "sim.comparison",
     "compare": "sim.comparison",
     "errors": None,
     "indices": None,
     "load_comparison": "sim.comparison",
     "load_result": "sim.result",
     "load_scenario": "sim.scenario",
+    "load_sweep": "sim.comparison",
     "run": "sim.runner",
     "shipped_scenarios": "sim.scenario",
+    "sweep": "sim.comparison",
     "verify_result": "sim.result",
 }
 
@@ -42,6 +45,7 @@ __all__ = [
     "Comparison",
     "Result",
     "Scenario",
+    "Sweep",
     "__version__",
     "compare",
     "errors",
@@ -49,8 +53,10 @@ __all__ = [
     "load_comparison",
     "load_result",
     "load_scenario",
+    "load_sweep",
     "run",
     "shipped_scenarios",
+    "sweep",
     "verify_result",
 ]
 

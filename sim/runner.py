@@ -76,7 +76,7 @@ def run(
         store.check_writable(choice.folder)
     result = _simulate(scenario, workers, executor, is_shown=progress)
     if out is not None:
-        _save_beside(result, Path(out), figures=figures)
+        store.save_beside(result, Path(out), lambda folder: result.save(folder, figures=figures))
     return result
 
 
@@ -96,19 +96,6 @@ def _simulate(scenario: Scenario, workers: int, executor: Executor | None, *, is
         )
     seconds = time.perf_counter() - begin
     return Result.from_recording(scenario, recording, {"simulate": seconds})
-
-
-def _save_beside(result: Result, base: Path, *, figures: bool) -> None:
-    """Save under the first free name, also when another run takes that name at this moment."""
-    from sim import store
-
-    while result.folder is None:
-        choice = store.choose_folder(base, result.scenario.content_hash())
-        if choice.is_complete:
-            result.folder, result.manifest = choice.folder, store.read_manifest(choice.folder)
-            return
-        with contextlib.suppress(store.FolderTakenError):
-            result.save(choice.folder, figures=figures)
 
 
 @contextlib.contextmanager

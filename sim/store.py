@@ -6,6 +6,7 @@ it is either there and complete or not there at all. Nothing is ever overwritten
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import json
@@ -20,7 +21,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sim.errors import ResultError, StoreError
 
@@ -408,6 +409,33 @@ def choose_folder(base: Path, content_hash: str) -> FolderChoice:
     """
     folder = next(f for f in _candidates(base) if _is_free(f) or _holds(f, content_hash))
     return FolderChoice(folder, is_complete=not _is_free(folder))
+
+
+class Storable(Protocol):
+    """What can be saved in a folder."""
+
+    folder: Path | None
+    manifest: dict[str, Any]
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 (hex) of what determines the contents."""
+
+
+def save_beside(made: Storable, base: Path, save: Callable[[Path], object]) -> None:
+    """Save under the first free name, also when something else takes that name at this moment."""
+    while made.folder is None:
+        choice = choose_folder(base, made.content_hash)
+        if choice.is_complete:
+            made.folder, made.manifest = choice.folder, read_manifest(choice.folder)
+            return
+        with contextlib.suppress(FolderTakenError):
+            save(choice.folder)
+
+
+def hash_of(content: object) -> str:
+    """SHA-256 (hex) of plain data."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=list).encode()).hexdigest()
 
 
 def _candidates(base: Path) -> Iterator[Path]:

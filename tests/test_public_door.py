@@ -13,6 +13,7 @@ NAMES = {
     "Comparison",
     "Result",
     "Scenario",
+    "Sweep",
     "__version__",
     "compare",
     "errors",
@@ -20,8 +21,10 @@ NAMES = {
     "load_comparison",
     "load_result",
     "load_scenario",
+    "load_sweep",
     "run",
     "shipped_scenarios",
+    "sweep",
     "verify_result",
 }
 HEAVY = ["pandas", "pyarrow", "scipy", "matplotlib", "networkx", "mesa"]

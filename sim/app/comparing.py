@@ -1,4 +1,4 @@
-"""``aipower compare``."""
+"""``aipower compare`` and ``aipower sweep``."""
 
 from __future__ import annotations
 
@@ -107,6 +107,90 @@ def compare(
         elif folder.name != wanted.name:
             print(f"{wanted} holds something else, which was kept.")
         print(f"Results: {folder} (effects.csv holds every measure)")
+    if len(made.failures):
+        raise typer.Exit(FailureError.exit_code)
+
+
+@app.command(
+    epilog=examples(
+        "aipower sweep baseline --over world.parameters.flywheel=0.5:1.5:5",
+        "aipower sweep baseline --over power.family=power,log,hill --replicates 50",
+        "aipower sweep my.yaml --over policies.training_cap.flop=1e25,1e26 --over world.parameters.flywheel=0.5:1.5:5",
+    )
+)
+def sweep(
+    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="A scenario file, or the name of a shipped one.")],
+    *,
+    over: Annotated[
+        list[str],
+        typer.Option("--over", metavar="KEY=VALUES", help="v1,v2,v3, or low:high:n evenly spaced; may be repeated."),
+    ],
+    replicates: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Histories in each cell, with the same luck in all.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, metavar="N", help="Which luck; 0 is a seed too.")] = None,
+    quarters: Annotated[
+        int | None, typer.Option(min=1, metavar="N", help="Length of the horizon from its start.")
+    ] = None,
+    workers: Annotated[
+        int | None,
+        typer.Option(
+            min=1, metavar="N", help="Processes; one for each processor by default. The numbers do not depend on it."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FOLDER", help="Folder for the sweep. Default: outputs/sweep-<name>."),
+    ] = None,
+    measures: Annotated[
+        str | None, typer.Option("--measures", metavar="NAME,...", help="What to show. Default: the headlines.")
+    ] = None,
+    horizons: Annotated[
+        str | None, typer.Option("--horizons", metavar="WHEN,...", help="Years or their last quarters, such as 2030.")
+    ] = None,
+    changes: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Change one key of every cell; may be repeated."),
+    ] = None,
+    no_figures: Annotated[bool, typer.Option("--no-figures", help="Leave out the figure.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the folder.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a scenario over a grid of values, all on common luck, and draw curves or a heat map."""
+    given = sim.load_scenario(scenario, overrides=changes or ())
+    wanted = out or OUTPUTS / f"sweep-{given.name}"
+    try:
+        made = sim.sweep(
+            given,
+            over,
+            replicates=replicates,
+            seed=seed,
+            quarters=quarters,
+            workers=workers or processors(),
+            measures=_words(measures),
+            horizons=_words(horizons),
+            out=wanted,
+            figures=not no_figures,
+            progress=not (quiet or as_json),
+        )
+    except KeyboardInterrupt:
+        terminal.say(f"Interrupted. Nothing was written to {wanted}; the same command starts over.")
+        raise typer.Exit(INTERRUPTED) from None
+    folder = terminal.short(made.folder or wanted)
+    if as_json:
+        shown = made.table[made.table["measure"].isin(made.measures)]
+        facts = {"scenario": given.name, "folder": folder, "is_reused": made.is_reused, "axes": made.axes}
+        rows = {"rows": shown.to_dict("records"), "failures": made.failures.to_dict("records")}
+        terminal.print_json(facts | {"against": made.against} | rows)
+    elif quiet:
+        print(folder)
+    else:
+        terminal.print_sweep(made)
+        if made.is_reused:
+            print(f"{folder} holds this sweep already, complete: nothing was computed.")
+        elif folder.name != wanted.name:
+            print(f"{wanted} holds something else, which was kept.")
+        print(f"Results: {folder} (table.csv holds every measure)")
     if len(made.failures):
         raise typer.Exit(FailureError.exit_code)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +23,7 @@ if TYPE_CHECKING:
     from concurrent.futures import Executor
 
     from sim.scenario import Scenario
+    from sim.world.build import World
 
 BATCH = 50
 """Replicates added at a time while an interval is too wide, and the fewest that such a run begins with."""
@@ -116,8 +116,8 @@ def compare(
             return found
         store.check_writable(choice.folder)
     begin = time.perf_counter()
-    jobs = _jobs(plan)
-    _check_questions(jobs, [*(measures or ()), *(until or ())], horizons)
+    jobs = make_jobs(plan.runs)
+    check_questions(jobs, [*(measures or ()), *(until or ())], horizons)
     options = {"measures": measures, "horizons": horizons}
     with progress_bar(f"{len(plan.runs)} runs", is_shown=progress) as shown, Pool(workers, executor, shown) as pool:
         outcomes = simulate_outcomes(jobs, 0, plan.baseline.run.replicates, pool)
@@ -128,34 +128,26 @@ def compare(
     made.timing["simulate"] = time.perf_counter() - begin
     made.content_hash = content_hash
     if out is not None:
-        _save_beside(made, Path(out), figures=figures)
+        store.save_beside(made, Path(out), lambda folder: made.save(folder, figures=figures))
     return made
 
 
-def _save_beside(made: Comparison, base: Path, *, figures: bool) -> None:
-    """Save under the first free name, also when another run takes that name at this moment."""
-    while made.folder is None:
-        choice = store.choose_folder(base, made.content_hash)
-        if choice.is_complete:
-            made.folder, made.manifest = choice.folder, store.read_manifest(choice.folder)
-            return
-        with contextlib.suppress(store.FolderTakenError):
-            made.save(choice.folder, figures=figures)
-
-
-def _jobs(plan: Design) -> dict[str, Any]:
-    """What runs each distinct scenario; equal worlds are built once."""
-    worlds: dict[str, Any] = {}
-    jobs: dict[str, Any] = {}
-    for key, scenario in plan.runs.items():
+def make_jobs(runs: Mapping[str, Scenario]) -> dict[str, Job | Outcome]:
+    """What runs each of some distinct scenarios; equal worlds are built once."""
+    worlds: dict[str, World] = {}
+    jobs: dict[str, Job | Outcome] = {}
+    for key, scenario in runs.items():
         at = world_key(scenario)
-        jobs[key] = lean_job(scenario, worlds.get(at))
-        if not isinstance(jobs[key], Outcome):
-            worlds[at] = jobs[key].world
+        job = lean_job(scenario, worlds.get(at))
+        if isinstance(job, Job):
+            worlds[at] = job.world
+        jobs[key] = job
     return jobs
 
 
-def _check_questions(jobs: Mapping[str, Any], measures: Sequence[str], horizons: Sequence[str | int] | None) -> None:
+def check_questions(
+    jobs: Mapping[str, Job | Outcome], measures: Sequence[str], horizons: Sequence[str | int] | None
+) -> None:
     """Refuse unknown measures and horizons before a long run, not after it."""
     job = next((job for job in jobs.values() if isinstance(job, Job)), None)
     if job is None:
@@ -202,7 +194,7 @@ def _check_until(plan: Design, until: Mapping[str, float], most: int) -> None:
 def _extended(
     made: Comparison,
     plan: Design,
-    jobs: Mapping[str, Any],
+    jobs: Mapping[str, Job | Outcome],
     pool: Pool,
     until: dict[str, float],
     most: int,

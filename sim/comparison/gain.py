@@ -18,6 +18,8 @@ def is_comparable(world: World, reference: World) -> bool:
         world.sector_names == reference.sector_names
         and np.array_equal(drive(world, 0).budget, drive(reference, 0).budget)
         and np.array_equal(world.initial_odds, reference.initial_odds)
+        and np.array_equal(world.theta, reference.theta)
+        and np.array_equal(world.data_elasticity, reference.data_elasticity)
         and all(
             getattr(mine, name) == getattr(theirs, name) for name in ("nest_growth", "substitution", "budget_growth")
         )

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,8 +30,7 @@ def content_hash(plan: Design, options: Mapping[str, Any]) -> str:
     """SHA-256 (hex) of what determines the numbers and tables of a comparison."""
     asked = {key: value for key, value in options.items() if value is not None}
     scenarios = [[name, scenario.content_hash()] for name, scenario in plan.scenarios.items()]
-    content = [plan.baseline.content_hash(), scenarios, asked]
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=list).encode()).hexdigest()
+    return store.hash_of([plan.baseline.content_hash(), scenarios, asked])
 
 
 def write(comparison: Comparison, folder: Path, *, figures: bool = True) -> Path:

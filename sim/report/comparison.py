@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from sim.comparison import label_of
-from sim.report.tables import Grid, significant
+from sim.report.tables import Grid, percent, significant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     import pandas as pd
 
-    from sim.comparison import Comparison
+    from sim.comparison import Comparison, Sweep
 
 MOST_DETAILED = 3
 """Scenarios of which every shown measure is printed; of more, the overview alone."""
@@ -29,7 +30,19 @@ OVERVIEW = (
 )
 """Measures of the overview of several scenarios."""
 
+OVERVIEW_AS_GIVEN = (
+    "hhi_revenue",
+    "hhi_compute_used",
+    "total_power",
+    "frontier_power",
+    "rental_price",
+    "small_firm_share_of_compute",
+)
+"""The same where nothing is compared."""
+
 SHORT = {
+    "frontier_power": "Frontier power",
+    "rental_price": "Rental price",
     "hhi_revenue": "HHI revenue",
     "hhi_compute_used": "HHI compute",
     "total_power": "Total power",
@@ -41,7 +54,7 @@ SHORT = {
 
 VERDICTS = (
     "clear: the 95% interval leaves out zero. negligible: the 90% interval lies inside the smallest effect that "
-    "matters (25 points of HHI, 1% of most others). undecided: neither; n is the number of replicates that would decide."
+    "matters (25 points of HHI, 1% of most others). undecided: neither; n is how many replicates would decide."
 )
 """What the verdicts mean."""
 
@@ -201,8 +214,8 @@ def _cell(row: dict[str, Any]) -> Cell:
     more = ""
     if np.isfinite(row["replicates_to_decide"]):
         more = f" (n = {row['replicates_to_decide']:,.0f})"
-    span = "" if not np.isfinite(row["ci95_low"]) or low == high == effect else f"\n{low} to {high}"
-    return Cell(f"{effect}\n{word}", f"{effect} {word}{more}{span}")
+    below = "" if not np.isfinite(row["ci95_low"]) or low == high == effect else f"\n{low} to {high}"
+    return Cell(f"{effect}\n{word}", f"{effect} {word}{more}{below}")
 
 
 def amount(row: Mapping[str, Any], value: float) -> str:
@@ -227,3 +240,100 @@ def amount(row: Mapping[str, Any], value: float) -> str:
 def _unit(row: Mapping[str, Any]) -> str:
     """Unit behind a label, where the amounts do not carry it."""
     return f" ({row['unit']})" if row["unit"] == "$bn" else ""
+
+
+# -- sweeps ------------------------------------------------------------------------------------
+
+
+def sweep_headline(made: Sweep) -> str:
+    """Say what was swept, and what is shown."""
+    axes = " and ".join(f"{path} ({len(values)} values)" for path, values in made.axes.items())
+    n = made.scenario.run.replicates
+    first, last = made.scenario.horizon.start, made.scenario.horizon.end
+    return (
+        f"{made.scenario.name} over {axes}: {n:,} replicates with the same luck in every cell, {first} to {last}. "
+        f"{luck_note() if made.against != AS_GIVEN else 'Ranges are 5-95% over replicates: they show luck only.'}"
+    )
+
+
+def sweep_notes(made: Sweep) -> tuple[str, ...]:
+    """Remarks for below the tables of a sweep."""
+    remarks = []
+    if made.against != AS_GIVEN:
+        remarks.append(f"Effects are those of the policies: each cell against the same cell without them. {VERDICTS}")
+    if len(made.failures):
+        first = made.failures.iloc[0]
+        remarks.append(f"{len(made.failures):,} replicates failed; the first at {first['cell']}: {first['reason']}")
+    return tuple(remarks)
+
+
+def sweep_grids(made: Sweep) -> list[Grid]:
+    """Tables of a sweep: cells by measures for one axis, a plane for two, one row a cell for more."""
+    wanted = OVERVIEW_AS_GIVEN if made.against == AS_GIVEN else OVERVIEW
+    shown = wanted if set(wanted) <= set(made.measures) else made.measures[: len(wanted)]
+    paths = list(made.axes)
+    grids = []
+    for horizon in made.horizons:
+        rows = made.table[(made.table["horizon"] == horizon) & made.table["measure"].isin(shown)]
+        cells = {(*(row[path] for path in paths), row["measure"]): _swept(made, row) for row in _records(rows)}
+        if len(paths) == _PLANE:
+            measure = shown[0]
+            first, second = made.axes.values()
+            body = tuple((plain(a), *(cells.get((a, b, measure), _FAILED) for b in second)) for a in first)
+            heading = f"{label_of(measure)}, {horizon}: {short(paths[0])} down, {short(paths[1])} across"
+            grids.append(Grid(heading, ("", *(plain(b) for b in second)), body))
+        else:
+            places = list(itertools.product(*made.axes.values()))
+            body = tuple(
+                (", ".join(map(plain, place)), *(cells.get((*place, name), _FAILED) for name in shown))
+                for place in places
+            )
+            heading = ", ".join(map(short, paths))
+            grids.append(Grid(horizon, (heading, *(SHORT.get(name, label_of(name)) for name in shown)), body))
+    return grids
+
+
+_PLANE = 2
+_FAILED = "failed"
+AS_GIVEN = "as given"
+
+
+def _swept(made: Sweep, row: Mapping[str, Any]) -> str:
+    """One cell: the effect of policies and its verdict, or the mean and its range over replicates."""
+    if made.against != AS_GIVEN:
+        return _cell({"reference_mean": row["mean"] - row["effect"], "p_holm": 0.0, **_NO_HINT, **row}).brief
+    form = percent if row["unit"] == "share" else significant
+    return f"{form(row['mean'])}\n{form(row['p5'])} to {form(row['p95'])}"
+
+
+_NO_HINT = {"replicates_to_decide": np.nan}
+
+
+def short(path: str) -> str:
+    """Last part of a key, as axes are labelled.
+
+    Examples
+    --------
+    >>> short("world.parameters.flywheel"), short("policies.training_cap.flop")
+    ('flywheel', 'training_cap.flop')
+    """
+    parts = path.split(".")
+    return ".".join(parts[1:]) if parts[0] == "policies" else parts[-1]
+
+
+def plain(value: object) -> str:
+    """A value of an axis as printed.
+
+    Examples
+    --------
+    >>> plain(True), plain(0.5), plain(1e26), plain("log")
+    ('true', '0.5', '1.0e26', 'log')
+    """
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, int | float):
+        return significant(float(value)) if abs(value) >= _LARGE else f"{value:g}"
+    return str(value)
+
+
+_LARGE = 1e6
