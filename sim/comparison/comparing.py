@@ -12,6 +12,7 @@ from sim.comparison.comparison import Comparison, Stopping, chosen_horizons, cho
 from sim.comparison.design import Design, design, world_key
 from sim.comparison.effects import PAIRED_MEASURES
 from sim.comparison.outcomes import Outcome, joined, lean_job, simulate_outcomes
+from sim.comparison.variants import VARIANT_REPLICATES, robustness_of, variants_of
 from sim.ensemble import Job
 from sim.errors import FailureError, InputError
 from sim.observe import MEASURES, SECTOR
@@ -43,6 +44,8 @@ def compare(
     executor: Executor | None = None,
     until: Mapping[str, float] | None = None,
     most: int = MOST,
+    flywheels: Sequence[float] = (),
+    families: Sequence[str] = (),
     measures: Sequence[str] | None = None,
     horizons: Sequence[str | int] | None = None,
     out: str | Path | None = None,
@@ -73,6 +76,11 @@ def compare(
         in a row, or there are ``most``.
     most : int
         Replicates at which adding ends.
+    flywheels : sequence of float
+        Flywheel elasticities at which the effects are looked at again, such as ``(0.5, 1.0, 1.5)``, as the facts do not
+        identify it: see ``Comparison.robustness``. Each costs up to 25 replicates of every run.
+    families : sequence of str
+        Power families with which they are looked at again; the same.
     measures : sequence of str, optional
         What tables and figures show; the headlines by default.
     horizons : sequence of str or int, optional
@@ -106,7 +114,14 @@ def compare(
     plan = design(first.replace(replicates=begin_with, seed=seed, quarters=quarters), others)
     if until is not None:
         _check_until(plan, until, most)
-    asked = {"until": until, "most": most if until else None, "measures": measures, "horizons": horizons}
+    variants = variants_of(plan, flywheels, families)
+    asked: dict[str, Any] = {
+        "until": until,
+        "most": most if until else None,
+        "measures": measures,
+        "horizons": horizons,
+    }
+    asked |= {"flywheels": list(flywheels) or None, "families": list(families) or None}
     content_hash = storage.content_hash(plan, asked)
     if out is not None:
         choice = store.choose_folder(Path(out), content_hash)
@@ -116,15 +131,20 @@ def compare(
             return found
         store.check_writable(choice.folder)
     begin = time.perf_counter()
+    n = plan.baseline.run.replicates
     jobs = make_jobs(plan.runs)
     check_questions(jobs, [*(measures or ()), *(until or ())], horizons)
+    beside = make_jobs({key: run for variant in variants for key, run in variant.plan.runs.items() if key not in jobs})
+    counts = dict.fromkeys(jobs, range(n)) | dict.fromkeys(beside, range(min(n, VARIANT_REPLICATES)))
     options = {"measures": measures, "horizons": horizons}
-    with progress_bar(f"{len(plan.runs)} runs", is_shown=progress) as shown, Pool(workers, executor, shown) as pool:
-        outcomes = simulate_outcomes(jobs, 0, plan.baseline.run.replicates, pool)
+    n_runs = len(jobs) + len(beside)
+    with progress_bar(f"{n_runs} runs", is_shown=progress) as shown, Pool(workers, executor, shown) as pool:
+        outcomes = simulate_outcomes(jobs | beside, counts, pool)
         _require_some(plan, outcomes)
-        made = Comparison(plan, outcomes, **options)  # type: ignore[arg-type]
+        made = Comparison(plan, {key: outcomes[key] for key in jobs}, **options)  # type: ignore[arg-type]
         if until is not None:
             made = _extended(made, plan, jobs, pool, dict(until), most, options)
+    made.robustness = robustness_of(made, variants, outcomes)
     made.timing["simulate"] = time.perf_counter() - begin
     made.content_hash = content_hash
     if out is not None:
@@ -210,7 +230,7 @@ def _extended(
             break
         was_narrow = is_narrow
         added = min(BATCH, most - n)
-        more = simulate_outcomes(jobs, n, added, pool)
+        more = simulate_outcomes(jobs, range(n, n + added), pool)
         n += added
         outcomes = {key: joined([made.outcomes[key], more[key]]) for key in made.outcomes}
         made = Comparison(plan, outcomes, **options)

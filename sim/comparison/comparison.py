@@ -12,6 +12,17 @@ from sim.comparison.effects import Pairs, moments, pairs_of, table_of
 from sim.comparison.headlines import HEADLINES
 from sim.comparison.outcomes import WHOLE
 from sim.comparison.statistics import half_width, interval
+from sim.comparison.tradeoffs import (
+    OBJECTIVES,
+    TRADED,
+    cost_per_point,
+    disagreeing,
+    flips,
+    gains_by_party,
+    oriented_effects,
+    pareto_set,
+    traded,
+)
 from sim.ensemble import world_spec
 from sim.errors import InputError, ResultError
 from sim.quarters import Quarter
@@ -248,7 +259,7 @@ class Comparison:
             Rank, scenario, effect, 95% interval, verdict, and ``share_first``: the share of replicates in which the
             scenario's effect is the lowest of all, ties shared.
         """
-        quarter = _quarter_of(self.quarters, self.horizons[-1] if horizon is None else horizon)
+        quarter = self._quarter(horizon)
         chosen = [c for c in self.contrasts if c.kind == kind and self._paired(c) is not None]
         rows = table_of(chosen, self._all_pairs(), [quarter], self.measures) if chosen else self.effects.iloc[:0]
         self._require(measure)
@@ -274,6 +285,157 @@ class Comparison:
         is_first = table == table.min(axis=0) if table.shape[1] else table
         with np.errstate(invalid="ignore"):
             return np.asarray((is_first / is_first.sum(axis=0)).mean(axis=1) if table.shape[1] else np.nan)
+
+    # -- trade-offs -------------------------------------------------------------------------
+
+    def tradeoffs(
+        self, horizon: str | int | None = None, *, index: str = "hhi_revenue", kind: Kind = "policy"
+    ) -> pd.DataFrame:
+        """Concentration, power, gains, costs, small firms, energy and welfare side by side, never one number.
+
+        Parameters
+        ----------
+        horizon : str or int, optional
+            One of the horizons; the last by default.
+        index : str
+            Measure in points of which costs are counted.
+        kind : {"policy", "world"}
+
+        Returns
+        -------
+        pandas.DataFrame
+            By scenario: effects on the measures of ``sim.comparison.tradeoffs.TRADED``; fiscal and welfare cost of one
+            point less of the index ($bn since the start, with Fieller's 95% interval); whether the scenario is in the
+            Pareto set of :meth:`pareto`, and in which share of replicates.
+        """
+        quarter = self._shown_horizon(horizon)
+        self._require(index)
+        wide = traded(self.effects, TRADED, quarter, kind)
+        named = self._named(kind)
+        if not named:
+            return wide
+        costs = cost_per_point(named, quarter, index).set_index("scenario")
+        front = self.pareto(quarter, kind=kind).set_index("scenario")[["is_pareto", "share_pareto"]]
+        return wide.join(costs).join(front)
+
+    def pareto(
+        self,
+        horizon: str | int | None = None,
+        *,
+        objectives: Mapping[str, int] = OBJECTIVES,
+        kind: Kind = "policy",
+    ) -> pd.DataFrame:
+        """Scenarios, and doing nothing, that no other beats in every objective.
+
+        Parameters
+        ----------
+        horizon : str or int, optional
+            A quarter or year; the last by default.
+        objectives : mapping of str to int
+            1 where more of a measure is wanted, -1 where less is.
+        kind : {"policy", "world"}
+
+        Returns
+        -------
+        pandas.DataFrame
+            Scenario, ``is_pareto`` by mean effects, ``share_pareto`` of replicates, and the mean effects.
+        """
+        for measure in objectives:
+            self._require(measure)
+        named = self._named(kind)
+        if not named:
+            message = f"this comparison has no effect of {kind}"
+            raise ResultError(message)
+        return pareto_set(named, self._quarter(horizon), objectives, self.baseline.name)
+
+    def who_pays(
+        self, horizon: str | int | None = None, *, since_start: bool = False, kind: Kind = "policy"
+    ) -> pd.DataFrame:
+        """Gain or loss of buyers, developers, lenders, owners, makers and government, which add up to welfare.
+
+        Parameters
+        ----------
+        horizon : str or int, optional
+            A quarter or year; the last by default.
+        since_start : bool
+            All years up to then, instead of that year.
+        kind : {"policy", "world"}
+
+        Returns
+        -------
+        pandas.DataFrame
+            Scenario, party, effect ($bn) with intervals, n.
+        """
+        return gains_by_party(self._named(kind), self._quarter(horizon), since_start=since_start)
+
+    def disagreements(self) -> pd.DataFrame:
+        """Where indices of one variable clearly move in different directions, at the horizons."""
+        return disagreeing(self.effects)
+
+    def rank_flips(
+        self, variable: str = "revenue", horizon: str | int | None = None, *, kind: Kind = "policy"
+    ) -> pd.DataFrame:
+        """How the order of scenarios by HHI of a variable changes with the index.
+
+        Parameters
+        ----------
+        variable : str
+            Such as revenue, power, compute_used; see ``sim.observe.VARIABLES``.
+        horizon : str or int, optional
+            One of the horizons; the last by default.
+        kind : {"policy", "world"}
+
+        Returns
+        -------
+        pandas.DataFrame
+            Index (``yardstick``), Kendall's tau-b with the order by HHI, and the pairs of scenarios that flip.
+        """
+        self._require(f"hhi_{variable}")
+        found = oriented_effects(self.effects, variable, self._shown_horizon(horizon), kind)
+        return flips(found, "hhi")
+
+    def family_flips(
+        self, measure: str = "hhi_power", horizon: str | int | None = None, *, kind: Kind = "policy"
+    ) -> pd.DataFrame:
+        """How the order of scenarios changes with the power family; needs ``families`` in :func:`sim.compare`.
+
+        Parameters
+        ----------
+        measure : str
+            One of the shown measures.
+        horizon : str or int, optional
+            One of the horizons; the last by default.
+        kind : {"policy", "world"}
+
+        Raises
+        ------
+        ResultError
+            When no other family was tried.
+        """
+        quarter = self._shown_horizon(horizon)
+        rows = self.robustness
+        rows = rows[(rows["variant"] == FAMILY) & (rows["measure"] == measure)]
+        rows = rows[(rows["horizon"] == quarter) & (rows["kind"] == kind)]
+        found = {
+            str(family): dict(zip(group["scenario"], group["effect"], strict=True))
+            for family, group in rows.groupby("value", sort=False)
+        }
+        own = self.baseline.power.family
+        if own not in found or len(found) == 1:
+            message = f"no other power family was tried for {measure}; compare with families=, or --families"
+            raise ResultError(message)
+        return flips(found, own)
+
+    def _named(self, kind: Kind) -> dict[str, Pairs]:
+        """Pairs by scenario."""
+        chosen = [(contrast, self._paired(contrast)) for contrast in self.contrasts if contrast.kind == kind]
+        return {contrast.scenario: pairs for contrast, pairs in chosen if pairs is not None}
+
+    def _quarter(self, horizon: str | int | None) -> str:
+        return _quarter_of(self.quarters, self.horizons[-1] if horizon is None else horizon)
+
+    def _shown_horizon(self, horizon: str | int | None) -> str:
+        return _quarter_of(self.horizons, self.horizons[-1] if horizon is None else horizon)
 
     def widest(self, measures: Sequence[str]) -> dict[str, float]:
         """Largest half-width of a 95% interval over contrasts and horizons, by measure."""
@@ -407,6 +569,9 @@ def _no_rows() -> pd.DataFrame:
 
     return pd.DataFrame(columns=list(ROBUSTNESS_COLUMNS))
 
+
+FLYWHEEL, FAMILY = "flywheel", "power family"
+"""Variants of ``Comparison.robustness``."""
 
 ROBUSTNESS_COLUMNS = (
     "variant",

@@ -135,7 +135,7 @@ def effects_of(contrast: Contrast, pairs: Pairs, quarters: Sequence[str]) -> pd.
     args = found.effect, found.error, found.n
     with np.errstate(divide="ignore", invalid="ignore"):
         relative = np.where(found.reference != 0.0, found.effect / np.abs(found.reference), np.nan)
-    words = verdict(*args, smallest)
+    words = verdict(*args, smallest, found.changed)
     columns: dict[str, object] = {
         "scenario": contrast.scenario,
         "kind": contrast.kind,
@@ -155,11 +155,14 @@ def effects_of(contrast: Contrast, pairs: Pairs, quarters: Sequence[str]) -> pd.
     columns |= {
         "share_rising": found.rising.ravel(),
         "variance_ratio": np.where(is_paired_only, np.nan, found.variance_ratio).ravel(),
+        "n_changed": found.changed.astype(np.int64).ravel(),
         "n": found.n.astype(np.int64).ravel(),
         "p_value": p_value(*args).ravel(),
         "smallest_effect": smallest.ravel(),
         "verdict": words.ravel().astype(object),
-        "replicates_to_decide": np.where(words == "undecided", replicates_to_decide(*args, smallest), np.nan).ravel(),
+        "replicates_to_decide": np.where(
+            words == "undecided", replicates_to_decide(*args, smallest, found.changed), np.nan
+        ).ravel(),
     }
     return pd.DataFrame(columns)
 

@@ -74,16 +74,16 @@ class _Needs(NamedTuple):
 
 
 def simulate_outcomes(
-    jobs: Mapping[str, Job | Outcome], first: int, n_replicates: int, pool: Pool
+    jobs: Mapping[str, Job | Outcome], replicates: range | Mapping[str, range], pool: Pool
 ) -> dict[str, Outcome]:
-    """Run a range of replicates of every job, all in one pool.
+    """Run replicates of every job, all in one pool.
 
     Parameters
     ----------
     jobs : mapping of str to Job or Outcome
         Runs by key; one that could not begin is an outcome already.
-    first, n_replicates : int
-        Which replicates.
+    replicates : range, or mapping of str to range
+        Which replicates, of all or of each.
     pool : Pool
         Where.
 
@@ -92,21 +92,21 @@ def simulate_outcomes(
     dict of str to Outcome
         By key. Neither workers nor the order of jobs change a number.
     """
-    blocks = [
-        range(k, min(k + BLOCK_SIZE, first + n_replicates)) for k in range(first, first + n_replicates, BLOCK_SIZE)
-    ]
-    places = [(key, block) for key, job in jobs.items() if isinstance(job, Job) for block in blocks]
-    tasks = [
-        Task(_Needs(jobs[key], block), len(block) * len(jobs[key].timeline.quarters))  # type: ignore[arg-type, union-attr]
-        for key, block in places
-    ]
-    parts: dict[str, list[tuple[int, Outcome]]] = {key: [] for key in jobs}
+    wanted = {key: replicates if isinstance(replicates, range) else replicates[key] for key in jobs}
+    places: list[tuple[str, range]] = []
+    tasks: list[Task] = []
+    for key, job in jobs.items():
+        if not isinstance(job, Outcome):
+            blocks = [wanted[key][k : k + BLOCK_SIZE] for k in range(0, len(wanted[key]), BLOCK_SIZE)]
+            places += [(key, block) for block in blocks]
+            tasks += [Task(_Needs(job, block), len(block) * len(job.timeline.quarters)) for block in blocks]
+    parts: dict[str, list[tuple[int, Outcome]]] = {
+        key: [(0, job)] if isinstance(job, Outcome) else [] for key, job in jobs.items()
+    }
     for place, outcome in pool.run(_run, tasks):
         key, block = places[place]
         parts[key].append((block.start, outcome))
-    given = {key: [(0, job)] for key, job in jobs.items() if isinstance(job, Outcome)}
-    ordered = {key: [outcome for _, outcome in sorted(parts[key] + given.get(key, []), key=_start)] for key in jobs}
-    return {key: joined(outcomes) for key, outcomes in ordered.items()}
+    return {key: joined([outcome for _, outcome in sorted(found, key=_start)]) for key, found in parts.items()}
 
 
 def _start(part: tuple[int, Outcome]) -> int:

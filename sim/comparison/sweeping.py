@@ -289,7 +289,7 @@ def _simulate(
     jobs = make_jobs(runs)
     check_questions(jobs, measures or (), horizons)
     with progress_bar(f"{len(runs)} runs", is_shown=is_shown) as shown, Pool(workers, executor, shown) as pool:
-        outcomes = simulate_outcomes(jobs, 0, given.run.replicates, pool)
+        outcomes = simulate_outcomes(jobs, range(given.run.replicates), pool)
     good = [outcome for outcome in outcomes.values() if len(outcome.replicates)]
     if not good:
         reason = next(iter(outcomes.values())).failures[0].reason

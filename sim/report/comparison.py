@@ -54,7 +54,8 @@ SHORT = {
 
 VERDICTS = (
     "clear: the 95% interval leaves out zero. negligible: the 90% interval lies inside the smallest effect that "
-    "matters (25 points of HHI, 1% of most others). undecided: neither; n is how many replicates would decide."
+    "matters (25 points of HHI, 1% of most others). undecided: neither, or fewer than 10 pairs differ at all; n is how "
+    "many replicates would decide."
 )
 """What the verdicts mean."""
 
@@ -228,13 +229,27 @@ def amount(row: Mapping[str, Any], value: float) -> str:
     """
     if value == 0.0:
         return "0"
+    number, unit = scaled(row, value)
+    if unit in {"pp", "%"}:
+        return f"{number:+.1f}{' pp' if unit == 'pp' else '%'}"
+    if unit == "points":
+        return f"{number:+,.0f}"
+    return ("+" if number > 0.0 else "") + significant(number)
+
+
+def scaled(row: Mapping[Any, Any], value: float) -> tuple[float, str]:
+    """An amount of a measure in the unit in which its effects are shown: pp, % of the reference, or its own.
+
+    Examples
+    --------
+    >>> scaled({"unit": "TWh", "reference_mean": 200.0}, 1.0), scaled({"unit": "share", "reference_mean": 0.5}, 0.01)
+    ((0.5, '%'), (1.0, 'pp'))
+    """
     if row["unit"] == "share":
-        return f"{100 * value:+.1f} pp"
+        return 100.0 * value, "pp"
     if row["unit"] in RELATIVE_UNITS and row["reference_mean"] != 0.0:
-        return f"{100 * value / abs(row['reference_mean']):+.1f}%"
-    if row["unit"] == "points":
-        return f"{value:+,.0f}"
-    return ("+" if value > 0.0 else "") + significant(value)
+        return 100.0 * value / abs(row["reference_mean"]), "%"
+    return value, "" if row["unit"] == "index" else str(row["unit"])
 
 
 def _unit(row: Mapping[str, Any]) -> str:

@@ -116,13 +116,13 @@ def _finding(made: Sweep, measure: str, horizon: str, path: str, values: Sequenc
     means = made.grid(measure, horizon).reindex(list(values))["mean"]
     first, last = float(means.iloc[0]), float(means.iloc[-1])
     what = f"{label_of(measure)} in {horizon}"
-    ends = f"{short(path)} {plain(values[0])} to {plain(values[-1])}"
+    ends = f"{short(path)} goes from {plain(values[0])} to {plain(values[-1])}"
     if not (np.isfinite(first) and np.isfinite(last)):
         return f"{what} over {short(path)}"
     verb = "rises" if last > first else "falls" if last < first else "stays"
     steps = np.diff(means.dropna())
     if len(steps) and (steps > 0).any() and (steps < 0).any():
-        return f"{what} is {significant(first)} to {significant(last)} from {ends}, not in one direction"
+        return f"{what} goes from {significant(first)} to {significant(last)} as {ends}, not in one direction"
     return f"{what} {verb} from {significant(first)} to {significant(last)} as {ends}"
 
 
