@@ -13,6 +13,9 @@ from sim.app.base import JsonOption, app, examples
 from sim.app.running import INTERRUPTED, OUTPUTS, processors
 from sim.errors import FailureError, InputError, ScenarioError
 
+FLYWHEELS = (0.5, 1.0, 1.5)
+"""Flywheel elasticities at which --robust looks."""
+
 
 @app.command(
     epilog=examples(
@@ -54,6 +57,17 @@ def compare(
         ),
     ] = None,
     most: Annotated[int, typer.Option("--most", min=1, metavar="N", help="Replicates at which adding ends.")] = 2000,
+    robust: Annotated[
+        bool,
+        typer.Option(
+            "--robust/--no-robust",
+            help="Look at the sign of effects at flywheel elasticities 0.5, 1 and 1.5 too, with 25 pairs each.",
+        ),
+    ] = True,
+    families: Annotated[
+        str | None,
+        typer.Option("--families", metavar="NAME,...", help="Look at power families too, such as power,log,hill."),
+    ] = None,
     measures: Annotated[
         str | None, typer.Option("--measures", metavar="NAME,...", help="What to show. Default: the headlines.")
     ] = None,
@@ -86,6 +100,8 @@ def compare(
             workers=workers or processors(),
             until=_targets(until) if until else None,
             most=most,
+            flywheels=FLYWHEELS if robust else (),
+            families=_words(families) or (),
             measures=_words(measures),
             horizons=_words(horizons),
             out=wanted,
@@ -263,6 +279,8 @@ def _facts(made: sim.Comparison, folder: Path) -> dict[str, Any]:
         "headline": comparison.headline(made),
         "notes": comparison.notes(made),
         "effects": shown.to_dict("records"),
+        "robustness": made.robustness.to_dict("records"),
+        "disagreements": made.disagreements().to_dict("records"),
         "failures": failures.to_dict("records"),
         "timing_seconds": made.timing,
     }

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from sim.comparison.design import key_of, world_key
 from sim.comparison.effects import Pairs, moments, pairs_of, table_of
 from sim.comparison.headlines import HEADLINES
 from sim.comparison.outcomes import WHOLE
@@ -146,8 +147,8 @@ class Comparison:
 
     @property
     def n_replicates(self) -> int:
-        """Replicates asked of each run."""
-        return self.baseline.run.replicates
+        """Replicates asked of each run, added ones included."""
+        return self.stopping.n_replicates if self.stopping else self.baseline.run.replicates
 
     @property
     def _names(self) -> tuple[str, ...]:
@@ -174,10 +175,8 @@ class Comparison:
         import pandas as pd
 
         called = {contrast.reference: contrast.against for contrast in reversed(self.contrasts)}
-        called |= {
-            contrast.run: contrast.scenario for contrast in reversed(self.contrasts) if contrast.kind == "policy"
-        }
-        called[next(iter(self.outcomes))] = self.baseline.name
+        called |= {key_of(scenario): name for name, scenario in reversed(self.scenarios.items())}
+        called[key_of(self.baseline)] = self.baseline.name
         rows = [
             (called.get(key, key), None if failure.replicate == WHOLE else failure.replicate, *failure[1:])
             for key, outcome in self.outcomes.items()
@@ -468,8 +467,6 @@ class Comparison:
         return self._pairs[keys]
 
     def _world(self, key: str) -> World:
-        from sim.comparison.design import world_key
-
         scenario = self._design.runs[key]
         at = world_key(scenario)
         if at not in self._worlds:

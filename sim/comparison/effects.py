@@ -136,6 +136,7 @@ def effects_of(contrast: Contrast, pairs: Pairs, quarters: Sequence[str]) -> pd.
     with np.errstate(divide="ignore", invalid="ignore"):
         relative = np.where(found.reference != 0.0, found.effect / np.abs(found.reference), np.nan)
     words = verdict(*args, smallest, found.changed)
+    to_decide = np.where(words == "undecided", replicates_to_decide(*args, smallest, found.changed), np.nan)
     columns: dict[str, object] = {
         "scenario": contrast.scenario,
         "kind": contrast.kind,
@@ -160,9 +161,7 @@ def effects_of(contrast: Contrast, pairs: Pairs, quarters: Sequence[str]) -> pd.
         "p_value": p_value(*args).ravel(),
         "smallest_effect": smallest.ravel(),
         "verdict": words.ravel().astype(object),
-        "replicates_to_decide": np.where(
-            words == "undecided", replicates_to_decide(*args, smallest, found.changed), np.nan
-        ).ravel(),
+        "replicates_to_decide": to_decide.ravel(),
     }
     return pd.DataFrame(columns)
 

@@ -165,8 +165,8 @@ def holm(p: Floats) -> Floats:
 def is_rare(changed: Floats, n: Floats) -> npt.NDArray[np.bool_]:
     """Whether an effect rests on a handful of pairs while the others do not differ at all.
 
-    An event of few histories, such as one more entrant, makes intervals from the spread between pairs too narrow, however
-    many pairs there are: with 10 that differ, a 90% interval still holds the truth in nine of ten cases or nearly so.
+    An event of few histories, such as one more entrant, makes intervals from the spread between pairs too narrow,
+    however many pairs there are.
     """
     return np.asarray((changed > 0) & (changed < FEWEST_CHANGED) & (changed < n))
 

@@ -18,9 +18,6 @@ if TYPE_CHECKING:
 VARIANT_REPLICATES = 25
 """Pairs of each variant: one block, enough for the sign of an effect that pairing makes clear."""
 
-FLYWHEELS = (0.5, 1.0, 1.5)
-"""Flywheel elasticities that the command looks at."""
-
 
 class Variant(NamedTuple):
     """A comparison with one thing changed everywhere.

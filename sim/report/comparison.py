@@ -11,7 +11,7 @@ from sim.comparison import label_of
 from sim.report.tables import Grid, percent, significant
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     import pandas as pd
 
@@ -76,12 +76,16 @@ def headline(comparison: Comparison) -> str:
     world = comparison.baseline.resolved()["world"]
     if world["hold"] == "flywheel":
         value = world["parameters"]["flywheel"]
-        parts.append(
-            f"Flywheel elasticity \N{GREEK CAPITAL LETTER LAMDA} = {value:.2f} "
-            "(an assumption that the facts do not identify)."
-        )
+        parts.append(f"Flywheel elasticity {LAMBDA} = {value:.2f} (an assumption that the facts do not identify).")
     parts.append(luck_note())
     return " ".join(parts)
+
+
+LAMBDA = "\N{GREEK CAPITAL LETTER LAMDA}"
+SIGNS = {"up": "+", "down": "-", "none": "0", "unclear": "?"}
+"""Directions of effects as printed."""
+TURNS = "\N{DAGGER}"
+"""Marks a clear effect that clearly has the other sign elsewhere."""
 
 
 def luck_note() -> str:
@@ -98,6 +102,8 @@ def notes(comparison: Comparison) -> tuple[str, ...]:
         VERDICTS,
         _multiplicity(comparison),
     ]
+    if len(comparison.robustness):
+        remarks.append(_robustness(comparison))
     if comparison.stopping is not None:
         remarks.append(_stopping(comparison))
     failures = comparison.failures
@@ -119,6 +125,15 @@ def _multiplicity(comparison: Comparison) -> str:
 
 
 _LEVEL = 0.05
+
+
+def _robustness(comparison: Comparison) -> str:
+    groups = comparison.robustness.groupby("variant", sort=False)
+    tried = " and ".join(f"{variant} {', '.join(dict.fromkeys(rows['value']))}" for variant, rows in groups)
+    n_turning = len(turning(comparison))
+    says = f"{n_turning:,} clear ones clearly change sign there, marked {TURNS}" if n_turning else "none changes sign"
+    signs = f"{SIGNS['up']} rises, {SIGNS['down']} falls, {SIGNS['none']} negligible, {SIGNS['unclear']} undecided"
+    return f"Effects were looked at again with {tried} (up to 25 pairs; {signs}): {says}."
 
 
 def _stopping(comparison: Comparison) -> str:
@@ -168,7 +183,8 @@ def _overview(comparison: Comparison, rows: pd.DataFrame, horizon: str, what: st
     """Scenarios by a few measures at one horizon."""
     shown = comparison.measures
     chosen = OVERVIEW if set(OVERVIEW) <= set(shown) else shown[: len(OVERVIEW)]
-    cells = {(row["scenario"], row["measure"]): _cell(row) for row in _records(rows[rows["horizon"] == horizon])}
+    turns = turning(comparison)
+    cells = {(row["scenario"], row["measure"]): _cell(row, turns) for row in _records(rows[rows["horizon"] == horizon])}
     body = tuple(
         (name, *(cells[name, measure].brief for measure in chosen)) for name in dict.fromkeys(rows["scenario"])
     )
@@ -177,14 +193,50 @@ def _overview(comparison: Comparison, rows: pd.DataFrame, horizon: str, what: st
 
 def _details(comparison: Comparison, rows: pd.DataFrame, what: str) -> Grid:
     """Every shown measure of one scenario, at each horizon."""
-    cells = {(row["measure"], row["horizon"]): _cell(row) for row in _records(rows)}
+    turns = turning(comparison)
+    cells = {(row["measure"], row["horizon"]): _cell(row, turns) for row in _records(rows)}
     name, against = rows["scenario"].iloc[0], rows["against"].iloc[0]
     units = {row["measure"]: _unit(row) for row in _records(rows)}
+    values, signs = _signs(comparison, name, str(rows["kind"].iloc[0]))
     body = tuple(
-        (label_of(measure) + units[measure], *(cells[measure, horizon].full for horizon in comparison.horizons))
+        (
+            label_of(measure) + units[measure],
+            *(cells[measure, horizon].full for horizon in comparison.horizons),
+            *([signs.get(measure, "")] if values else []),
+        )
         for measure in comparison.measures
     )
-    return Grid(f"{what}: {name}, against {against}", ("", *comparison.horizons), body)
+    heading = [f"{LAMBDA}: {', '.join(f'{float(value):g}' for value in values)}"] if values else []
+    return Grid(f"{what}: {name}, against {against}", ("", *comparison.horizons, *heading), body)
+
+
+def _signs(comparison: Comparison, scenario: str, kind: str) -> tuple[list[str], dict[str, str]]:
+    """Flywheel elasticities that were tried, and by measure the signs of the effect at the last horizon."""
+    rows = comparison.robustness
+    rows = rows[(rows["variant"] == "flywheel") & (rows["scenario"] == scenario) & (rows["kind"] == kind)]
+    rows = rows[rows["horizon"] == comparison.horizons[-1]]
+    signs: dict[str, list[str]] = {}
+    for row in _records(rows):
+        signs.setdefault(row["measure"], []).append(SIGNS[row["direction"]])
+    return list(dict.fromkeys(rows["value"])), {measure: " ".join(each) for measure, each in signs.items()}
+
+
+def turning(comparison: Comparison) -> set[tuple[str, str, str, str]]:
+    """Effects that are clear and clearly of the other sign at another flywheel elasticity or power family.
+
+    Each is (scenario, kind, measure, horizon).
+    """
+    tried: dict[tuple[str, str, str, str], set[str]] = {}
+    for row in _records(comparison.robustness):
+        key = (row["scenario"], row["kind"], row["measure"], row["horizon"])
+        tried.setdefault(key, set()).add(row["direction"])
+    clear = comparison.effects[comparison.effects["verdict"] == "clear"]
+    return {
+        key
+        for row in _records(clear)
+        if (key := (row["scenario"], row["kind"], row["measure"], row["horizon"])) in tried
+        and ("down" if row["effect"] > 0.0 else "up") in tried[key]
+    }
 
 
 def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
@@ -206,17 +258,17 @@ class Cell(NamedTuple):
     full: str
 
 
-def _cell(row: dict[str, Any]) -> Cell:
+def _cell(row: Mapping[str, Any], turns: Collection[tuple[str, str, str, str]] = ()) -> Cell:
     """Print one row of the table of effects."""
     if not np.isfinite(row["effect"]):
         return Cell("n/a", "n/a")
     word = row["verdict"] + (UNCERTAIN if row["verdict"] == "clear" and row["p_holm"] > _LEVEL else "")
+    word += TURNS if (row.get("scenario"), row.get("kind"), row["measure"], row["horizon"]) in turns else ""
     effect, low, high = (amount(row, row[key]) for key in ("effect", "ci95_low", "ci95_high"))
-    more = ""
-    if np.isfinite(row["replicates_to_decide"]):
-        more = f" (n = {row['replicates_to_decide']:,.0f})"
-    below = "" if not np.isfinite(row["ci95_low"]) or low == high == effect else f"\n{low} to {high}"
-    return Cell(f"{effect}\n{word}", f"{effect} {word}{more}{below}")
+    if low == high == effect or not np.isfinite(row["ci95_low"]):
+        return Cell(f"{effect}\n{word}", f"{effect} {word}")
+    more = f", n = {row['replicates_to_decide']:,.0f}" if np.isfinite(row["replicates_to_decide"]) else ""
+    return Cell(f"{effect}\n{word}", f"{effect} {word}\n{low.removesuffix(' pp')} to {high}{more}")
 
 
 def amount(row: Mapping[str, Any], value: float) -> str:
