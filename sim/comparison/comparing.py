@@ -114,6 +114,7 @@ def compare(
     plan = design(first.replace(replicates=begin_with, seed=seed, quarters=quarters), others)
     if until is not None:
         _check_until(plan, until, most)
+    check_questions(plan.baseline, [*(measures or ()), *(until or ())], horizons)
     variants = variants_of(plan, flywheels, families)
     asked: dict[str, Any] = {
         "until": until,
@@ -133,7 +134,6 @@ def compare(
     begin = time.perf_counter()
     n = plan.baseline.run.replicates
     jobs = make_jobs(plan.runs)
-    check_questions(jobs, [*(measures or ()), *(until or ())], horizons)
     beside = make_jobs({key: run for variant in variants for key, run in variant.plan.runs.items() if key not in jobs})
     counts = dict.fromkeys(jobs, range(n)) | dict.fromkeys(beside, range(min(n, VARIANT_REPLICATES)))
     options = {"measures": measures, "horizons": horizons}
@@ -165,12 +165,10 @@ def make_jobs(runs: Mapping[str, Scenario]) -> dict[str, Job | Outcome]:
     return jobs
 
 
-def check_questions(
-    jobs: Mapping[str, Job | Outcome], measures: Sequence[str], horizons: Sequence[str | int] | None
-) -> None:
+def check_questions(baseline: Scenario, measures: Sequence[str], horizons: Sequence[str | int] | None) -> None:
     """Refuse unknown measures and horizons before a long run, not after it."""
-    job = next((job for job in jobs.values() if isinstance(job, Job)), None)
-    if job is None:
+    job = lean_job(baseline)
+    if isinstance(job, Outcome):
         return
     sectors = job.world.sector_names
     known = [name.replace(SECTOR, each) for name in MEASURES for each in (sectors if SECTOR in name else ("",))]

@@ -247,6 +247,7 @@ def sweep(
 
     given = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
     given = given.replace(replicates=replicates, seed=seed, quarters=quarters)
+    check_questions(given, measures or (), horizons)
     axes = axes_of(over)
     cells = {place: _cell(given, dict(zip(axes, place, strict=True))) for place in itertools.product(*axes.values())}
     options = {"axes": {k: list(v) for k, v in axes.items()}, "measures": measures, "horizons": horizons}
@@ -287,7 +288,6 @@ def _simulate(
     }
     runs = {key_of(each): each for each in (*cells.values(), *references.values())}
     jobs = make_jobs(runs)
-    check_questions(jobs, measures or (), horizons)
     with progress_bar(f"{len(runs)} runs", is_shown=is_shown) as shown, Pool(workers, executor, shown) as pool:
         outcomes = simulate_outcomes(jobs, range(given.run.replicates), pool)
     good = [outcome for outcome in outcomes.values() if len(outcome.replicates)]
