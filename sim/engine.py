@@ -40,6 +40,8 @@ class Timeline:
         Quarters whose tables of firms, and of owners and makers, are kept.
     networks : frozenset of Quarter
         Quarters whose supply network is kept.
+    indices : frozenset of Quarter, optional
+        Quarters whose indices of distributions are kept, undefined in all others; every quarter when left out.
     """
 
     start: Quarter
@@ -47,6 +49,7 @@ class Timeline:
     firms: frozenset[Quarter] = frozenset()
     owners: frozenset[Quarter] = frozenset()
     networks: frozenset[Quarter] = frozenset()
+    indices: frozenset[Quarter] | None = None
 
     @property
     def quarters(self) -> tuple[Quarter, ...]:
@@ -179,7 +182,7 @@ def _advance(
         with _strict_arithmetic():
             after, flows, residual = step(state, world, policies, observation, luck, now)
             moments = Moments(state, after, flows, residual, world)
-            row = observe(moments)
+            row = observe(moments, with_indices=timeline.indices is None or now.quarter in timeline.indices)
     except (ReplicateError, FloatingPointError, np.linalg.LinAlgError) as error:
         raise QuarterError(now.quarter, str(error)) from error
     recorder.record(moments, now.quarter, timeline, row)
@@ -206,5 +209,9 @@ def _recording(recorder: _Recorder, world: World, timeline: Timeline, replicates
 
 
 def _stack(rows: Sequence[dict[str, Values]]) -> dict[str, Values]:
-    """Quarters' rows as arrays ``[replicate, quarter, ...]`` by name."""
-    return {name: np.stack([row[name] for row in rows], axis=1) for name in rows[0]} if rows else {}
+    """Quarters' rows as arrays ``[replicate, quarter, ...]`` by name; nan where a quarter lacks the name."""
+    if not rows:
+        return {}
+    nothing = np.full(len(next(iter(rows[0].values()))), np.nan)
+    fullest = max(rows, key=len)
+    return {name: np.stack([row.get(name, nothing) for row in rows], axis=1) for name in fullest}

@@ -120,7 +120,9 @@ def lean_job(scenario: Scenario, world: World | None = None) -> Job | Outcome:
     except AipowerError as error:
         return Outcome.failed(str(error))
     nothing: frozenset[Quarter] = frozenset()
-    return job._replace(timeline=replace(job.timeline, firms=nothing, owners=nothing, networks=nothing))
+    ends = frozenset({quarter.year: quarter for quarter in job.timeline.quarters}.values())
+    lean = replace(job.timeline, firms=nothing, owners=nothing, networks=nothing, indices=ends)
+    return job._replace(timeline=lean)
 
 
 def _run(needs: _Needs, advance: Advance | None) -> Outcome:

@@ -48,6 +48,7 @@ __all__ = [
     "Moments",
     "RankLog",
     "Recording",
+    "Row",
     "Values",
     "Variable",
     "accuracy",
@@ -68,9 +69,32 @@ __all__ = [
 ]
 
 
-def observe(m: Moments) -> dict[str, Array]:
-    """Every measure that a quarter alone decides, by name; ``[replicate]`` each."""
-    values = observe_indices(m)
+class Row(dict[str, Array]):
+    """Measures of a quarter by name, ``[replicate]`` each; indices that were left out are computed when asked for."""
+
+    def __init__(self, values: dict[str, Array], m: Moments) -> None:
+        super().__init__(values)
+        self._moments = m
+
+    def __missing__(self, name: str) -> Array:
+        """Compute all indices when one is asked for."""
+        late = observe_indices(self._moments)
+        if name not in late:
+            raise KeyError(name)
+        self.update(late)
+        return late[name]
+
+
+def observe(m: Moments, *, with_indices: bool = True) -> Row:
+    """Every measure that a quarter alone decides, by name; ``[replicate]`` each.
+
+    Parameters
+    ----------
+    m : Moments
+    with_indices : bool
+        Whether indices of distributions, half of the work, are computed at once or when they are asked for.
+    """
+    values = observe_indices(m) if with_indices else {}
     shape = m.ledger_residual.shape
     for name, function in FUNCTIONS.items():
         value = np.asarray(function(m), dtype=float)
@@ -79,4 +103,4 @@ def observe(m: Moments) -> dict[str, Array]:
                 values[name.replace(SECTOR, sector)] = np.broadcast_to(value[..., place], shape)
         else:
             values[name] = np.broadcast_to(value, shape)
-    return values
+    return Row(values, m)
