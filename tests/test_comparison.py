@@ -194,6 +194,25 @@ def test_values_are_those_of_a_run():
         assert np.array_equal(outcome.table[:, :, k].ravel(), result[name], equal_nan=True), name
 
 
+class Trigger:
+    """What a policy of the package with a trigger looks like."""
+
+    __module__ = "sim.policies.anything"
+    trigger = object()
+
+
+class Plain(Trigger):
+    """One without."""
+
+    __module__ = "sim.policies.anything"
+    trigger = None
+
+
+def test_indices_are_there_in_every_quarter_for_policies_that_may_look():
+    assert outcomes.may_look(Trigger()) and not outcomes.may_look(Plain())
+    assert outcomes.may_look(lambda _observation, _quarter: {}), "a user's own may look at anything"
+
+
 # --- until ---------------------------------------------------------------------------------------
 
 

@@ -247,13 +247,10 @@ def test_every_event_is_of_a_declared_kind():
     assert all(kind.sentence.endswith(".") for kind in EVENTS.values())
 
 
-def test_an_index_that_was_left_out_is_computed_when_asked_for():
+def test_leaving_out_indices_leaves_the_other_measures_as_they_are():
     world = small_world()
     run = run_quarters(world, 1)
     moments = Moments(run.states[0], run.states[1], run.flows[0], run.residuals[0], world)
     whole, lean = observe(moments), observe(moments, with_indices=False)
     assert "hhi_revenue" not in lean and "total_power" in lean
-    assert np.array_equal(lean["hhi_revenue"], whole["hhi_revenue"])
-    assert set(lean) == set(whole)
-    with pytest.raises(KeyError):
-        lean["hhi_of_nothing"]
+    assert all(np.array_equal(lean[name], whole[name], equal_nan=True) for name in lean)

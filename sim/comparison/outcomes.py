@@ -114,15 +114,23 @@ def _start(part: tuple[int, Outcome]) -> int:
 
 
 def lean_job(scenario: Scenario, world: World | None = None) -> Job | Outcome:
-    """What runs a scenario with nothing recorded but measures; the reason where it cannot begin."""
+    """What runs a scenario with nothing recorded but measures, indices at the ends of years; or why it cannot begin."""
     try:
         job = prepare(scenario, world=world)
     except AipowerError as error:
         return Outcome.failed(str(error))
     nothing: frozenset[Quarter] = frozenset()
     ends = frozenset({quarter.year: quarter for quarter in job.timeline.quarters}.values())
-    lean = replace(job.timeline, firms=nothing, owners=nothing, networks=nothing, indices=ends)
-    return job._replace(timeline=lean)
+    indices = None if any(map(may_look, job.policies)) else ends
+    return job._replace(
+        timeline=replace(job.timeline, firms=nothing, owners=nothing, networks=nothing, indices=indices)
+    )
+
+
+def may_look(policy: object) -> bool:
+    """Whether a policy may look at indices between the ends of years: one with a trigger, or a user's own."""
+    is_ours = type(policy).__module__.partition(".")[0] == "sim"
+    return not is_ours or getattr(policy, "trigger", None) is not None
 
 
 def _run(needs: _Needs, advance: Advance | None) -> Outcome:

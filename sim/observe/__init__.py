@@ -48,7 +48,6 @@ __all__ = [
     "Moments",
     "RankLog",
     "Recording",
-    "Row",
     "Values",
     "Variable",
     "accuracy",
@@ -69,30 +68,14 @@ __all__ = [
 ]
 
 
-class Row(dict[str, Array]):
-    """Measures of a quarter by name, ``[replicate]`` each; indices that were left out are computed when asked for."""
-
-    def __init__(self, values: dict[str, Array], m: Moments) -> None:
-        super().__init__(values)
-        self._moments = m
-
-    def __missing__(self, name: str) -> Array:
-        """Compute all indices when one is asked for."""
-        late = observe_indices(self._moments)
-        if name not in late:
-            raise KeyError(name)
-        self.update(late)
-        return late[name]
-
-
-def observe(m: Moments, *, with_indices: bool = True) -> Row:
+def observe(m: Moments, *, with_indices: bool = True) -> dict[str, Array]:
     """Every measure that a quarter alone decides, by name; ``[replicate]`` each.
 
     Parameters
     ----------
     m : Moments
     with_indices : bool
-        Whether indices of distributions, half of the work, are computed at once or when they are asked for.
+        Whether indices of distributions are among them; they are half of the work.
     """
     values = observe_indices(m) if with_indices else {}
     shape = m.ledger_residual.shape
@@ -103,4 +86,4 @@ def observe(m: Moments, *, with_indices: bool = True) -> Row:
                 values[name.replace(SECTOR, sector)] = np.broadcast_to(value[..., place], shape)
         else:
             values[name] = np.broadcast_to(value, shape)
-    return Row(values, m)
+    return values
