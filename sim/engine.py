@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from sim.arrays import Array
+from sim.arrays import Array, total
 from sim.errors import ReplicateError
+from sim.foresight import Foresight, Search
+from sim.foresight import realised as foresight_of
 from sim.luck import Luck
 from sim.observe import (
     EventLog,
@@ -21,7 +23,7 @@ from sim.observe import (
     observe,
     owner_table,
 )
-from sim.policies.levers import Observation, Policy
+from sim.policies.levers import Policy, Sight
 from sim.quarters import Quarter, quarter_range
 from sim.state import Flows, State
 from sim.step import Moment, step
@@ -85,8 +87,7 @@ class _Recorder:
         self.ranks.record(m)
         self.events.record(m, str(quarter))
         flows = m.flows
-        ledger = flows.accounts.flows + flows.investment.flows + flows.demography.flows
-        self.flows.append({f"{f.name}|{f.payer}|{f.payee}": f.amount for f in ledger})
+        self.flows.append({f"{f.name}|{f.payer}|{f.payee}": f.amount for f in flows.ledger})
         if quarter in timeline.firms:
             self.firms.append(firm_table(m))
         if quarter in timeline.owners:
@@ -96,7 +97,7 @@ class _Recorder:
             self.delivered.clear()
         self.delivered.append(flows.investment.delivered)
         if quarter in timeline.networks:
-            used = flows.markets.owner_weight * flows.markets.compute_used[..., None, :]
+            used = flows.markets.owner_weight * flows.markets.rented[..., None, :]
             self.networks[str(quarter)] = {
                 "firm_owner": np.swapaxes(used, -1, -2),
                 "owner_maker": np.sum(self.delivered, axis=0),
@@ -134,19 +135,77 @@ def simulate_block(
         When a replicate of the block cannot go on.
     """
     luck = Luck(seed, replicates)
-    state = world.initial_state(len(replicates))
-    observation = Observation({})
     recorder = _Recorder(EventLog(replicates))
-    for period, quarter in enumerate(timeline.quarters):
-        state, observation = _advance(
-            state, world, policies, observation, luck, Moment(period, quarter), timeline, recorder
-        )
+    foresight = _foresee(world, timeline.quarters, luck, policies)
+    for now, moments, row in _march(world, timeline.quarters, luck, policies, foresight, indices=timeline.indices):
+        recorder.record(moments, now.quarter, timeline, row)
         if progress is not None:
             progress(len(replicates))
     return _recording(recorder, world, timeline, replicates)
 
 
-def replay(world: World, start: Quarter, until: Quarter, seed: int, replicate: int) -> tuple[State, Flows]:
+def _march(
+    world: World,
+    quarters: Sequence[Quarter],
+    luck: Luck,
+    policies: Sequence[Policy],
+    foresight: Foresight | None = None,
+    *,
+    observing: bool = True,
+    indices: frozenset[Quarter] | None = None,
+) -> Iterator[tuple[Moment, Moments, dict[str, Array]]]:
+    """Quarter after quarter: when it is, what happened, and the measures, which policies will see."""
+    state = world.initial_state(len(luck.replicates))
+    past: list[Sight] = []
+    for period, quarter in enumerate(quarters):
+        before = state if foresight is None else _foreseeing(state, foresight, period)
+        now = Moment(period, quarter)
+        try:
+            with _strict_arithmetic():
+                state, flows, residual = step(before, world, policies, past, luck, now)
+                moments = Moments(before, state, flows, residual, world)
+                with_indices = indices is None or quarter in indices
+                row = observe(moments, with_indices=with_indices) if observing or policies else {}
+        except (ReplicateError, FloatingPointError, np.linalg.LinAlgError) as error:
+            raise QuarterError(quarter, str(error)) from error
+        past.append(sight(moments, row))
+        yield now, moments, row
+
+
+def _foreseeing(state: State, foresight: Foresight, period: int) -> State:
+    return replace(
+        state,
+        profit_growth=foresight.profit_growth[period],
+        capability_growth=foresight.capability_growth[period],
+    )
+
+
+def _foresee(world: World, quarters: Sequence[Quarter], luck: Luck, policies: Sequence[Policy]) -> Foresight | None:
+    """Expectations that come true, where the scenario asks for them."""
+    if world.mechanisms.expectations != "perfect_own_path":
+        return None
+
+    def given(foresight: Foresight | None) -> Foresight:
+        path = (m for _, m, _ in _march(world, quarters, luck, policies, foresight, observing=False))
+        return foresight_of(path, world.parameters)
+
+    search = Search(given(None))
+    try:
+        while search.learn(given(search.foresight)):
+            pass
+    except ReplicateError as error:
+        raise error if isinstance(error, QuarterError) else QuarterError(quarters[-1], str(error)) from error
+    return search.foresight
+
+
+def replay(
+    world: World,
+    quarters: Sequence[Quarter],
+    until: Quarter,
+    seed: int,
+    replicate: int,
+    policies: Sequence[Policy] = (),
+) -> tuple[State, Flows]:
     """Simulate one replicate again: the state at the start of quarter ``until``, and what happened in it.
 
     Raises
@@ -155,12 +214,10 @@ def replay(world: World, start: Quarter, until: Quarter, seed: int, replicate: i
         When the replicate cannot go on.
     """
     luck = Luck(seed, [replicate])
-    before = after = world.initial_state(1)
-    for period, quarter in enumerate(quarter_range(start, until)):
-        before = after
-        with _strict_arithmetic():
-            after, flows, _ = step(before, world, (), Observation({}), luck, Moment(period, quarter))
-    return before, flows
+    foresight = _foresee(world, quarters, luck, policies)
+    up_to = [quarter for quarter in quarters if quarter <= until]
+    *_, (_, last, _) = _march(world, up_to, luck, policies, foresight, observing=False)
+    return last.before, last.flows
 
 
 def _strict_arithmetic() -> np.errstate:
@@ -168,25 +225,16 @@ def _strict_arithmetic() -> np.errstate:
     return np.errstate(divide="raise", over="raise", invalid="raise", under="ignore")
 
 
-def _advance(
-    state: State,
-    world: World,
-    policies: Sequence[Policy],
-    observation: Observation,
-    luck: Luck,
-    now: Moment,
-    timeline: Timeline,
-    recorder: _Recorder,
-) -> tuple[State, Observation]:
-    try:
-        with _strict_arithmetic():
-            after, flows, residual = step(state, world, policies, observation, luck, now)
-            moments = Moments(state, after, flows, residual, world)
-            row = observe(moments, with_indices=timeline.indices is None or now.quarter in timeline.indices)
-    except (ReplicateError, FloatingPointError, np.linalg.LinAlgError) as error:
-        raise QuarterError(now.quarter, str(error)) from error
-    recorder.record(moments, now.quarter, timeline, row)
-    return after, Observation(row)
+def sight(m: Moments, measures: Mapping[str, Array]) -> Sight:
+    """What policies will see of a quarter."""
+    markets = m.flows.markets
+    firms = {
+        "revenue": total(markets.revenue, axis=-2),
+        "compute": markets.compute_used,
+        "training": markets.training,
+        "power": m.flows.funding.power,
+    }
+    return Sight(measures, firms)
 
 
 def _recording(recorder: _Recorder, world: World, timeline: Timeline, replicates: Sequence[int]) -> Recording:

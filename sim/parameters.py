@@ -119,6 +119,15 @@ class Parameters:
     progress_shock: float
     open_discount: float
     open_release_delay: int
+    open_hosting_share: float
+    open_data_gain: float
+    federated_efficiency: float
+    federated_size_exponent: float
+    own_chips_scale: float
+    own_chips_speed: float
+    own_chips_resale: float
+    grid_connections: float
+    grid_growth: float
     final_run_share: float
     operating_cost_share: float
     training_staff_share: float
@@ -154,6 +163,7 @@ class Parameters:
     investor_funding_growth_end: float
     investor_funding_time: float
     partner_credit_share: float
+    partner_replacement: float
     site_cost_decline: float
     merchant_cost_decline: float
     shipment_growth_start: float
@@ -164,6 +174,14 @@ class Parameters:
     entry_candidates: float
     entry_sunk_cost: float
     entry_start_median: float
+    merger_rate: float
+    merger_integration_cost: float
+    merger_review_hhi: float
+    merger_review_change: float
+    merger_review_share: float
+    merger_tolerance: float
+    merger_review_error: float
+    merger_review_delay: int
     small_firms_initial: int
     power_per_h100e: float
     pue: float

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from sim.arrays import Array
 from sim.luck import Luck
-from sim.policies.levers import Observation, Policy
+from sim.policies.levers import Policy, Sight
 from sim.quarters import Quarter
 from sim.stages.accounts import close_books, settle
 from sim.stages.demography import turn_over
@@ -15,6 +15,7 @@ from sim.stages.drivers import drive
 from sim.stages.funding import fund
 from sim.stages.investment import connect, invest
 from sim.stages.markets import clear_markets
+from sim.stages.mergers import merge
 from sim.stages.regulation import regulate
 from sim.stages.training import train
 from sim.state import Flows, State
@@ -32,7 +33,7 @@ def step(
     state: State,
     world: World,
     policies: Sequence[Policy],
-    observation: Observation,
+    past: Sequence[Sight],
     luck: Luck,
     now: Moment,
 ) -> tuple[State, Flows, Array]:
@@ -46,8 +47,8 @@ def step(
         What stays the same.
     policies : sequence of Policy
         Each answers with levers.
-    observation : Observation
-        What policies may look at.
+    past : sequence of Sight
+        What policies could see of earlier quarters.
     luck : Luck
         Of the replicates in ``state``.
     now : Moment
@@ -70,7 +71,7 @@ def step(
     # 1 Drivers
     drivers = drive(world, now.period)
     # 2 Regulation
-    rules = regulate(policies, observation, now.quarter, world, len(luck.replicates))
+    rules = regulate(state, world, policies, past, luck, now.period, now.quarter)
     # 3 Funding
     funding = fund(state, world, drivers, rules)
     # 4 Compute market and 5 Product market
@@ -84,6 +85,7 @@ def step(
     equipped = connect(trained, world, drivers, accounts, investment)
     # 9 Demography
     peopled, demography = turn_over(equipped, world, drivers, rules, funding, markets, luck, now.period)
-    flows = Flows(drivers, rules, funding, markets, accounts, investment, demography)
-    settled, residual = close_books(state, peopled, flows)
+    merged, merging = merge(peopled, world, drivers, rules, funding, markets, luck, now.period)
+    flows = Flows(drivers, rules, funding, markets, accounts, investment, demography, merging)
+    settled, residual = close_books(state, merged, flows)
     return settled, flows, residual

@@ -19,6 +19,7 @@ ALWAYS = ("welfare", "consumer_gain", "industry_revenue", "fiscal_balance", "tot
 PARTS = (
     "industry_earnings",
     "grants_received",
+    "firm_investment",
     "interest_received",
     "owner_profit",
     "maker_profit",
@@ -56,7 +57,7 @@ def synthetic(values: dict[str, tuple[list[float], list[float]]]) -> Comparison:
 def pairs_of_numbers(changes: dict[str, dict[str, Any]], reference: dict[str, Any] | None = None, years: int = 1):
     """A comparison of scenarios with given differences by measure and replicate, the same in every year."""
     n = len(next(iter(next(iter(changes.values())).values())))
-    given = {name for each in changes.values() for name in each}
+    given = [name for each in changes.values() for name in each]
     names = tuple(dict.fromkeys([*given, *ALWAYS, *PARTS, *PAIRED_MEASURES]))
     quarters = tuple(f"{2024 + k}Q4" for k in range(years))
     level = np.stack([np.broadcast_to((reference or {}).get(name, 1000.0), (n,)) for name in names], axis=-1)

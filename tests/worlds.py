@@ -10,7 +10,6 @@ import numpy as np
 from sim.engine import Timeline, simulate_block
 from sim.luck import Luck
 from sim.observe import Recording
-from sim.policies.levers import Observation
 from sim.quarters import Quarter, quarter_range
 from sim.state import Flows, State
 from sim.step import Moment, step
@@ -48,9 +47,7 @@ def run_quarters(world: World, n_quarters: int = 4, replicates=(0, 1), seed: int
     states, flows, residuals = [replace(world.initial_state(len(luck.replicates)), **state)], [], []
     for period in range(n_quarters):
         with np.errstate(divide="raise", over="raise", invalid="raise", under="ignore"):
-            after, now, residual = step(
-                states[-1], world, policies, Observation({}), luck, Moment(period, START + period)
-            )
+            after, now, residual = step(states[-1], world, policies, (), luck, Moment(period, START + period))
         states.append(after)
         flows.append(now)
         residuals.append(residual)

@@ -43,7 +43,7 @@ OBJECTIVES = {"hhi_revenue": -1, "total_power": 1, PAIRED_WELFARE: 1, "fiscal_ba
 
 PARTIES: dict[str, dict[str, float]] = {
     "buyers": {PAIRED_GAIN: 1.0},
-    "developers": {"industry_earnings": 1.0, "grants_received": 1.0},
+    "developers": {"industry_earnings": 1.0, "grants_received": 1.0, "firm_investment": -1.0},
     "lenders": {"interest_received": 1.0},
     "compute owners": {"owner_profit": 1.0},
     "chip makers": {"maker_profit": 1.0},

@@ -9,7 +9,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sim.arrays import Array, total
+from sim.arrays import Array, Flags, total
+from sim.groups import Groups
 from sim.state import Flows, State
 from sim.world.build import World
 
@@ -30,6 +31,14 @@ class Moments:
     flows: Flows
     ledger_residual: Array
     world: World
+
+
+def by_corporation(values: Array, m: Moments) -> tuple[Array, Flags]:
+    """Values of firms under one owner added up at the firm that stands for them, and which slots do; zero elsewhere."""
+    groups = Groups(m.before.group)
+    stands = m.before.is_active & groups.is_head
+    at_head = stands.reshape(len(stands), *[1] * (values.ndim - 2), -1)
+    return np.where(at_head, groups.total(values), 0.0), stands
 
 
 class Measure(NamedTuple):

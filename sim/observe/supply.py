@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sim import units
-from sim.arrays import Array, Flags, dot, safe_ratio, total
+from sim.arrays import Array, dot, safe_ratio, total
 from sim.observe.catalogue import Moments, measure
 
 
@@ -37,10 +37,18 @@ def idle_share(m: Moments) -> Array:
     return 1.0 - safe_ratio(total(m.flows.markets.use), supply)
 
 
+@measure("M H100e", "government", "stock", "last")
+def public_compute(m: Moments) -> Array:
+    """Chips of the public pool at the end of the quarter."""
+    return m.after.public_capacity
+
+
 @measure("TWh", "owners", "flow", "sum")
 def energy_twh(m: Moments) -> Array:
-    """Electricity of all compute in use, cooling included."""
-    return total(m.flows.markets.use) * units.energy_twh(1.0, m.flows.drivers.kilowatt)
+    """Electricity of all compute in use, cooling, the public pool and firms' own chips included."""
+    markets = m.flows.markets
+    in_use = total(markets.use) + total(markets.allotments.public + markets.own_chips_used)
+    return in_use * units.energy_twh(1.0, m.flows.drivers.kilowatt)
 
 
 @measure("MtCO2", "owners", "flow", "sum")
@@ -96,22 +104,16 @@ _NOTHING = 1e-12
 
 def _supplied(m: Moments) -> Array:
     """Compute that each owner rents to firms, M H100e; ``[replicate, owner]``."""
-    return dot(m.flows.markets.compute_used, np.swapaxes(m.flows.markets.owner_weight, -1, -2))
-
-
-def integrated(m: Moments) -> Flags:
-    """Whether the owner is the firm's own parent company, not a partner; ``[owner, firm]``."""
-    is_own: Flags = (m.world.parent_owner > 0.0) & (m.world.partner_owner == 0.0)
-    return is_own
+    return dot(m.flows.markets.rented, np.swapaxes(m.flows.markets.owner_weight, -1, -2))
 
 
 @measure("share", "owners", "flow", "mean")
 def control_largest_owner(m: Moments) -> Array:
-    """Largest share that one owner supplies of the compute of all firms that are not integrated with it."""
-    used, weight = m.flows.markets.compute_used, m.flows.markets.owner_weight
+    """Largest share that one owner supplies of the compute that all firms not integrated with it rent."""
+    used, weight = m.flows.markets.rented, m.flows.markets.owner_weight
     to_all = _supplied(m)
     to_own, own_use = np.zeros_like(to_all), np.zeros_like(to_all)
-    for owner, firm in np.argwhere(integrated(m)).tolist():
+    for owner, firm in np.argwhere(m.world.is_integrated).tolist():
         to_own[..., owner] += weight[..., owner, firm] * used[..., firm]
         own_use[..., owner] += used[..., firm]
     everyone = total(used, keepdims=True)
@@ -153,5 +155,5 @@ def centralisation_main_supplier(m: Moments) -> Array:
     """Freeman centralisation of owners by the number of firms whose largest supplier (or one of them) they are."""
     weight = m.flows.markets.owner_weight
     is_main = weight == weight.max(axis=-2, keepdims=True)
-    buys = (m.flows.markets.compute_used > 0.0)[..., None, :]
+    buys = (m.flows.markets.rented > 0.0)[..., None, :]
     return freeman(total(is_main & buys))

@@ -4,10 +4,12 @@ Welfare of a quarter is what buyers save by AI plus the net receipts, from outsi
 for what is sold, less the resources that these use:
 
     consumer gain + sales + captive services and the tax on them
-    - staff - operating cost - energy and operations - administration - sites - production of chips
+    - staff - operating cost - compliance - integration of mergers - energy and operations - administration - sites
+    - production of chips
     - mcpf x (- fiscal balance)
 
-Payments between the parts cancel: rents, chips, taxes, subsidies, grants, interest. Payments that only move money never
+The public pool counts like anyone's chips. Payments between the parts cancel: rents, chips, taxes, subsidies, grants,
+interest. Payments that only move money never
 enter: equity, compute credits, parents' grants, loans, repayment, dividends. Wages, energy and materials count as the
 resources they buy. Captive services count at what households pay; climate damage does not count. Chips and sites count
 when they are bought, so a quarter of heavy investment has low welfare.
@@ -25,25 +27,31 @@ from sim.observe.supply import capital_expenditure, maker_profit
 @measure("$bn", "government", "flow", "sum")
 def fiscal_balance(m: Moments) -> Array:
     """Taxes less subsidies, grants and administration."""
-    return m.flows.accounts.fiscal_balance
+    return m.flows.fiscal_balance
 
 
 @measure("$bn", "government", "flow", "sum")
 def cost_of_public_funds(m: Moments) -> Array:
     """What raising a deficit elsewhere costs beyond the money itself (mcpf); negative for a surplus."""
-    return -m.world.parameters.mcpf * m.flows.accounts.fiscal_balance
+    return -m.world.parameters.mcpf * m.flows.fiscal_balance
 
 
 @measure("$bn", "firms", "flow", "sum")
 def grants_received(m: Moments) -> Array:
-    """Grants of the government to firms, which earnings leave out."""
-    return total(m.flows.funding.grant)
+    """Grants of the government to firms and entrants, which earnings leave out."""
+    return total(m.flows.funding.grant) + m.flows.demography.entry_grants
 
 
 @measure("$bn", "households", "flow", "sum")
 def interest_received(m: Moments) -> Array:
     """Interest that lenders receive from firms."""
     return total(m.flows.accounts.interest)
+
+
+@measure("$bn", "firms", "flow", "sum")
+def firm_investment(m: Moments) -> Array:
+    """What firms pay for chips and sites of their own and for integrating firms they took over."""
+    return total(m.flows.investment.firm_outlay + m.flows.merging.integration_cost)
 
 
 @measure("$bn", "owners", "flow", "sum")
@@ -55,14 +63,15 @@ def owner_profit(m: Moments) -> Array:
 
 @measure("$bn", "all", "flow", "sum")
 def welfare(m: Moments) -> Array:
-    """Consumer gain, firms' earnings and grants, interest, owners' and makers' profit, fiscal balance less its cost."""
+    """Consumer gain, firms' earnings and grants less investment, interest, others' profit, fiscal balance, its cost."""
     return (
         consumer_gain(m)
         + industry_earnings(m)
         + grants_received(m)
+        - firm_investment(m)
         + interest_received(m)
         + owner_profit(m)
         + maker_profit(m)
-        + m.flows.accounts.fiscal_balance
+        + m.flows.fiscal_balance
         - cost_of_public_funds(m)
     )

@@ -8,13 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from sim.arrays import Array
 
 if TYPE_CHECKING:
+    from sim.luck import Luck
+    from sim.parameters import Parameters
     from sim.quarters import Quarter
 
 
@@ -40,14 +43,40 @@ LEVERS: dict[str, Lever] = {
     "training_efficiency": Lever(_FIRM, "ratio", 1.0, np.multiply, "effective over used training compute"),
     "serving_efficiency": Lever(_FIRM, "ratio", 1.0, np.multiply, "units served per unit of compute"),
     "quality": Lever(_FIRM, "ratio", 1.0, np.multiply, "appeal to customers"),
+    "compliance_cost": Lever(_FIRM, "$bn per quarter", 0.0, np.add, "cost of complying, paid by firms"),
+    "owner_cost": Lever(_OWNER, "$bn per quarter", 0.0, np.add, "cost of complying, paid by owners"),
     "switching": Lever((), "ratio", 1.0, np.multiply, "rate at which customers choose again"),
+    "loyalty": Lever((), "ratio", 1.0, np.multiply, "weight of firms' last owners in their choice of owners"),
     "data_portability": Lever((), "share", 0.0, np.maximum, "others' data that each firm may use"),
+    "data_retention": Lever(_FIRM, "ratio", 1.0, np.multiply, "part of the data stock that is not lost"),
     "affinity": Lever((), "ratio", 1.0, np.multiply, "weight of ties between firms and owners"),
+    "separation": Lever(_FIRM, "", 0.0, np.maximum, "1 where a firm is severed from the owner of its corporation"),
     "partner_credit": Lever((), "ratio", 1.0, np.multiply, "compute credits that partner owners may give"),
-    "open_weights": Lever(_FIRM, "", 0.0, np.maximum, "1 where weights must be released"),
+    "open_weights": Lever(_FIRM, "quarters", np.inf, np.minimum, "age at which model weights must be published"),
+    "release_grant": Lever(
+        _FIRM, "$bn per quarter", 0.0, np.add, "paid by the government to firms that publish their weights"
+    ),
+    "federation": Lever(_FIRM, "share", 0.0, np.maximum, "training compute that a member gives to the federated pool"),
+    "public_budget": Lever((), "$bn per quarter", 0.0, np.add, "chips bought for the public pool, by outlay"),
+    "public_order": Lever((), "share", 0.0, np.add, "chips bought for the public pool, by share of shipments"),
+    "public_weight": Lever(_FIRM, "ratio", 0.0, np.add, "claim on the public pool's compute"),
+    "pooled_idle": Lever((), "share", 0.0, np.maximum, "sellers' idle capacity that a platform rents out"),
+    "pooled_fee": Lever((), "share of running cost", 0.0, np.add, "what the platform asks above running cost"),
+    "pooled_weight": Lever(_FIRM, "ratio", 0.0, np.add, "claim on the platform's compute"),
+    "reserved_capacity": Lever((), "share", 0.0, np.add, "sellers' usable capacity set aside at running cost"),
+    "reserved_weight": Lever(_FIRM, "ratio", 0.0, np.add, "claim on the capacity set aside"),
     "entry_cost": Lever((), "ratio", 1.0, np.multiply, "sunk cost of entry"),
+    "entry_grant": Lever((), "$bn", 0.0, np.add, "paid by the government to each firm that enters"),
     "grant": Lever(_FIRM, "$bn per quarter", 0.0, np.add, "paid by the government"),
+    "merger_ban": Lever(_FIRM, "", 0.0, np.maximum, "1 where a firm may not merge"),
+    "merger_tolerance": Lever((), "share", np.inf, np.minimum, "loss of customers below which a merger passes"),
+    "review_error": Lever((), "ratio", 1.0, np.multiply, "chance that a review ends wrong"),
+    "screen_hhi": Lever((), "points", np.inf, np.minimum, "HHI after a merger from which it is reviewed"),
+    "screen_change": Lever((), "points", np.inf, np.minimum, "rise of HHI from which it is reviewed"),
+    "screen_share": Lever((), "share", np.inf, np.minimum, "joint share from which it is reviewed"),
+    "break_up": Lever(_FIRM, "firms", 1.0, np.maximum, "successors into which a firm is split, once"),
     "carbon_price": Lever((), "$ per tCO2", 0.0, np.add, "paid by owners on their emissions"),
+    "energy_cap": Lever((), "TWh per quarter", np.inf, np.minimum, "most energy that data centres may use"),
     "grid_limit": Lever((), "M H100e per quarter", np.inf, np.minimum, "most chips that can be connected"),
     "programme_cost": Lever((), "$bn per quarter", 0.0, np.add, "administration, paid by the government"),
 }
@@ -67,22 +96,89 @@ class Rulebook:
     training_efficiency: Array
     serving_efficiency: Array
     quality: Array
+    compliance_cost: Array
+    owner_cost: Array
     switching: Array
+    loyalty: Array
     data_portability: Array
+    data_retention: Array
     affinity: Array
+    separation: Array
     partner_credit: Array
     open_weights: Array
+    release_grant: Array
+    federation: Array
+    public_budget: Array
+    public_order: Array
+    public_weight: Array
+    pooled_idle: Array
+    pooled_fee: Array
+    pooled_weight: Array
+    reserved_capacity: Array
+    reserved_weight: Array
     entry_cost: Array
+    entry_grant: Array
     grant: Array
+    merger_ban: Array
+    merger_tolerance: Array
+    review_error: Array
+    screen_hhi: Array
+    screen_change: Array
+    screen_share: Array
+    break_up: Array
     carbon_price: Array
+    energy_cap: Array
     grid_limit: Array
     programme_cost: Array
 
 
-class Observation(NamedTuple):
-    """What a policy may look at: the measures of last quarter."""
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What could be seen of a quarter; arrays lead with replicates.
+
+    Parameters
+    ----------
+    measures : mapping of str to array [replicate]
+        The catalogue's measures.
+    firms : mapping of str to array [replicate, firm]
+        ``revenue`` ($bn), ``compute`` (M H100e used), ``training`` (M H100e) and ``power``.
+    """
 
     measures: Mapping[str, Array]
+    firms: Mapping[str, Array]
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What a policy may look at.
+
+    Parameters
+    ----------
+    period : int
+        Quarters since the world's start.
+    past : sequence of Sight
+        Quarters that are over, the oldest first.
+    firms : mapping of str to array [replicate, firm]
+        As the quarter begins: ``is_active``, ``firm_class``, ``generation``, ``is_open``, ``age``, ``own_compute``
+        (M H100e-quarters) and ``profit`` of last quarter ($bn).
+    owners : mapping of str to array [replicate, owner]
+        As the quarter begins: ``capacity`` (M H100e) and ``rent`` of last quarter ($bn per M H100e-quarter).
+    firm_names, owner_names : tuple of str
+        Along the last axes.
+    parameters : Parameters
+        The world's.
+    luck : Luck
+        For draws under a name of the policy's own.
+    """
+
+    period: int
+    past: Sequence[Sight]
+    firms: Mapping[str, npt.NDArray[Any]]
+    owners: Mapping[str, Array]
+    firm_names: tuple[str, ...]
+    owner_names: tuple[str, ...]
+    parameters: Parameters
+    luck: Luck
 
 
 Policy = Callable[[Observation, "Quarter"], Mapping[str, Array | float]]

@@ -14,7 +14,7 @@ from sim.parameters import parameter_table
 from sim.scenario.checks import QUARTER_PATTERN, problems_across, problems_of_actors
 from sim.scenario.messages import as_number, form, kind, limits, meant, nearest, quoted
 from sim.scenario.nodes import Node
-from sim.scenario.schema import LATER, MAX_TOLD, OURS, Scenario
+from sim.scenario.schema import MAX_TOLD, OURS, Scenario
 from sim.scenario.write import json_schema
 from sim.yaml_reader import KeyPath, dotted, join_problems
 
@@ -75,8 +75,6 @@ def _unknown_key(path: KeyPath) -> str:
     above, key = path[:-1], str(path[-1])
     here = list(_entries()[above]["properties"])
     offer = f"allowed: {', '.join(here)}"
-    if key in LATER.get(dotted(above), ()):
-        return f"is not in this version; {offer}; leave it out"
     if key.endswith("+"):
         return f"unknown key; {offer}; only policies+ appends"
     homes = _homes()

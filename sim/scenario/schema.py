@@ -39,10 +39,6 @@ MAX_TOLD: Final = 100
 """Problems that one error tells; a file can hold thousands."""
 OURS: Final = "scenario"
 """Type of the validation errors whose text is written here, not by pydantic."""
-LATER: Final = {
-    "mechanisms": ("mergers", "federated_pools", "openness"),
-}
-"""Names that the file format reserves and that this version does not offer."""
 
 
 def _tuple(given: object) -> object:
@@ -80,12 +76,12 @@ class WorldSpec(_Section):
     @field_validator("base")
     @classmethod
     def _known_base(cls, base: str) -> str:
-        return _known(base, WORLDS, "world", "world.base")
+        return _known(base, WORLDS, "world")
 
     @field_validator("knowledge_network")
     @classmethod
     def _known_network(cls, kind: str) -> str:
-        return _known(kind, NETWORKS, "knowledge network", "world.knowledge_network")
+        return _known(kind, NETWORKS, "knowledge network")
 
     @field_validator("parameters", mode="before")
     @classmethod
@@ -167,7 +163,7 @@ class PowerSpec(_Section):
     @field_validator("family")
     @classmethod
     def _known_family(cls, family: str) -> str:
-        return _known(family, families(), "power family", "power.family")
+        return _known(family, families(), "power family")
 
 
 class Mechanisms(_Section):
@@ -176,8 +172,14 @@ class Mechanisms(_Section):
     open_weights: bool = Field(default=True, description="others build on published weights")
     entry: bool = Field(default=True, description="new firms may enter")
     imitation: bool = Field(default=True, description="algorithms spread over the network")
-    expectations: Literal["adaptive", "static"] = Field(
-        default="adaptive", description="how firms foresee growth (adaptive), or foresee none"
+    mergers: bool = Field(default=True, description="firms may merge, subject to review")
+    openness: bool = Field(default=True, description="a firm publishes its weights when that pays")
+    federated_pools: bool = Field(default=True, description="firms that a policy invites may train together")
+    own_chips: bool = Field(default=False, description="firms buy chips where that is cheaper than renting")
+    grid: bool = Field(default=False, description="the grid connects only so many chips a quarter")
+    expectations: Literal["adaptive", "static", "perfect_own_path"] = Field(
+        default="adaptive",
+        description="how firms foresee growth: from what they saw, none, or their own as it will be (many runs in one)",
     )
     growth_rates: Literal["industry", "own"] = Field(
         default="industry", description="whose growth rates firms learn from"
@@ -360,13 +362,11 @@ def _refuse(problems: Iterable[Problem]) -> None:
         raise ValidationError.from_exception_data(OURS, details)
 
 
-def _known(name: str, known: Mapping[str, str], noun: str, key: str) -> str:
+def _known(name: str, known: Mapping[str, str], noun: str) -> str:
     """Return a name of a catalogue, or refuse it."""
     if name not in known:
-        later = name in LATER.get(key, ())
-        what = f"{noun} {shown(repr(name))} is " + ("not in this version" if later else "unknown")
-        hint = f"try {next(iter(known))}" if later else meant(name, list(known))
-        _refuse([((), f"{what}; allowed: {', '.join(known)}; {hint}")])
+        what = f"{noun} {shown(repr(name))} is unknown"
+        _refuse([((), f"{what}; allowed: {', '.join(known)}; {meant(name, list(known))}")])
     return name
 
 

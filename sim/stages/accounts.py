@@ -25,7 +25,7 @@ def settle(
     """Everyone pays; firms borrow what they lack, repay and pay dividends from what they can spare."""
     p = world.parameters
     revenue = total(markets.revenue, axis=-2)
-    rents = markets.user_rent * markets.compute_used
+    rents = markets.user_rent * markets.rented
     compute_tax = rules.compute_tax * rents
     usage_tax = rules.usage_tax * total(markets.quantity, axis=-2)
     levy = rules.revenue_levy * revenue
@@ -33,8 +33,11 @@ def settle(
     fixed = np.where(state.is_active & (state.firm_class == SME), p.small_firm_fixed_cost, 0.0)
     operating = p.operating_cost_share * revenue + fixed
     interest = p.cost_of_funds * state.debt
+    compliance = np.where(state.is_active, rules.compliance_cost, 0.0)
+    charge = markets.allotments.charge
+    own_chips_cost = markets.floor[..., :1] * markets.own_chips_used
 
-    costs = rents + compute_tax + usage_tax + levy + staff + operating + interest
+    costs = rents + compute_tax + usage_tax + levy + staff + operating + interest + compliance + charge + own_chips_cost
     profit_tax = rules.profit_tax * np.maximum(revenue - costs, 0.0)
     earnings = revenue - costs - profit_tax
     before = state.cash + funding.new_money + earnings
@@ -44,27 +47,33 @@ def settle(
     repaid = np.minimum(spare, state.debt)
     dividends = p.dividend_share * (spare - repaid)
 
-    energy = units.energy_twh(1.0, drivers.kilowatt) * markets.use
+    emissions = units.emissions_mt(units.energy_twh(1.0, drivers.kilowatt), drivers.grid_intensity)
+    carbon_cost = emissions * rules.carbon_price / 1e3
     running = markets.floor * markets.use
-    emissions = units.emissions_mt(1.0, drivers.grid_intensity) * energy
-    carbon_tax = emissions * rules.carbon_price[..., None] / 1e3
+    carbon_tax = carbon_cost[..., None] * markets.use
+    firm_carbon_tax = carbon_cost[..., None] * markets.own_chips_used
     captive_rent = markets.rent * markets.captive_use
     captive_tax = rules.captive_tax * captive_rent
-    rent_income = markets.rent * dot(markets.compute_used, np.swapaxes(markets.owner_weight, -1, -2))
+    rent_income = markets.rent * dot(markets.rented, np.swapaxes(markets.owner_weight, -1, -2))
+    allotment_income = markets.allotments.owner_income
     given = total(funding.partner_credit) + total(funding.parent_grant)
-    owner_income = rent_income + captive_rent - running - given
+    owner_income = rent_income + captive_rent + allotment_income - running - rules.owner_cost - given
+    public_running = (markets.floor[..., 0] - carbon_cost) * total(markets.allotments.public)
 
     other_taxes = usage_tax + levy + profit_tax
     from_investors = funding.raised - total(funding.partner_credit, axis=-2)
     flows = (
         Flow("sales", "households", "firms", total(drivers.budget * markets.nest), revenue),
         Flow("rent", "firms", "owners", rents, rent_income),
+        Flow("allotted compute", "firms", "owners", charge, allotment_income),
         Flow("captive services", "households", "owners", total(captive_rent), captive_rent),
         Flow("captive tax", "households", "government", total(captive_tax), total(captive_tax)),
         Flow("compute tax", "firms", "government", compute_tax, total(compute_tax)),
         Flow("use, revenue and profit taxes", "firms", "government", other_taxes, total(other_taxes)),
         Flow("training staff", "firms", "households", staff, total(staff)),
         Flow("operating cost", "firms", "households", operating, total(operating)),
+        Flow("compliance", "firms", "households", compliance, total(compliance)),
+        Flow("owners' compliance", "owners", "households", rules.owner_cost, total(rules.owner_cost)),
         Flow("interest", "firms", "households", interest, total(interest)),
         Flow("dividends", "firms", "households", dividends, total(dividends)),
         Flow("investors' equity", "households", "firms", total(from_investors), from_investors),
@@ -92,8 +101,17 @@ def settle(
             running - carbon_tax,
             total(running - carbon_tax),
         ),
+        Flow(
+            "running own chips",
+            "firms",
+            "households",
+            own_chips_cost - firm_carbon_tax,
+            total(own_chips_cost - firm_carbon_tax),
+        ),
         Flow("carbon price", "owners", "government", carbon_tax, total(carbon_tax)),
+        Flow("carbon price of own chips", "firms", "government", firm_carbon_tax, total(firm_carbon_tax)),
         Flow("administration", "government", "households", rules.programme_cost, rules.programme_cost),
+        Flow("running the public pool", "government", "households", public_running, public_running),
     )
     return Accounts(
         rents=rents,
@@ -101,6 +119,9 @@ def settle(
         operating_cost=operating,
         interest=interest,
         compute_tax=compute_tax,
+        compliance=compliance,
+        own_chips_cost=own_chips_cost,
+        allotment_charge=charge,
         other_taxes=other_taxes,
         earnings=earnings,
         dividends=dividends,
@@ -108,9 +129,10 @@ def settle(
         cash=before + borrowed - repaid - dividends,
         debt=state.debt + borrowed - repaid,
         owner_income=owner_income,
-        fiscal_balance=total(compute_tax + other_taxes - funding.grant)
+        fiscal_balance=total(compute_tax + other_taxes + firm_carbon_tax - funding.grant)
         + total(captive_tax + carbon_tax)
-        - rules.programme_cost,
+        - rules.programme_cost
+        - public_running,
         flows=flows,
     )
 
@@ -131,14 +153,13 @@ def close_books(before: State, after: State, flows: Flows) -> tuple[State, Array
         When the accounts do not close.
     """
     others = total(after.cash - before.cash) + total(after.owner_cash - before.owner_cash)
-    balance = flows.accounts.fiscal_balance
+    balance = flows.fiscal_balance
     closed = replace(
         after,
         government_cash=before.government_cash + balance,
         household_cash=before.household_cash - others - balance,
     )
-    ledger = flows.accounts.flows + flows.investment.flows + flows.demography.flows
-    return closed, audit(_cash(before), _cash(closed), ledger)
+    return closed, audit(_cash(before), _cash(closed), flows.ledger)
 
 
 def _cash(state: State) -> dict[str, Array]:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from sim.arrays import Array, total
+from sim.groups import Groups
 from sim.policies.levers import Rulebook
-from sim.state import Drivers, Funding, State
+from sim.state import RELEASE_WINDOW, Drivers, Funding, State
 from sim.submodels import funding, pricing, training
 from sim.world.build import World
 
@@ -18,30 +19,31 @@ def fund(state: State, world: World, drivers: Drivers, rules: Rulebook) -> Fundi
     open_frontier = training.open_frontier_of_others(released, released > 0.0)
     effective = np.where(
         state.is_active,
-        training.effective_compute(state.own_compute, open_frontier, p.open_discount),
+        training.effective_compute(
+            state.own_compute, open_frontier, p.open_discount, state.is_pool_member * state.pool_compute[..., None]
+        ),
         0.0,
     )
     power = world.power_function.power(effective)
     gamma = world.power_function.elasticity(effective)
 
-    funding_share, raised, overdrawn = _raise_equity(state, world, drivers, power, effective)
-    has_partner = total(world.partner_owner, axis=0) > 0.0
-    credit_share = p.partner_credit_share * np.minimum(rules.partner_credit, 1.0)[..., None]
-    partner_credit = (credit_share * raised * has_partner)[..., None, :] * world.partner_owner
-    parent_grant = (drivers.parent_fund * world.parent_weight * state.is_active)[..., None, :] * world.parent_owner
-    grant = np.where(state.is_active, rules.grant, 0.0)
+    funding_share, raised, overdrawn = _raise_equity(state, world, drivers, rules, power, effective)
+    raised, credit = _partners_part(raised, world, rules)
+    partner_credit = credit[..., None, :] * world.partner_owner
+    is_child = ~((rules.separation > 0.0)[..., None, :] & world.is_integrated)
+    parent_grant = (drivers.parent_fund * world.parent_weight * state.is_active)[..., None, :] * (
+        world.parent_owner * is_child
+    )
+    grant = np.where(state.is_active, rules.grant + rules.release_grant * state.is_open, 0.0)
     new_money = raised + total(parent_grant, axis=-2) + grant
 
     horizon = horizon_factor(world, state.profit_growth, state.capability_growth)
     marginal_profit = marginal_profit_of_capability(state, world, gamma)
     own_plan = training.training_plan(marginal_profit, horizon, state.own_compute, effective)
-    limit = training.debt_limit(state.cash - state.debt, 4.0 * total(state.profit, axis=-2), p.leverage)
-    plan = training.affordable(
-        own_plan + p.earmark * new_money,
-        state.cash + new_money,
-        np.maximum(limit - state.debt, 0.0),
-        p.outlay_limit,
-    )
+    net_worth = state.cash - state.debt + resale_price(state, world, drivers) * state.own_chips
+    limit = training.debt_limit(net_worth, 4.0 * total(state.profit, axis=-2), p.leverage)
+    desired = np.where(state.is_active, own_plan + p.earmark * new_money, 0.0)
+    means = training.means(state.cash + new_money, np.maximum(limit - state.debt, 0.0), p.outlay_limit)
     return Funding(
         funding_share=funding_share,
         raised=raised,
@@ -55,17 +57,29 @@ def fund(state: State, world: World, drivers: Drivers, rules: Rulebook) -> Fundi
         power_elasticity=gamma,
         horizon=horizon,
         own_plan=own_plan,
-        plan=np.where(state.is_active, plan, 0.0),
+        desired=desired,
+        means=means,
+        plan=np.minimum(desired, means),
         debt_limit=limit,
     )
+
+
+def resale_price(state: State, world: World, drivers: Drivers) -> Array:
+    """What a used chip fetches, a share of last quarter's mean price; ``[..., 1]``, $bn per M H100e."""
+    new = total(state.price_cost * drivers.unit_cost * world.flow_share, keepdims=True)
+    return world.parameters.own_chips_resale * new
 
 
 def released_compute(state: State, world: World, rules: Rulebook) -> Array:
     """Own effective compute of the model that each firm has published, zero where it has none; ``[..., firm]``."""
     if not world.mechanisms.open_weights:
         return np.zeros_like(state.own_compute)
-    is_open = state.is_active & (state.is_open | (rules.open_weights > 0.0))
-    return np.where(is_open, state.own_compute_history[..., -1, :], 0.0)
+    chosen = world.parameters.open_release_delay
+    mandated = np.maximum(np.ceil(rules.open_weights), chosen)
+    lag = np.where(state.is_open, chosen, mandated)
+    is_published = state.is_active & (lag <= RELEASE_WINDOW)
+    place = np.where(is_published, lag, 1.0).astype(np.int64)[..., None, :] - 1
+    return np.where(is_published, np.take_along_axis(state.own_compute_history, place, axis=-2)[..., 0, :], 0.0)
 
 
 def horizon_factor(world: World, profit_growth: Array, capability_growth: Array) -> Array:
@@ -81,12 +95,25 @@ def marginal_profit_of_capability(state: State, world: World, gamma: Array) -> A
     """Sum over sectors of Lambda B Pi at last quarter's shares, $bn per log unit; ``[..., firm]``."""
     p = world.parameters
     flywheel = training.quality_elasticity(gamma, world.theta, p.serving_size_elasticity, p.substitution)
-    stealing = pricing.business_stealing(state.target_share, state.nest, p.nest_growth)
+    joint = Groups(state.group).total(state.target_share)
+    stealing = pricing.business_stealing(joint, state.nest, p.nest_growth)
     return total(flywheel * stealing * state.profit, axis=-2)
 
 
+def _partners_part(raised: Array, world: World, rules: Rulebook) -> tuple[Array, Array]:
+    """What firms raise after rules on compute credits, and the part that partner owners pay; ``[..., firm]``, $bn.
+
+    Investors replace a part of the credits that a rule forbids.
+    """
+    p = world.parameters
+    has_partner = total(world.partner_owner, axis=0) > 0.0
+    allowed = np.minimum(rules.partner_credit, 1.0)[..., None]
+    lost = p.partner_credit_share * (1.0 - allowed) * (1.0 - p.partner_replacement) * has_partner
+    return raised * (1.0 - lost), p.partner_credit_share * allowed * raised * has_partner
+
+
 def _raise_equity(
-    state: State, world: World, drivers: Drivers, power: Array, effective: Array
+    state: State, world: World, drivers: Drivers, rules: Rulebook, power: Array, effective: Array
 ) -> tuple[Array, Array, Array]:
     """Shares of the fund, what each firm raises, and what entrants have drawn beyond the fund."""
     p = world.parameters
@@ -99,7 +126,8 @@ def _raise_equity(
         p.funding_return_low,
         p.funding_return_high,
     )
-    is_eligible = state.is_active & world.is_investor_funded
+    is_severed = (rules.separation > 0.0) & world.is_integrated.any(axis=0)
+    is_eligible = state.is_active & (world.is_investor_funded | is_severed)
     contest = funding.contest_shares(power, state.own_compute, effective, is_eligible, p.contest_exponent)
     share = funding.moved_shares(state.funding_share, contest, is_eligible, p.funding_speed)
     left = fund - state.fund_committed

@@ -9,9 +9,11 @@ import numpy as np
 
 from sim.arrays import Array, Counts, Flags, dot, safe_ratio, shares, total
 from sim.errors import ConvergenceError
+from sim.groups import Groups
 from sim.policies.levers import Rulebook
-from sim.state import Drivers, Funding, Markets, State
-from sim.submodels import compute_market, demand, energy, pricing
+from sim.stages.allotment import allot
+from sim.state import Allotments, Drivers, Funding, Markets, State
+from sim.submodels import allotment, compute_market, demand, energy, pricing
 from sim.submodels.compute_market import OwnerChoice
 from sim.world.build import World
 
@@ -40,7 +42,11 @@ class _Problem:
     captive_tax: Array
     appeal: Array
     last_weight: Array
-    training_outlay: Array
+    loyalty: Array
+    desired_outlay: Array
+    means: Array
+    allotment: Array
+    own_chips: Array
     training_cap: Array
     compute_tax: Array
     usage_tax: Array
@@ -49,9 +55,11 @@ class _Problem:
     appeal_to_customers: Array
     staying: Array
     switching: Array
+    groups: Groups
 
     def rows(self, keep: Flags) -> _Problem:
-        return _Problem(**{name: getattr(self, name)[keep] for name in self.__slots__})
+        arrays = {name: getattr(self, name)[keep] for name in self.__slots__ if name != "groups"}
+        return _Problem(**arrays, groups=self.groups.rows(keep))
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +70,8 @@ class _Sweep:
     user_rent: Array
     unit_cost: Array
     training: Array
+    rented: Array
+    own_chips_used: Array
     serving: Array
     elasticity: Array
     reply: Array
@@ -86,7 +96,7 @@ def clear_markets(state: State, world: World, drivers: Drivers, rules: Rulebook,
     ConvergenceError
         When a replicate does not clear within ``MAX_SWEEPS`` sweeps, or what was found leaves a residual.
     """
-    problem = _pose(state, world, drivers, rules, funding)
+    problem, allotments = _pose(state, world, drivers, rules, funding)
     found, sweeps = _solve(problem, world, drivers.budget, state)
     rent = np.exp(found.log_rent)
     last = _sweep(problem, world, drivers.budget, found)
@@ -97,17 +107,20 @@ def clear_markets(state: State, world: World, drivers: Drivers, rules: Rulebook,
     _require_cleared(market_residual, price_residual)
     is_active = state.is_active
     return Markets(
+        allotments=allotments,
         rent=rent,
         floor=problem.floor,
-        supply=problem.supply,
+        supply=problem.supply + allotments.owner_compute,
         captive_use=last.captive_use,
-        use=last.demand,
+        use=last.demand + allotments.owner_compute,
         owner_weight=last.choice.weights,
         user_rent=last.user_rent,
         serving_need=np.where(is_active, problem.serving_need, 0.0),
         unit_cost=np.where(is_active, last.unit_cost, 0.0),
         training=last.training,
+        rented=last.rented,
         serving=last.serving,
+        own_chips_used=last.own_chips_used,
         elasticity=last.elasticity,
         price=np.where(is_active[..., None, :], 1.0 / last.per_dollar, 0.0),
         attraction=last.attraction,
@@ -133,7 +146,9 @@ def _require_cleared(market_residual: Array, price_residual: Array) -> None:
         raise ConvergenceError(message)
 
 
-def _pose(state: State, world: World, drivers: Drivers, rules: Rulebook, funding: Funding) -> _Problem:
+def _pose(
+    state: State, world: World, drivers: Drivers, rules: Rulebook, funding: Funding
+) -> tuple[_Problem, Allotments]:
     p = world.parameters
     is_active = state.is_active
     floor = energy.floor_cost(
@@ -143,6 +158,7 @@ def _pose(state: State, world: World, drivers: Drivers, rules: Rulebook, funding
         rules.carbon_price,
         p.owner_floor_operations,
     )
+    supply, allotments = allot(state, world, drivers, rules, floor)
     need = pricing.serving_need(
         funding.power,
         state.efficiency,
@@ -150,28 +166,31 @@ def _pose(state: State, world: World, drivers: Drivers, rules: Rulebook, funding
         p.serving_size_elasticity,
         p.serving_algorithm_elasticity,
     )
+    is_hosted = _is_hosted(state, world, rules)
+    appeal = rules.quality * np.where(is_hosted, p.open_hosting_share, 1.0)
     base = demand.attraction_before_price(
-        np.exp(state.log_strength) * rules.quality[..., None, :],
+        np.exp(state.log_strength) * appeal[..., None, :],
         funding.power,
-        state.data,
+        state.data * np.where(is_hosted, 1.0 + p.open_data_gain, 1.0),
         world.theta,
         world.data_elasticity,
         world.data_reference,
     )
     switching = np.minimum(p.switching_rate * rules.switching, 1.0)
     is_present = is_active[..., None, :]
-    can_rent = np.isfinite(world.affinity)
-    return _Problem(
+    problem = _Problem(
         capacity=state.capacity,
-        supply=p.utilisation * state.capacity,
+        supply=supply,
         floor=np.broadcast_to(floor[..., None], state.capacity.shape),
         captive_outlay=drivers.captive_outlay * state.captive_share,
         captive_tax=rules.captive_tax,
-        appeal=np.where(
-            can_rent, np.exp(np.where(can_rent, world.affinity, 0.0) * rules.affinity[..., None, None]), 0.0
-        ),
+        appeal=_appeal_of_owners(world, rules),
         last_weight=state.owner_weight,
-        training_outlay=funding.plan,
+        loyalty=np.minimum(p.cloud_loyalty * rules.loyalty, 1.0)[..., None],
+        desired_outlay=funding.desired,
+        means=funding.means,
+        allotment=allotments.compute,
+        own_chips=p.utilisation * state.own_chips,
         training_cap=rules.training_cap,
         compute_tax=rules.compute_tax,
         usage_tax=rules.usage_tax,
@@ -180,7 +199,26 @@ def _pose(state: State, world: World, drivers: Drivers, rules: Rulebook, funding
         appeal_to_customers=np.where(is_present, base, 0.0),
         staying=(1.0 - switching)[..., None, None] * np.where(is_present, state.share, 0.0),
         switching=switching,
+        groups=Groups(state.group),
     )
+    return problem, allotments
+
+
+def _is_hosted(state: State, world: World, rules: Rulebook) -> Flags:
+    """Firms whose newest model others may sell too: who opened since the start, or must publish without more delay."""
+    if not world.mechanisms.open_weights:
+        return np.zeros_like(state.is_open)
+    must = rules.open_weights <= world.parameters.open_release_delay
+    hosted: Flags = state.is_hosted | (must & ~state.is_open)
+    return hosted
+
+
+def _appeal_of_owners(world: World, rules: Rulebook) -> Array:
+    """exp(affinity) after rules on ties, zero where the owner does not sell to the firm; ``[..., owner, firm]``."""
+    can_rent = np.isfinite(world.affinity)
+    tie = np.where(can_rent, world.affinity, 0.0) * rules.affinity[..., None, None]
+    severed = (rules.separation > 0.0)[..., None, :] & world.is_integrated
+    return np.where(can_rent, np.exp(np.where(severed, 0.0, tie)), 0.0)
 
 
 class _Guess(NamedTuple):
@@ -334,8 +372,8 @@ def _responses(g: _Problem, world: World, guess: _Guess, at: _Sweep) -> tuple[Ar
     )
     nest = safe_ratio(total(at.revenue * at.nest[..., None], axis=-2), sales)
     growing = p.nest_growth * (p.substitution - 1.0) * (1.0 - nest)
-    use = at.training + at.serving
-    serving = safe_ratio(at.serving, use)
+    use = at.rented
+    serving = np.minimum(safe_ratio(at.serving, use), 1.0)
     jacobian = compute_market.demand_jacobian(
         at.choice,
         response,
@@ -367,32 +405,39 @@ def _sweep(g: _Problem, world: World, budget: Array, guess: _Guess) -> _Sweep:
     p = world.parameters
     rent, share = np.exp(guess.log_rent), guess.share
     choice = compute_market.choose_owners(
-        g.capacity, rent, g.appeal, p.owner_price_elasticity, g.last_weight, p.cloud_loyalty
+        g.capacity, rent, g.appeal, p.owner_price_elasticity, g.last_weight, g.loyalty
     )
     user_rent = choice.mean_rent(rent)
     user_cost = user_rent * (1.0 + g.compute_tax)
     cost = pricing.unit_cost(g.serving_need, user_cost, g.usage_tax)
 
-    elasticity = pricing.demand_elasticity(share, guess.nest, p.substitution, p.nest_growth)
+    elasticity = pricing.perceived_elasticity(
+        share, guess.nest, g.revenue_taken, g.groups, p.substitution, p.nest_growth
+    )
     per_dollar = pricing.units_per_dollar(cost, g.revenue_taken, elasticity)
     attraction = g.appeal_to_customers * per_dollar ** (p.substitution - 1.0)
     best_reply = demand.target_share(attraction)
     reply = pricing.reply(elasticity, p.substitution)
-    target = shares(np.maximum(share + pricing.newton_step(share, best_reply, reply), 0.0))
+    target = pricing.moved_shares(share, best_reply, reply, g.groups)
     odds = demand.outside_odds(total(attraction), world.initial_odds, p.nest_growth)
     new_nest = demand.nest_share(odds)
     realised = demand.realised_share(g.staying, target)
     revenue = (budget * new_nest)[..., None] * realised
     quantity = revenue * per_dollar
 
-    training = np.minimum(g.training_outlay / user_cost, g.training_cap)
+    given = np.minimum(g.allotment, g.training_cap)
+    training = np.minimum(given + allotment.bought(g.desired_outlay, g.means, given, user_cost), g.training_cap)
     serving = g.serving_need * total(quantity, axis=-2)
+    needed = training - given + serving
+    rented = np.maximum(needed - g.own_chips, 0.0)
     captive = compute_market.captive_use(g.captive_outlay, rent, g.captive_tax)
     return _Sweep(
         choice=choice,
         user_rent=user_rent,
         unit_cost=cost,
         training=training,
+        rented=rented,
+        own_chips_used=np.minimum(needed, g.own_chips),
         serving=serving,
         elasticity=elasticity,
         reply=reply,
@@ -406,5 +451,5 @@ def _sweep(g: _Problem, world: World, budget: Array, guess: _Guess) -> _Sweep:
         revenue=revenue,
         quantity=quantity,
         captive_use=captive,
-        demand=captive + choice.demand(training + serving),
+        demand=captive + choice.demand(rented),
     )

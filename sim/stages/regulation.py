@@ -4,32 +4,59 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sim.policies.levers import Observation, Policy, Rulebook, combine
+from sim.arrays import total
+from sim.luck import Luck
+from sim.policies.levers import Observation, Policy, Rulebook, Sight, combine
 from sim.quarters import Quarter
+from sim.state import State
 from sim.world.build import World
 
 
 def regulate(
-    policies: Sequence[Policy],
-    observation: Observation,
-    quarter: Quarter,
+    state: State,
     world: World,
-    n_replicates: int,
+    policies: Sequence[Policy],
+    past: Sequence[Sight],
+    luck: Luck,
+    period: int,
+    quarter: Quarter,
 ) -> Rulebook:
     """Ask every policy what it wants and combine the answers.
 
     Parameters
     ----------
+    state : State
+        At the start of the quarter.
+    world : World
+        What stays the same.
     policies : sequence of Policy
-        In any order: the result is the same.
-    observation : Observation
-        Last quarter's measures.
+        In the order in which answers are combined.
+    past : sequence of Sight
+        What could be seen of earlier quarters.
+    luck : Luck
+        Of the replicates in ``state``.
+    period : int
+        Quarters since the world's start.
     quarter : Quarter
         Which quarter this is.
-    world : World
-        Sizes of the axes.
-    n_replicates : int
-        Leading axis.
     """
+    observation = Observation(
+        period=period,
+        past=past,
+        firms={
+            "is_active": state.is_active,
+            "firm_class": state.firm_class,
+            "generation": state.generation,
+            "is_open": state.is_open,
+            "age": state.age,
+            "own_compute": state.own_compute,
+            "profit": total(state.profit, axis=-2),
+        },
+        owners={"capacity": state.capacity, "rent": state.rent},
+        firm_names=world.firm_names,
+        owner_names=world.owner_names,
+        parameters=world.parameters,
+        luck=luck,
+    )
     answers = [policy(observation, quarter) for policy in policies]
-    return combine(answers, world.sizes, n_replicates)
+    return combine(answers, world.sizes, len(luck.replicates))

@@ -27,7 +27,7 @@ class OwnerChoice:
         K_j w_j^-sigma.
     total : array [..., firm]
         Sum of pull x appeal over owners.
-    loyalty : float
+    loyalty : array [..., 1]
         l, weight of last quarter.
     """
 
@@ -35,7 +35,7 @@ class OwnerChoice:
     appeal: Array
     pull: Array
     total: Array
-    loyalty: float
+    loyalty: Array
 
     def mean_rent(self, rent: Array) -> Array:
         """w_i = sum_j a_ij w_j; ``[..., firm]``."""
@@ -58,7 +58,8 @@ class OwnerChoice:
     @cached_property
     def weights(self) -> Array:
         """a; ``[..., owner, firm]``."""
-        return self.loyalty * self.last + (1.0 - self.loyalty) * self.target
+        loyalty = self.loyalty[..., None]
+        return loyalty * self.last + (1.0 - loyalty) * self.target
 
 
 def choose_owners(
@@ -67,7 +68,7 @@ def choose_owners(
     appeal: Array,
     price_elasticity: float,
     last: Array,
-    loyalty: float,
+    loyalty: Array,
 ) -> OwnerChoice:
     """Firms' choice at rents ``[..., owner]``; see ``OwnerChoice``."""
     pull = capacity * rent**-price_elasticity
@@ -81,7 +82,7 @@ def first_choice(capacity: Array, rent: Array, appeal: Array, price_elasticity: 
     >>> weights[:, 0]
     array([0.25, 0.75])
     """
-    return choose_owners(capacity, rent, appeal, price_elasticity, appeal, 0.0).target
+    return choose_owners(capacity, rent, appeal, price_elasticity, appeal, np.zeros(1)).target
 
 
 def captive_use(captive_outlay: Array, rent: Array, captive_tax: Array) -> Array:
@@ -112,7 +113,7 @@ def mean_rent_response(choice: OwnerChoice, rent: Array, price_elasticity: float
     price_elasticity : float
         sigma.
     """
-    speed = (1.0 - choice.loyalty) * price_elasticity
+    speed = (1.0 - choice.loyalty[..., None]) * price_elasticity
     own = rent[..., :, None]
     shift = choice.target * (own - choice.target_rent(rent)[..., None, :])
     return (choice.weights * own - speed * shift) / choice.mean_rent(rent)[..., None, :]
@@ -154,7 +155,7 @@ def demand_jacobian(
     common = choice.demand(use * common_response)
     market_response = dot(sales_share, np.swapaxes(response, -1, -2))
     jacobian: Array = (
-        speed * (shifted @ np.swapaxes(target, -1, -2))
+        speed[..., None] * (shifted @ np.swapaxes(target, -1, -2))
         - own @ np.swapaxes(response, -1, -2)
         + common[..., :, None] * market_response[..., None, :]
         - np.eye(captive.shape[-1]) * level[..., None]

@@ -19,7 +19,7 @@ from sim.errors import WorldError
 from sim.luck import Luck
 from sim.parameters import DATA, Parameters
 from sim.quarters import QUARTERS_PER_YEAR
-from sim.state import FIRM_CLASSES, LAB, SME, State
+from sim.state import FIRM_CLASSES, LAB, RELEASE_WINDOW, SME, State
 from sim.submodels import compute_market, demand, energy, investment, makers, pricing, training
 from sim.submodels.power import PowerFunction, power_function
 from sim.world.firms import Firms, lay_out_firms
@@ -43,6 +43,11 @@ class Mechanisms:
     open_weights: bool = True
     entry: bool = True
     imitation: bool = True
+    mergers: bool = True
+    openness: bool = True
+    federated_pools: bool = True
+    own_chips: bool = False
+    grid: bool = False
     expectations: str = "adaptive"
     growth_rates: str = "industry"
 
@@ -135,6 +140,12 @@ class World:
             "maker": len(self.maker_names),
             "sector": len(self.sector_names),
         }
+
+    @cached_property
+    def is_integrated(self) -> Flags:
+        """Whether the owner is the firm's own corporation, not a partner; ``[owner, firm]``."""
+        is_own: Flags = (self.parent_owner > 0.0) & (self.partner_owner == 0.0)
+        return is_own
 
     @cached_property
     def flywheel(self) -> float:
@@ -310,9 +321,9 @@ def _open_capability(firms: Firms, sales: _Sales, spec: WorldSpec, p: Parameters
     serving = total(kept - sales.profit, axis=0) / p.rent_initial
     train = np.maximum(firms.compute - serving, p.initial_training_share * firms.compute)
     own = firms.efficiency * train / (np.expm1(p.initial_capability_growth) + p.capability_decay)
-    lags = np.arange(1, p.open_release_delay + 1)
+    lags = np.arange(1, RELEASE_WINDOW + 1)
     history = own * np.exp(-p.initial_capability_growth * lags)[:, None]
-    frontier = training.open_frontier_of_others(history[-1], firms.is_open & firms.is_active)
+    frontier = training.open_frontier_of_others(history[p.open_release_delay - 1], firms.is_open & firms.is_active)
     effective = np.where(firms.is_active, training.effective_compute(own, frontier, p.open_discount), 0.0)
     reference = float(effective[sales.leader])
     shape = {
@@ -420,6 +431,10 @@ def _first_state(
         generation=none,
         firm_class=firms.firm_class,
         is_open=firms.is_open,
+        is_hosted=np.zeros(n_firms, dtype=bool),
+        is_pool_member=np.zeros(n_firms, dtype=bool),
+        group=np.arange(n_firms),
+        is_successor=np.zeros(n_firms, dtype=bool),
         age=none,
         quarters_beyond=none,
         cash=np.where(firms.is_active, p.initial_cash_quarters * firms.compute * p.rent_initial + reserve, 0.0),
@@ -427,6 +442,7 @@ def _first_state(
         own_compute=capability.own,
         own_compute_history=capability.history,
         efficiency=firms.efficiency,
+        own_chips=np.zeros(n_firms),
         data=appeal.data,
         log_strength=appeal.log_strength,
         share=sales.share,
@@ -437,13 +453,17 @@ def _first_state(
         profit_growth=np.full(n_firms, p.initial_profit_growth),
         capability_growth=np.full(n_firms, p.initial_capability_growth),
         nest=sales.nest,
+        pool_compute=np.zeros(()),
         capacity=supply.capacity,
         chips_bought=supply.capacity,
         rent=supply.rent,
         captive_share=shares(supply.captive),
+        public_capacity=np.zeros(()),
         owner_cash=np.zeros(len(supply.rent)),
         chips_sold=p.world_stock * shares(column(tables.makers, "stock_share")),
         price_cost=supply.price_cost,
+        review_acquirer=np.full(p.merger_review_delay, -1),
+        review_target=np.full(p.merger_review_delay, -1),
         recent_profit=np.full(RETURN_WINDOW, sales.profit.sum()),
         recent_outlay=np.full(RETURN_WINDOW, outlay),
         fund_committed=np.zeros(()),
