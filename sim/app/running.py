@@ -67,7 +67,7 @@ def run(
     chosen = chosen.replace(replicates=replicates, seed=seed, quarters=quarters)
     loaded = time.perf_counter()
     wanted = out or OUTPUTS / chosen.name
-    n_workers = workers or _processors()
+    n_workers = workers or processors()
     if verbose:
         terminal.say(
             f"{chosen.name}: {chosen.run.replicates} replicates, seed {chosen.run.seed}, "
@@ -146,6 +146,6 @@ def _size(n_bytes: int) -> str:
     return f"{n_bytes} B"
 
 
-def _processors() -> int:
+def processors() -> int:
     """Processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
