@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sim import errors, indices
+    from sim.comparison import Comparison, Sweep, compare, load_comparison, load_sweep, sweep
     from sim.result import Result, load_result, verify_result
     from sim.runner import run
     from sim.scenario import Scenario, load_scenario, shipped_scenarios
@@ -23,27 +24,39 @@ __version__ = "0.1.0"
 
 # public name -> the module that holds it; None where the name is the module
 _HOMES = {
+    "Comparison": "sim.comparison",
     "Result": "sim.result",
     "Scenario": "sim.scenario",
+    "Sweep": "sim.comparison",
+    "compare": "sim.comparison",
     "errors": None,
     "indices": None,
+    "load_comparison": "sim.comparison",
     "load_result": "sim.result",
     "load_scenario": "sim.scenario",
+    "load_sweep": "sim.comparison",
     "run": "sim.runner",
     "shipped_scenarios": "sim.scenario",
+    "sweep": "sim.comparison",
     "verify_result": "sim.result",
 }
 
 __all__ = [
+    "Comparison",
     "Result",
     "Scenario",
+    "Sweep",
     "__version__",
+    "compare",
     "errors",
     "indices",
+    "load_comparison",
     "load_result",
     "load_scenario",
+    "load_sweep",
     "run",
     "shipped_scenarios",
+    "sweep",
     "verify_result",
 ]
 

@@ -42,6 +42,8 @@ class Timeline:
         Quarters whose tables of firms, and of owners and makers, are kept.
     networks : frozenset of Quarter
         Quarters whose supply network is kept.
+    indices : frozenset of Quarter, optional
+        Quarters whose indices of distributions are kept, undefined in all others; every quarter when left out.
     """
 
     start: Quarter
@@ -49,6 +51,7 @@ class Timeline:
     firms: frozenset[Quarter] = frozenset()
     owners: frozenset[Quarter] = frozenset()
     networks: frozenset[Quarter] = frozenset()
+    indices: frozenset[Quarter] | None = None
 
     @property
     def quarters(self) -> tuple[Quarter, ...]:
@@ -134,7 +137,7 @@ def simulate_block(
     luck = Luck(seed, replicates)
     recorder = _Recorder(EventLog(replicates))
     foresight = _foresee(world, timeline.quarters, luck, policies)
-    for now, moments, row in _march(world, timeline.quarters, luck, policies, foresight):
+    for now, moments, row in _march(world, timeline.quarters, luck, policies, foresight, indices=timeline.indices):
         recorder.record(moments, now.quarter, timeline, row)
         if progress is not None:
             progress(len(replicates))
@@ -149,6 +152,7 @@ def _march(
     foresight: Foresight | None = None,
     *,
     observing: bool = True,
+    indices: frozenset[Quarter] | None = None,
 ) -> Iterator[tuple[Moment, Moments, dict[str, Array]]]:
     """Quarter after quarter: when it is, what happened, and the measures, which policies will see."""
     state = world.initial_state(len(luck.replicates))
@@ -160,7 +164,8 @@ def _march(
             with _strict_arithmetic():
                 state, flows, residual = step(before, world, policies, past, luck, now)
                 moments = Moments(before, state, flows, residual, world)
-                row = observe(moments) if observing or policies else {}
+                with_indices = indices is None or quarter in indices
+                row = observe(moments, with_indices=with_indices) if observing or policies else {}
         except (ReplicateError, FloatingPointError, np.linalg.LinAlgError) as error:
             raise QuarterError(quarter, str(error)) from error
         past.append(sight(moments, row))
@@ -252,5 +257,9 @@ def _recording(recorder: _Recorder, world: World, timeline: Timeline, replicates
 
 
 def _stack(rows: Sequence[dict[str, Values]]) -> dict[str, Values]:
-    """Quarters' rows as arrays ``[replicate, quarter, ...]`` by name."""
-    return {name: np.stack([row[name] for row in rows], axis=1) for name in rows[0]} if rows else {}
+    """Quarters' rows as arrays ``[replicate, quarter, ...]`` by name; nan where a quarter lacks the name."""
+    if not rows:
+        return {}
+    nothing = np.full(len(next(iter(rows[0].values()))), np.nan)
+    fullest = max(rows, key=len)
+    return {name: np.stack([row.get(name, nothing) for row in rows], axis=1) for name in fullest}

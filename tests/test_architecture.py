@@ -23,8 +23,8 @@ LAYERS = [
     {"step"},
     {"foresight"},
     {"engine"},
-    {"ensemble", "frames", "result", "runner", "store"},
-    {"compare", "diff", "experiment", "explain", "export", "planner"},
+    {"ensemble", "frames", "pool", "result", "runner", "store"},
+    {"comparison", "diff", "experiment", "explain", "export", "planner"},
     {"report", "mesa_model"},
     {"app", "__main__"},
 ]
@@ -32,12 +32,14 @@ LAYER = {name: height for height, names in enumerate(LAYERS) for name in names}
 
 # What imports upwards all the same, inside a function, and why.
 EXCEPTIONS = {
+    ("comparison", "report"): "`comparison.plot()` and `comparison.save()` draw, for users' convenience",
     ("result", "report"): "`result.plot()` and `result.save()` draw, for users' convenience",
     ("scenario", "observe"): "a policy's trigger names a measure, and the name is checked with the scenario",
 }
 
 # What the front ends may import besides the names in `sim.__all__`: catalogues, drawings, comparisons, exports.
 CATALOGUES = {
+    "comparison",
     "diff",
     "errors",
     "explain",
@@ -46,6 +48,7 @@ CATALOGUES = {
     "parameters",
     "policies",
     "report",
+    "runner",
     "scenario",
     "submodels",
     "world",

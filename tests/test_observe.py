@@ -249,3 +249,12 @@ def test_events_do_not_depend_on_blocks_or_workers():
 def test_every_event_is_of_a_declared_kind():
     assert {e.event for e in record(small_world(), 3).events} <= set(EVENTS)
     assert all(kind.sentence.endswith(".") for kind in EVENTS.values())
+
+
+def test_leaving_out_indices_leaves_the_other_measures_as_they_are():
+    world = small_world()
+    run = run_quarters(world, 1)
+    moments = Moments(run.states[0], run.states[1], run.flows[0], run.residuals[0], world)
+    whole, lean = observe(moments), observe(moments, with_indices=False)
+    assert "hhi_revenue" not in lean and "total_power" in lean
+    assert all(np.array_equal(lean[name], whole[name], equal_nan=True) for name in lean)

@@ -10,15 +10,21 @@ import pytest
 import sim
 
 NAMES = {
+    "Comparison",
     "Result",
     "Scenario",
+    "Sweep",
     "__version__",
+    "compare",
     "errors",
     "indices",
+    "load_comparison",
     "load_result",
     "load_scenario",
+    "load_sweep",
     "run",
     "shipped_scenarios",
+    "sweep",
     "verify_result",
 }
 HEAVY = ["pandas", "pyarrow", "scipy", "matplotlib", "networkx", "mesa"]

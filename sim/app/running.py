@@ -67,7 +67,7 @@ def run(
     chosen = chosen.replace(replicates=replicates, seed=seed, quarters=quarters)
     loaded = time.perf_counter()
     wanted = out or OUTPUTS / chosen.name
-    n_workers = workers or _processors()
+    n_workers = workers or processors()
     if verbose:
         terminal.say(
             f"{chosen.name}: {chosen.run.replicates} replicates, seed {chosen.run.seed}, "
@@ -92,7 +92,8 @@ def run(
         elif folder.name != wanted.name:
             print(f"{wanted} holds another run, which was kept.")
         print(f"Results: {folder}")
-        print(f"Open {folder / 'README.md'}, which names every file, and the figures beside it.")
+        has_figures = (folder / "figures").is_dir()
+        print(f"Open {folder / 'README.md'}, which names every file{', and the figures beside it' * has_figures}.")
 
 
 def _facts(result: sim.Result, folder: Path) -> dict[str, object]:
@@ -145,6 +146,6 @@ def _size(n_bytes: int) -> str:
     return f"{n_bytes} B"
 
 
-def _processors() -> int:
+def processors() -> int:
     """Processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

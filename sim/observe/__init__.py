@@ -68,9 +68,16 @@ __all__ = [
 ]
 
 
-def observe(m: Moments) -> dict[str, Array]:
-    """Every measure that a quarter alone decides, by name; ``[replicate]`` each."""
-    values = observe_indices(m)
+def observe(m: Moments, *, with_indices: bool = True) -> dict[str, Array]:
+    """Every measure that a quarter alone decides, by name; ``[replicate]`` each.
+
+    Parameters
+    ----------
+    m : Moments
+    with_indices : bool
+        Whether indices of distributions are among them; they are half of the work.
+    """
+    values = observe_indices(m) if with_indices else {}
     shape = m.ledger_residual.shape
     for name, function in FUNCTIONS.items():
         value = np.asarray(function(m), dtype=float)

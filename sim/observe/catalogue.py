@@ -31,14 +31,19 @@ class Moments:
     flows: Flows
     ledger_residual: Array
     world: World
+    groups: Groups = field(init=False)
+    """Who owns whom as the quarter begins."""
+
+    def __post_init__(self) -> None:
+        """Work out the groups once for all measures."""
+        object.__setattr__(self, "groups", Groups(self.before.group))
 
 
 def by_corporation(values: Array, m: Moments) -> tuple[Array, Flags]:
     """Values of firms under one owner added up at the firm that stands for them, and which slots do; zero elsewhere."""
-    groups = Groups(m.before.group)
-    stands = m.before.is_active & groups.is_head
+    stands = m.before.is_active & m.groups.is_head
     at_head = stands.reshape(len(stands), *[1] * (values.ndim - 2), -1)
-    return np.where(at_head, groups.total(values), 0.0), stands
+    return np.where(at_head, m.groups.total(values), 0.0), stands
 
 
 class Measure(NamedTuple):
