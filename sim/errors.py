@@ -6,6 +6,7 @@
     ├── InputError            the user's input is wrong (exit code 2)
     │   ├── ScenarioError     a scenario file or mapping
     │   ├── WorldError        a world table
+    │   ├── PlanError         a planner's problem, or rules that no allocation keeps
     │   └── ResultError       a result folder, or a question it cannot answer
     └── FailureError          something failed and is reported (exit code 1)
         ├── ReplicateError    one replicate cannot go on; recorded as data
@@ -49,6 +50,10 @@ class ScenarioError(InputError):
 
 class WorldError(InputError):
     """A world table is wrong."""
+
+
+class PlanError(InputError):
+    """A planner's problem is wrong, or no allocation keeps all of its rules."""
 
 
 class ResultError(InputError):
