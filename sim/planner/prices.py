@@ -1,7 +1,7 @@
 """Concave problems with several scarce things: one price each, found by Newton's method on the dual.
 
-The Lagrangian of max sum h_i subject to sum_i r_ik c_i <= R_k and sum_i c_i^2 <= S is separable: given prices lambda_k
-and mu, firm i maximises h_i(c) - p_i c - mu c^2 with p_i = sum_k lambda_k r_ik.
+The Lagrangian of max sum h_i subject to sum_i r_ik c_i <= R_k is separable: given prices lambda_k, firm i maximises
+h_i(c) - p_i c with p_i = sum_k lambda_k r_ik. So is that of a bound on HHI, which adds mu c (c - 2 H T).
 """
 
 from __future__ import annotations
@@ -25,26 +25,37 @@ _DIFFERENCE = 1e-5
 
 
 class Scarce(NamedTuple):
-    """What is scarce: use is ``linear @ c``, and in the last place ``sum c^2`` where a bound on it is given."""
+    """What is scarce: use is ``linear @ c``, and in the last place that of a bound on HHI where there is one.
+
+    HHI <= H is sum c^2 <= H (sum c)^2. Around sum c = T the right side is H T (2 sum c - T), so that the bound reads
+    sum c^2 - 2 H T sum c + 2 H T^2 <= H T^2, and the price of the total is what one more unit of it is worth.
+    """
 
     linear: Array
-    """[constraint, firm]."""
+    """[constraint, firm], the total in the first place."""
     stocks: Array
-    """[constraint], with the bound on the sum of squares last if there is one."""
+    """[constraint], H T^2 last where HHI is bounded."""
 
     @property
-    def has_squares(self) -> bool:
-        """Whether the sum of squares is bounded."""
+    def has_bound(self) -> bool:
+        """Whether HHI is bounded."""
         return len(self.stocks) > len(self.linear)
+
+    @property
+    def aim(self) -> float:
+        """H T: firms with more weigh on the bound, firms with less relieve it."""
+        return float(self.stocks[-1] / self.stocks[0])
 
     def use(self, compute: Array) -> Array:
         """Of each, ``[constraint]``."""
         use = self.linear @ compute
-        return np.append(use, compute @ compute) if self.has_squares else use
+        if not self.has_bound:
+            return use
+        return np.append(use, compute @ compute - 2.0 * self.aim * compute.sum() + 2.0 * self.stocks[-1])
 
     def gradient(self, compute: Array) -> Array:
         """Derivative of use by each firm's compute; ``[constraint, firm]``."""
-        return np.vstack([self.linear, 2.0 * compute]) if self.has_squares else self.linear
+        return np.vstack([self.linear, 2.0 * (compute - self.aim)]) if self.has_bound else self.linear
 
 
 class Priced(NamedTuple):
@@ -99,17 +110,18 @@ def _demand(plot: Plot, scarce: Scarce, log_price: Array) -> Array:
     price = np.where(log_price > _NO_PRICE, np.exp(log_price), 0.0)
     n_linear = len(scarce.linear)
     linear = scarce.linear.T @ price[:n_linear]
-    squares = float(price[n_linear]) if scarce.has_squares else 0.0
-    if squares == 0.0:
+    bound = float(price[n_linear]) if scarce.has_bound else 0.0
+    if bound == 0.0:
         return plot.demand(np.log(np.maximum(linear, np.exp(-600.0))))
-    # ln h' - ln(p + 2 mu c) falls in ln E: halve the interval until nothing is left of it.
+    # h' - p - 2 mu (c - HT) falls in E: halve the interval of ln E until nothing is left of it.
     tiny = _NOTHING * np.array([curve.reach for curve in plot.curves])[plot.sector]
     low = np.log(np.maximum(plot.effective(plot.low), tiny))
     high = np.log(np.maximum(plot.effective(plot.high), tiny))
     for _ in range(_HALVINGS):
         middle = 0.5 * (low + high)
         compute = (np.exp(middle) - plot.inherited) / plot.efficiency
-        is_low = plot.log_marginal(compute) > np.log(linear + 2.0 * squares * np.maximum(compute, 0.0))
+        asked = linear + 2.0 * bound * (compute - scarce.aim)
+        is_low = (asked <= 0.0) | (plot.log_marginal(compute) > np.log(np.where(asked > 0.0, asked, 1.0)))
         low, high = np.where(is_low, middle, low), np.where(is_low, high, middle)
     result: Array = np.clip((np.exp(0.5 * (low + high)) - plot.inherited) / plot.efficiency, plot.low, plot.high)
     return result
@@ -141,18 +153,18 @@ def _sweep(plot: Plot, scarce: Scarce, log_price: Array) -> Array:
 def _cost(plot: Plot, scarce: Scarce, k: int) -> Array:
     """ln of marginal utility per unit of the k-th, where everyone has a middling amount."""
     middle = np.maximum(0.5 * (plot.low + plot.high), _NOTHING) / len(plot.low)
-    gradient = scarce.gradient(middle)[k]
+    gradient = np.abs(scarce.gradient(middle)[k])
     return np.clip(plot.log_marginal(middle) - np.log(np.where(gradient > 0.0, gradient, 1.0)), -300.0, 300.0)
 
 
 def _newton(plot: Plot, scarce: Scarce, log_price: Array) -> Array:
-    """Newton's method on ln(use / stock) = 0 of what has a price, by ln of prices, halving steps that go too far."""
+    """Newton's method on use / stock = 1 of what has a price, by ln of prices, halving steps that go too far."""
     is_priced: Flags = log_price > _NO_PRICE
     prices = log_price.copy()
 
     def misses(at: Array) -> tuple[Array, Array]:
         compute = _demand(plot, scarce, at)
-        return compute, np.log(scarce.use(compute)[is_priced] / scarce.stocks[is_priced])
+        return compute, scarce.use(compute)[is_priced] / scarce.stocks[is_priced] - 1.0
 
     compute, miss = misses(prices)
     for _ in range(_NEWTON_STEPS):
@@ -161,7 +173,7 @@ def _newton(plot: Plot, scarce: Scarce, log_price: Array) -> Array:
         slope = _response(plot, scarce, prices, compute)
         gradient = scarce.gradient(compute)[is_priced]
         change = (gradient * slope) @ gradient.T
-        change = change * np.exp(prices[is_priced]) / scarce.use(compute)[is_priced][:, None]
+        change = change * np.exp(prices[is_priced]) / scarce.stocks[is_priced][:, None]
         step = np.linalg.lstsq(change, -miss, rcond=None)[0]
         size = 1.0
         while size > _ACCURACY:
@@ -182,7 +194,7 @@ def _response(plot: Plot, scarce: Scarce, log_price: Array, compute: Array) -> A
     width = _DIFFERENCE * np.maximum(compute, _NOTHING)
     rise = plot.log_marginal(compute + width) - plot.log_marginal(compute - width)
     curvature = np.exp(plot.log_marginal(compute)) * rise / (2.0 * width)
-    if scarce.has_squares:
+    if scarce.has_bound:
         curvature -= 2.0 * np.exp(log_price[-1]) if log_price[-1] > _NO_PRICE else 0.0
     is_inside = (compute > plot.low) & (compute < plot.high) & (curvature < 0.0)
     return np.where(is_inside, 1.0 / np.where(is_inside, curvature, -1.0), 0.0)

@@ -28,6 +28,7 @@ _MILP_SECONDS = 60.0
 _MILP_GAP = 1e-7
 _STEEPEST = 1e6
 _NARROWEST = 1e-9
+_RISE = 1e-9
 
 
 class Solved(NamedTuple):
@@ -113,6 +114,8 @@ class _Answer(NamedTuple):
     objective: float
     firm_price: Array
     price: float
+    others: Array
+    """Prices of the rows beyond the rules."""
 
 
 def _solve(
@@ -151,9 +154,10 @@ def _solve(
     if found.status != 0:
         message = f"HiGHS did not solve the linear program: {found.message}"
         raise FailureError(message)
-    duals = np.concatenate([found.eqlin.marginals if first else [], found.ineqlin.marginals[: len(room) - first]])
+    inner = len(room) - first
+    duals = np.concatenate([found.eqlin.marginals if first else [], found.ineqlin.marginals[:inner]])
     firm_price = -(rows.on_compute.T @ duals)
-    return _Answer(found.x[: len(gain)], -found.fun, firm_price, float(-duals[0]))
+    return _Answer(found.x[: len(gain)], -found.fun, firm_price, float(-duals[0]), -found.ineqlin.marginals[inner:])
 
 
 class _Cuts(NamedTuple):
@@ -184,7 +188,9 @@ def cutting_planes(plot: Plot, limits: Limits, rules: Rules) -> Solved:
         cuts = _tangents(plot, limits, places, directions, rules, n_pairs, unit)
         answer = _solve(np.zeros(n), limits, rows, sparse.eye_array(n), (limits.high - limits.low) / scale, cuts)
         upper = answer.objective * unit
-        firm_price, price = answer.firm_price * unit / scale, answer.price * unit / scale
+        firm_price, price = answer.firm_price, answer.price
+        if directions:
+            firm_price = firm_price + (np.stack(directions) - _root(rules)).T @ answer.others[-len(directions) :]
         compute = np.clip(limits.low + scale * answer.amounts, limits.low, limits.high)
         repaired = _repaired(compute, limits, rules)
         value = float(plot.utility(repaired).sum())
@@ -195,7 +201,8 @@ def cutting_planes(plot: Plot, limits: Limits, rules: Rules) -> Solved:
         places.append(np.maximum(compute, first))
         if rules.max_hhi is not None:
             directions += [each / np.sqrt(each @ each) for each in (compute, repaired)]
-    return Solved(best, upper, firm_price, price, max(upper - best_value, 0.0))
+    shortfall = max(upper - best_value, 0.0)
+    return Solved(best, upper, firm_price * unit / scale, price * unit / scale, shortfall)
 
 
 def _repaired(compute: Array, limits: Limits, rules: Rules) -> Array:
@@ -249,14 +256,18 @@ def _tangents(
     at_most = [height]
     if directions:
         # |c| <= sqrt(H) sum c, a convex set of which each direction gives a tangent
-        root = np.sqrt((rules.max_hhi or HHI_POINTS) / HHI_POINTS)
         low = limits.low / scale
-        cut = np.stack(directions) - root
+        cut = np.stack(directions) - _root(rules)
         parts.append(
             [sparse.csr_array(cut), sparse.csr_array((len(cut), n_pairs)), sparse.csr_array((len(cut), n))]
         )
         at_most.append(-cut @ low)
     return _Cuts(sparse.csr_array(sparse.block_array(parts)), np.concatenate(at_most), n)
+
+
+def _root(rules: Rules) -> float:
+    """Square root of the bound on HHI."""
+    return float(np.sqrt((HHI_POINTS if rules.max_hhi is None else rules.max_hhi) / HHI_POINTS))
 
 
 def _equidistant(plot: Plot, firm: int, limits: Limits, n_points: int) -> Array:
@@ -353,19 +364,21 @@ def piecewise(plot: Plot, limits: Limits, rules: Rules, n_points: int) -> Solved
         raise PlanError(message)
     lines = _lines(plot, limits, n_points)
     unit, scale = _unit(plot, limits), limits.total
-    to_compute, most = _columns(lines, scale)
-    answer = _solve(lines.slope * scale / unit, limits, _rows(limits, rules), to_compute, most)
+    to_compute = _columns(lines, scale)
+    gain = lines.slope * lines.width / unit
+    answer = _solve(gain, limits, _rows(limits, rules), to_compute, np.ones_like(gain))
     compute = np.clip(limits.low + scale * (to_compute @ answer.amounts), limits.low, limits.high)
     dual = float(lines.start.sum() + lines.shortfall.sum()) + answer.objective * unit
     price = answer.price * unit / scale
     return Solved(compute, dual, answer.firm_price * unit / scale, price, _promise(lines, compute))
 
 
-def _columns(lines: _Lines, scale: float) -> tuple[sparse.csr_array, Array]:
+def _columns(lines: _Lines, scale: float) -> sparse.csr_array:
+    """From the used parts of lines to compute in shares of the total."""
     n_lines = len(lines.width)
     shape = (len(lines.start), n_lines)
-    to_compute = sparse.csr_array((np.ones(n_lines), (lines.firm.astype(np.int64), np.arange(n_lines))), shape=shape)
-    return to_compute, lines.width / scale
+    place = (lines.firm.astype(np.int64), np.arange(n_lines))
+    return sparse.csr_array((lines.width / scale, place), shape=shape)
 
 
 def mixed_integer(plot: Plot, limits: Limits, rules: Rules, n_points: int) -> Solved:
@@ -382,25 +395,25 @@ def mixed_integer(plot: Plot, limits: Limits, rules: Rules, n_points: int) -> So
         raise PlanError(message)
     lines = _lines(plot, limits, n_points)
     unit, scale = _unit(plot, limits), limits.total
-    to_compute, most = _columns(lines, scale)
+    to_compute = _columns(lines, scale)
     rows = _rows(limits, rules)
-    n_lines, n_pairs = len(most), rows.on_pairs.shape[1]
+    n_lines, n_pairs = len(lines.width), rows.on_pairs.shape[1]
     joint = np.flatnonzero(np.diff(lines.firm) == 0.0)
-    rising = joint[np.diff(lines.slope)[joint] > 1e-12 * np.abs(lines.slope[joint])]
+    rising = joint[np.diff(lines.slope)[joint] > _RISE * np.abs(lines.slope[joint])]
     n_whole = len(rising)
     one = np.ones(n_whole)
     room = rows.at_most - rows.on_compute @ (limits.low / scale)
     blocks = sparse.hstack(
         [rows.on_compute @ to_compute, rows.on_pairs, sparse.csr_array((len(room), n_whole))], format="csr"
     )
-    order = _order(lines, rising, most, n_pairs)
+    order = _order(lines, rising, n_pairs)
     lower = np.full(len(room), -np.inf)
     lower[0] = room[0] if rows.is_equal else -np.inf
     found = milp(
-        np.concatenate([-lines.slope * scale / unit, np.zeros(n_pairs + n_whole)]),
+        np.concatenate([-lines.slope * lines.width / unit, np.zeros(n_pairs + n_whole)]),
         integrality=np.concatenate([np.zeros(n_lines + n_pairs), one]),
         bounds=Bounds(
-            np.zeros(n_lines + n_pairs + n_whole), np.concatenate([most, np.full(n_pairs, np.inf), one])
+            np.zeros(n_lines + n_pairs + n_whole), np.concatenate([np.ones(n_lines), np.full(n_pairs, np.inf), one])
         ),
         constraints=[
             LinearConstraint(blocks, lower, room),
@@ -420,13 +433,13 @@ def mixed_integer(plot: Plot, limits: Limits, rules: Rules, n_points: int) -> So
     return Solved(compute, dual, np.full(n, np.nan), np.nan, _promise(lines, compute))
 
 
-def _order(lines: _Lines, rising: Array, most: Array, n_pairs: int) -> sparse.csr_array:
+def _order(lines: _Lines, rising: Array, n_pairs: int) -> sparse.csr_array:
     """Whole numbers y, one for each line k after which the slope rises: 1 only if all lines up to k are full.
 
-    With x_j the use of a line: x_j / width_j >= y_k for the next k from j on, and x_j / width_j <= y_k for the last k
-    before j, of the same firm.
+    With x_j the used part of line j: x_j >= y_k for the next k from j on, and x_j <= y_k for the last k before j, of the
+    same firm.
     """
-    n_lines, n_whole = len(most), len(rising)
+    n_lines, n_whole = len(lines.width), len(rising)
     position = np.arange(n_lines)
     following = np.searchsorted(rising, position)
     has_next = following < n_whole
@@ -437,7 +450,7 @@ def _order(lines: _Lines, rising: Array, most: Array, n_pairs: int) -> sparse.cs
     for chosen, number, sign in ((has_next, following, -1.0), (has_last, following - 1, 1.0)):
         line = position[chosen]
         row = np.arange(len(line))
-        use = sparse.csr_array((sign / most[line], (row, line)), shape=(len(line), n_lines))
+        use = sparse.csr_array((np.full(len(line), sign), (row, line)), shape=(len(line), n_lines))
         pairs = sparse.csr_array((len(line), n_pairs))
         whole = sparse.csr_array((np.full(len(line), -sign), (row, number[line])), shape=(len(line), n_whole))
         parts.append(sparse.hstack([use, pairs, whole]))

@@ -240,7 +240,7 @@ def kkt_residual(plot: Plot, bounds: Limits, compute: Array, firm_price: Array) 
     if np.isnan(firm_price).any():
         return float("nan")
     with np.errstate(divide="ignore"):
-        excess = plot.log_marginal(compute) - np.log(firm_price)
+        excess = plot.log_marginal(compute) - np.log(np.maximum(firm_price, 0.0))
     margin = _AT_BOUND * (plot.high - plot.low)
     is_low, is_high = compute <= plot.low + margin * (plot.low > 0.0), compute >= plot.high - margin
     wrong = np.where(is_low, np.maximum(excess, 0.0), np.where(is_high, np.maximum(-excess, 0.0), np.abs(excess)))

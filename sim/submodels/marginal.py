@@ -92,8 +92,9 @@ class Curve:
         """ln h'(E) = (1 - alpha) ln f + ln(d ln f / d ln E) - ln E, exact."""
         some = np.maximum(effective, _NOTHING * self.reach)
         with np.errstate(divide="ignore", under="ignore"):
-            power, elasticity = np.log(self.function.power(some)), np.log(self.function.elasticity(some))
-        slope: Array = (1.0 - self.alpha) * power + elasticity - np.log(some)
+            slope: Array = np.log(self.function.elasticity(some)) - np.log(some)
+            if self.alpha != 1.0:
+                slope += (1.0 - self.alpha) * np.log(self.function.power(some))
         return slope
 
     def demand(self, log_price: Array, piece: int) -> Array:
