@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sim import errors, indices
+    from sim.planner import Allocation, plan
     from sim.result import Result, load_result, verify_result
     from sim.runner import run
     from sim.scenario import Scenario, load_scenario, shipped_scenarios
@@ -23,18 +24,21 @@ __version__ = "0.1.0"
 
 # public name -> the module that holds it; None where the name is the module
 _HOMES = {
+    "Allocation": "sim.planner",
     "Result": "sim.result",
     "Scenario": "sim.scenario",
     "errors": None,
     "indices": None,
     "load_result": "sim.result",
     "load_scenario": "sim.scenario",
+    "plan": "sim.planner",
     "run": "sim.runner",
     "shipped_scenarios": "sim.scenario",
     "verify_result": "sim.result",
 }
 
 __all__ = [
+    "Allocation",
     "Result",
     "Scenario",
     "__version__",
@@ -42,6 +46,7 @@ __all__ = [
     "indices",
     "load_result",
     "load_scenario",
+    "plan",
     "run",
     "shipped_scenarios",
     "verify_result",

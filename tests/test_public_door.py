@@ -10,6 +10,7 @@ import pytest
 import sim
 
 NAMES = {
+    "Allocation",
     "Result",
     "Scenario",
     "__version__",
@@ -17,6 +18,7 @@ NAMES = {
     "indices",
     "load_result",
     "load_scenario",
+    "plan",
     "run",
     "shipped_scenarios",
     "verify_result",

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import NamedTuple
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, NamedTuple, NoReturn, cast
 
 import numpy as np
 
 from sim.arrays import Array
 from sim.errors import PlanError
 from sim.planner.problem import Problem
+from sim.scenario.messages import meant, wrong_number
+from sim.submodels.power import FAMILIES, FAMILY_PARAMETERS
 from sim.submodels.waterfill import Group
+from sim.yaml_reader import read_yaml
 
 HHI_POINTS = 10_000.0
 _ROUNDING = 1e-12
@@ -41,6 +45,30 @@ class Resource:
 
 
 @dataclass(frozen=True)
+class Sector:
+    """Firms whose AI power follows a function of its own.
+
+    Attributes
+    ----------
+    name : str
+    firms : tuple of str
+        Names or classes.
+    family : str
+        Power family.
+    parameters : mapping of str to float
+        Those of the family that are not the scenario's.
+    table : tuple of pairs
+        Of family ``measured``.
+    """
+
+    name: str
+    firms: tuple[str, ...]
+    family: str
+    parameters: Mapping[str, float] = field(default_factory=dict)
+    table: tuple[tuple[float, float], ...] = ()
+
+
+@dataclass(frozen=True)
 class Rules:
     """What the planner keeps to. The default keeps to nothing but the total.
 
@@ -61,6 +89,8 @@ class Rules:
         Largest HHI of compute, in points up to 10,000.
     resources : tuple of Resource
         What else is scarce.
+    sectors : tuple of Sector
+        Firms with power functions of their own; all others keep the scenario's.
     """
 
     alpha: float = 0.0
@@ -70,6 +100,52 @@ class Rules:
     max_gini: float | None = None
     max_hhi: float | None = None
     resources: tuple[Resource, ...] = ()
+    sectors: tuple[Sector, ...] = ()
+
+    @property
+    def is_bare(self) -> bool:
+        """Whether nothing but the total limits the planner, who adds up power."""
+        return replace(self, sectors=()) == Rules()
+
+    @classmethod
+    def read(cls, given: str | Path | Mapping[str, Any]) -> Rules:
+        """Rules from a YAML file or a mapping with the names of the attributes.
+
+        ``resources`` and ``sectors`` are mappings by name; a family's parameters stand beside ``family``.
+
+        Raises
+        ------
+        PlanError
+            When a key is unknown or a value is of the wrong kind.
+
+        Examples
+        --------
+        >>> Rules.read({"alpha": 1, "reserve": {"sme": 0.1}}).reserve
+        {'sme': 0.1}
+        """
+        if not isinstance(given, Mapping):
+            path = Path(given)
+            value = read_yaml(path).value
+            if not isinstance(value, Mapping):
+                _refuse(f"{path}: rules are a mapping; allowed keys: {', '.join(_keys())}")
+            return cls.read(cast("Mapping[str, Any]", value))
+        for key in given:
+            if key not in _keys():
+                _refuse(f"rules: there is no {key!r}; allowed: {', '.join(_keys())}; {meant(key, _keys())}")
+        data = {key: value for key, value in given.items() if value is not None}
+        for key in ("alpha", "max_gini", "max_hhi"):
+            if key in data:
+                data[key] = _number(key, data[key])
+        for key in ("cap", "floor", "reserve"):
+            if key in data:
+                data[key] = _numbers(key, data[key], is_mapping=key == "reserve")
+        resources = _mapping("resources", data.pop("resources", {}))
+        sectors = _mapping("sectors", data.pop("sectors", {}))
+        return cls(
+            **data,
+            resources=tuple(_resource(name, entry) for name, entry in resources.items()),
+            sectors=tuple(_sector(name, entry) for name, entry in sectors.items()),
+        )
 
     def __post_init__(self) -> None:
         """Refuse numbers that mean nothing."""
@@ -232,5 +308,58 @@ def leveled(total: float, low: Array, high: Array) -> Array:
     return np.clip(level, low, high)
 
 
-def _refuse(message: str) -> None:
+def _keys() -> list[str]:
+    return [each.name for each in fields(Rules)]
+
+
+def _number(key: str, value: object) -> float:
+    if key == "alpha" and value in ("inf", np.inf):
+        return float("inf")
+    if wrong := wrong_number(value, None, None, ""):
+        _refuse(f"rules: {key}: {wrong}")
+    return float(cast("float", value))
+
+
+def _numbers(key: str, value: object, *, is_mapping: bool) -> Shares:
+    if isinstance(value, Mapping):
+        return {str(who): _number(f"{key}: {who}", share) for who, share in value.items()}
+    if is_mapping:
+        _refuse(f"rules: {key} is a share by class, such as {{sme: 0.1}}")
+    return _number(key, value)
+
+
+def _mapping(key: str, value: object) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping) or not all(isinstance(entry, Mapping) for entry in value.values()):
+        _refuse(f"rules: {key} is a mapping by name, each entry a mapping of its own")
+    return value
+
+
+def _resource(name: str, entry: Mapping[str, Any]) -> Resource:
+    if unknown := set(entry) - {"total", "need"}:
+        _refuse(f"rules: resources: {name}: there is no {min(unknown)!r}; allowed: total, need")
+    if "total" not in entry:
+        _refuse(f"rules: resources: {name} lacks its total")
+    need = _numbers(f"resources: {name}: need", entry.get("need", 1.0), is_mapping=False)
+    return Resource(name, _number(f"resources: {name}: total", entry["total"]), need)
+
+
+def _sector(name: str, entry: Mapping[str, Any]) -> Sector:
+    family = entry.get("family")
+    if family not in FAMILIES:
+        _refuse(f"rules: sectors: {name}: family {family!r} is unknown; {meant(family, list(FAMILIES))}")
+    allowed = FAMILY_PARAMETERS.get(family, ())
+    if unknown := set(entry) - {"firms", "family", "table", *allowed}:
+        more = f", {', '.join(allowed)}" if allowed else ""
+        _refuse(f"rules: sectors: {name}: there is no {min(unknown)!r}; allowed for {family}: firms, family{more}")
+    firms = entry.get("firms", ())
+    if not isinstance(firms, list | tuple) or not firms:
+        _refuse(f"rules: sectors: {name} lacks its firms; allowed: a list of names or classes")
+    table = entry.get("table", ())
+    if (family == "measured") != bool(table):
+        _refuse(f"rules: sectors: {name}: a table belongs to family measured, which needs one")
+    parameters = {key: _number(f"sectors: {name}: {key}", entry[key]) for key in allowed if key in entry}
+    return Sector(name, tuple(map(str, firms)), str(family), parameters, tuple((x, y) for x, y in table))
+
+
+def _refuse(message: str) -> NoReturn:
     raise PlanError(message)

@@ -389,3 +389,21 @@ def dual_value(plot: Plot, compute: Array, log_price: Array) -> float:
     with np.errstate(under="ignore", over="ignore"):
         best, price = plot.demand(log_price), np.exp(log_price)
     return float(np.sum(plot.utility(best) + price * (compute - best)))
+
+
+def most_power(curve: Curve, efficiency: Array, inherited: Array, total: float) -> float:
+    """Largest total power that firms with one power function can make of a total; exact where it is concave.
+
+    Parameters
+    ----------
+    curve : Curve
+        With alpha 0, and a reach of at least ``inherited + efficiency x total``.
+    efficiency, inherited : array [firm]
+        As in ``Plot``.
+    total : float
+        M H100e.
+    """
+    nothing, one = np.zeros_like(efficiency), np.ones_like(efficiency)
+    sector = np.zeros(efficiency.shape, dtype=np.int64)
+    plot = Plot((curve,), sector, efficiency, inherited, one, nothing, np.full_like(efficiency, total))
+    return float(plot.power(fill(plot, total).compute).sum())
