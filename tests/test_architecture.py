@@ -30,7 +30,10 @@ LAYERS = [
 LAYER = {name: height for height, names in enumerate(LAYERS) for name in names}
 
 # What imports upwards all the same, inside a function, and why.
-EXCEPTIONS = {("result", "report"): "`result.plot()` and `result.save()` draw, for users' convenience"}
+EXCEPTIONS = {
+    ("result", "report"): "`result.plot()` and `result.save()` draw, for users' convenience",
+    ("planner", "report"): "`allocation.plot()` draws, as `result.plot()` does",
+}
 
 # What the front ends may import besides the names in `sim.__all__`: catalogues, drawings, comparisons, exports.
 CATALOGUES = {
@@ -40,6 +43,7 @@ CATALOGUES = {
     "export",
     "observe",
     "parameters",
+    "planner",
     "policies",
     "report",
     "scenario",

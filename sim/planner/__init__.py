@@ -11,7 +11,7 @@ from sim.planner.allocation import DIVISIONS, Allocation, Division
 from sim.planner.frontier import Frontier
 from sim.planner.plan import gaps, plan
 from sim.planner.problem import Problem
-from sim.planner.rules import Resource, Rules, Sector
+from sim.planner.rules import Resource, Rules, Sector, read_rules
 from sim.planner.solve import METHODS, Certificate
 from sim.planner.sources import BASES
 
@@ -29,4 +29,5 @@ __all__ = [
     "Sector",
     "gaps",
     "plan",
+    "read_rules",
 ]

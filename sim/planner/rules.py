@@ -124,11 +124,7 @@ class Rules:
         {'sme': 0.1}
         """
         if not isinstance(given, Mapping):
-            path = Path(given)
-            value = read_yaml(path).value
-            if not isinstance(value, Mapping):
-                _refuse(f"{path}: rules are a mapping; allowed keys: {', '.join(_keys())}")
-            return cls.read(cast("Mapping[str, Any]", value))
+            given = read_rules(Path(given))
         for key in given:
             if key not in _keys():
                 _refuse(f"rules: there is no {key!r}; allowed: {', '.join(_keys())}; {meant(key, _keys())}")
@@ -306,6 +302,22 @@ def leveled(total: float, low: Array, high: Array) -> Array:
     sums = np.array([np.clip(bend, low, high).sum() for bend in bends])
     level = np.interp(total, sums, bends)
     return np.clip(level, low, high)
+
+
+def read_rules(path: Path) -> Mapping[str, Any]:
+    """The mapping that a YAML file of rules holds, not yet checked.
+
+    Raises
+    ------
+    PlanError
+        When the file holds something else.
+    ScenarioError
+        When it cannot be read.
+    """
+    value = read_yaml(path).value
+    if not isinstance(value, Mapping):
+        _refuse(f"{path}: rules are a mapping; allowed keys: {', '.join(_keys())}")
+    return cast("Mapping[str, Any]", value)
 
 
 def _keys() -> list[str]:
