@@ -52,7 +52,9 @@ def plan(
         str | None,
         typer.Option(metavar="QUARTER", help="Default: a scenario's first, a result's last recorded."),
     ] = None,
-    replicate: Annotated[int | None, typer.Option(min=0, metavar="N", help="Which history. Default: the first.")] = None,
+    replicate: Annotated[
+        int | None, typer.Option(min=0, metavar="N", help="Which history. Default: the first.")
+    ] = None,
     alpha: Annotated[
         float | None,
         typer.Option(
@@ -105,9 +107,7 @@ def plan(
     frontier: Annotated[
         bool, typer.Option("--frontier", help="Print the most power at each degree of equality, too.")
     ] = False,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FOLDER", help="Write tables and figures there.")
-    ] = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FOLDER", help="Write tables and figures there.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files of the same names.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -148,13 +148,11 @@ def plan(
         return
     _print(allocation)
     if lost is not None:
-        rows = [
-            (row["quarter"], *(f"{100 * row[key]:.1f}%" for key in ("mean", "low", "high"))) for row in _over_time(lost)
-        ]
+        rows = [(row["quarter"], *(_percent(row[key]) for key in ("mean", "low", "high"))) for row in _over_time(lost)]
         print("\nAI power that the market loses, of the optimum without rules, over replicates")
         terminal.print_table(("quarter", "mean", "5%", "95%"), rows)
     if frontier and curve is not None:
-        print(f"\nMost AI power under a bound on {curve.index} of compute")
+        print(f"\nMost AI power under a bound on {curve.bounded} of compute")
         terminal.print_table(("bound", "Gini", "HHI", "AI power", "cost"), _frontier_rows(curve))
     for file in files:
         print(f"Wrote {terminal.short(file)}")
@@ -191,22 +189,23 @@ def _print(allocation: sim.Allocation) -> None:
     from sim.planner import DIVISIONS, METHODS
 
     found = allocation.certificate
-    print(terminal.paragraph(f"{allocation.label}: {len(allocation.problem.names)} firms, {allocation.total:,.4g} M H100e"))
+    print(terminal.paragraph(f"{allocation.label}"))
+    print(f"{len(allocation.problem.names)} firms, {allocation.total:,.4g} M H100e of training compute")
     print(terminal.paragraph(f"Method {allocation.method}: {METHODS[allocation.method]}"))
     objective = "AI power" if allocation.rules.alpha == 0.0 else "the objective"
     market = next(each for each in allocation.divisions if each.name == "market")
     print(
         terminal.paragraph(
             f"AI power {allocation.total_power:,.5g}; the market makes {market.total_power:,.5g} of the same compute, "
-            f"which is {100 * market.lost:.1f}% less than the optimum."
+            f"which is {_percent(market.lost)} less than the optimum."
         )
     )
     if not np.isnan(allocation.price):
         print(terminal.paragraph(f"Shadow price: one more M H100e adds {allocation.price:,.5g} to {objective}."))
     print(
         terminal.paragraph(
-            f"Certificate: primal {found.primal:,.10g}, dual {found.dual:,.10g}, relative gap {found.relative_gap:.1e}, "
-            f"first-order residual {_or_none(found.kkt_residual)}"
+            f"Certificate: primal {found.primal:,.10g}, dual {found.dual:,.10g}, "
+            f"relative gap {found.relative_gap:.1e}, first-order residual {_or_none(found.kkt_residual)}"
             + (f", promised error {found.error_bound:.1e}" if found.error_bound else "")
             + (f", Shapley-Folkman bound {found.nonconcavity:.1e}" if found.nonconcavity else "")
             + "."
@@ -218,8 +217,8 @@ def _print(allocation: sim.Allocation) -> None:
         (
             each.name,
             f"{each.total_power:,.5g}",
-            f"{100 * each.lost:.1f}%",
-            f"{100 * each.moved:.1f}%",
+            _percent(each.lost),
+            _percent(each.moved),
             f"{each.gini:.3f}",
             f"{each.hhi:,.0f}",
             f"{each.gini_power:.3f}",
@@ -227,20 +226,35 @@ def _print(allocation: sim.Allocation) -> None:
         )
         for each in allocation.divisions
     ]
-    terminal.print_table(header if not allocation.rules.is_bare else header[:-1], [row[: len(header) - allocation.rules.is_bare] for row in rows])
+    shown = len(header) - allocation.rules.is_bare
+    terminal.print_table(header[:shown], [row[:shown] for row in rows])
     print()
     for each in allocation.divisions:
         print(terminal.paragraph(f"{each.name}: {DIVISIONS[each.name]}"))
     print()
     frame = allocation.firms().sort_values("compute_plan", ascending=False, kind="stable")
     columns = ("compute_market", "compute_plan", "power_market", "power_plan", "marginal_power_plan")
-    header = ("firm", "M H100e: market", "plan", "AI power: market", "plan", "of one more M H100e")
+    heading = ("firm", "M H100e: market", "plan", "AI power: market", "plan", "of one more M H100e")
     terminal.print_table(
-        header,
-        [(str(name), *(f"{row[column]:,.4g}" for column in columns)) for name, row in frame.head(MOST_FIRMS).iterrows()],
+        heading,
+        [
+            (str(name), *(f"{row[column]:,.4g}" for column in columns))
+            for name, row in frame.head(MOST_FIRMS).iterrows()
+        ],
     )
     if len(frame) > MOST_FIRMS:
         print(f"and {len(frame) - MOST_FIRMS} firms with less; --json or --out gives all")
+
+
+def _percent(share: float) -> str:
+    """A share in per cent, without a sign before nothing.
+
+    Examples
+    --------
+    >>> _percent(0.0679), _percent(-1e-9)
+    ('6.8%', '0.0%')
+    """
+    return f"{round(100 * share, 1) + 0.0:.1f}%"
 
 
 def _or_none(value: float) -> str:
@@ -264,8 +278,8 @@ def _facts(allocation: sim.Allocation) -> dict[str, Any]:
 
 
 def _columns(curve: Frontier) -> dict[str, Any]:
-    rows = {key: value.tolist() for key, value in curve._asdict().items() if key not in ("index", "compute")}
-    return {"index": curve.index} | rows
+    rows = {key: value.tolist() for key, value in curve._asdict().items() if key not in ("bounded", "compute")}
+    return {"bounded": curve.bounded} | rows
 
 
 def _frontier_rows(curve: Frontier) -> list[tuple[str, ...]]:
@@ -281,7 +295,12 @@ def _over_time(lost: pd.DataFrame) -> list[dict[str, Any]]:
     groups = lost["efficiency_lost"].groupby(level="quarter")
     means, lows, highs = groups.mean(), groups.quantile(0.05), groups.quantile(0.95)
     return [
-        {"quarter": str(quarter), "mean": float(means[quarter]), "low": float(lows[quarter]), "high": float(highs[quarter])}
+        {
+            "quarter": str(quarter),
+            "mean": float(means[quarter]),
+            "low": float(lows[quarter]),
+            "high": float(highs[quarter]),
+        }
         for quarter in means.index
     ]
 
@@ -298,7 +317,7 @@ def _write(
     tables = {"firms": allocation.firms(), "divisions": allocation.comparison()}
     figures = {"allocation": allocation_figure(allocation)}
     if curve is not None:
-        tables["frontier"] = pd.DataFrame({k: v for k, v in _columns(curve).items() if k != "index"})
+        tables["frontier"] = pd.DataFrame({k: v for k, v in _columns(curve).items() if k != "bounded"})
         figures["frontier"] = frontier_figure(allocation, curve)
     if lost is not None:
         tables["efficiency_lost"] = lost

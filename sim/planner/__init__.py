@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from sim.planner.allocation import DIVISIONS, Allocation, Division
 from sim.planner.frontier import Frontier
-from sim.planner.plan import gaps, plan
+from sim.planner.planning import gaps, plan
 from sim.planner.problem import Problem
 from sim.planner.rules import Resource, Rules, Sector, read_rules
 from sim.planner.solve import METHODS, Certificate

@@ -24,7 +24,7 @@ class Frontier(NamedTuple):
 
     Attributes
     ----------
-    index : str
+    bounded : str
         What was bounded: gini, hhi (points) or cap (largest share of a firm).
     bound : array [point]
         Its bound.
@@ -37,7 +37,7 @@ class Frontier(NamedTuple):
         M H100e.
     """
 
-    index: str
+    bounded: str
     bound: Array
     gini: Array
     hhi: Array
@@ -87,7 +87,7 @@ def trace(problem: Problem, n_points: int = 21, index: str | None = None) -> Fro
     allocations = np.stack([_under(problem, chosen, float(bound), best) for bound in bounds[:-1]] + [best])
     total = np.array([float(problem.power(each).sum()) for each in allocations])
     return Frontier(
-        index=chosen,
+        bounded=chosen,
         bound=bounds * (HHI_POINTS if chosen == "hhi" else 1.0),
         gini=np.array([float(indices.gini(each)) for each in allocations]),
         hhi=np.array([HHI_POINTS * float(indices.hhi(each)) for each in allocations]),

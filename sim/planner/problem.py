@@ -125,7 +125,11 @@ class Problem:
         titles = tuple(names) if names is not None else tuple(f"firm {k}" for k in range(1, n + 1))
         sectors = tuple(sector_names) if sector_names is not None else tuple(map(str, range(1, len(functions) + 1)))
         kinds = tuple(classes) if classes is not None else ("firm",) * n
-        for key, row, wanted in (("names", titles, n), ("classes", kinds, n), ("sector_names", sectors, len(functions))):
+        for key, row, wanted in (
+            ("names", titles, n),
+            ("classes", kinds, n),
+            ("sector_names", sectors, len(functions)),
+        ):
             if len(row) != wanted:
                 message = f"{key} has {len(row)} entries; allowed: {wanted}"
                 raise PlanError(message)
@@ -172,6 +176,7 @@ def _row(name: str, given: npt.ArrayLike, n: int, *, positive: bool = False) -> 
         raise PlanError(message)
     row = np.array(np.broadcast_to(row, (n,)))
     if not np.all(np.isfinite(row)) or row.min() < 0.0 or (positive and row.min() == 0.0):
-        message = f"{name} holds {row[~(np.isfinite(row) & (row >= (0.0 if not positive else 5e-324)))][0]:g}"
-        raise PlanError(f"{message}; allowed: {'positive numbers' if positive else 'numbers of at least 0'}")
+        wrong = row[~(np.isfinite(row) & ((row > 0.0) if positive else (row >= 0.0)))][0]
+        message = f"{name} holds {wrong:g}; allowed: {'positive numbers' if positive else 'numbers of at least 0'}"
+        raise PlanError(message)
     return row

@@ -6,13 +6,13 @@ tolerances mean the same in every world.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple, TypeAlias
 
 import numpy as np
 from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
-from sim.arrays import Array
+from sim.arrays import Array, Counts
 from sim.errors import FailureError, PlanError
 from sim.planner.rules import HHI_POINTS, Limits, Rules
 from sim.submodels.marginal import Curve
@@ -29,6 +29,10 @@ _MILP_GAP = 1e-7
 _STEEPEST = 1e6
 _NARROWEST = 1e-9
 _RISE = 1e-9
+
+
+Matrix: TypeAlias = Any
+"""A sparse matrix of SciPy's, whose types do not say how they combine."""
 
 
 class Solved(NamedTuple):
@@ -49,8 +53,8 @@ class Solved(NamedTuple):
 class _Rows(NamedTuple):
     """Rules as rows: at_most >= on_compute @ c + on_pairs @ d, equal in the first where ``is_equal``; c in shares."""
 
-    on_compute: sparse.csr_array
-    on_pairs: sparse.csr_array
+    on_compute: Matrix
+    on_pairs: Matrix
     at_most: Array
     is_equal: bool
 
@@ -67,7 +71,7 @@ def _rows(limits: Limits, rules: Rules) -> _Rows:
     for need, stock in zip(limits.needs, limits.stocks, strict=True):
         compute.append(need[None, :] * scale / stock)
         at_most.append(1.0)
-    on_compute = sparse.csr_array(np.vstack(compute))
+    on_compute: Matrix = sparse.csr_array(np.vstack(compute))
     if rules.max_gini is None:
         pairs = sparse.csr_array((len(at_most), 0))
         return _Rows(on_compute, pairs, np.array(at_most), not len(limits.stocks))
@@ -84,12 +88,17 @@ def _rows(limits: Limits, rules: Rules) -> _Rows:
         (np.concatenate([ones, -ones]), (np.tile(pair, 2), np.concatenate([first, second]))), shape=(n_pairs, n)
     )
     identity = sparse.eye_array(n_pairs)
-    on_compute = sparse.vstack([on_compute, difference, -difference, np.full((1, n), -rules.max_gini * n)])
-    on_pairs = sparse.vstack(
-        [sparse.csr_array((len(at_most), n_pairs)), -identity, -identity, np.full((1, n_pairs), 1.0)]
+    on_compute = _stacked(on_compute, difference, -difference, np.full((1, n), -rules.max_gini * n))
+    on_pairs: Matrix = _stacked(
+        sparse.csr_array((len(at_most), n_pairs)), -identity, -identity, np.full((1, n_pairs), 1.0)
     )
     most = np.concatenate([at_most, np.zeros(2 * n_pairs + 1)])
-    return _Rows(sparse.csr_array(on_compute), sparse.csr_array(on_pairs), most, not len(limits.stocks))
+    return _Rows(on_compute, on_pairs, most, not len(limits.stocks))
+
+
+def _stacked(*parts: Matrix) -> Matrix:
+    """One above the other."""
+    return sparse.csr_array(sparse.vstack([sparse.csr_array(part) for part in parts]))
 
 
 def linear_program(plot: Plot, limits: Limits, rules: Rules) -> Solved:
@@ -119,19 +128,20 @@ class _Answer(NamedTuple):
 
 
 def _solve(
-    gain: Array, limits: Limits, rows: _Rows, to_compute: sparse.sparray, most: Array, cuts: _Cuts | None = None
+    gain: Array, limits: Limits, rows: _Rows, to_compute: Matrix, most: Array, cuts: _Cuts | None = None
 ) -> _Answer:
     """Maximise gain @ x with c = low + to_compute @ x, shares; x from 0 to ``most``."""
     low = limits.low / limits.total
     n_pairs = rows.on_pairs.shape[1]
     on_x = sparse.csr_array(rows.on_compute @ to_compute)
     room = rows.at_most - rows.on_compute @ low
-    matrix = sparse.csr_array(sparse.hstack([on_x, rows.on_pairs]))
+    matrix: Matrix = sparse.csr_array(sparse.hstack([on_x, rows.on_pairs]))
     objective = np.concatenate([-gain, np.zeros(n_pairs)])
     upper = np.concatenate([most, np.full(n_pairs, np.inf)])
     lower = np.zeros_like(upper)
     first = 1 if rows.is_equal else 0
-    below, limit = matrix[first:], room[first:]
+    below: Matrix = matrix[first:]
+    limit = room[first:]
     if cuts is not None:
         below = sparse.vstack([sparse.hstack([below, sparse.csr_array((below.shape[0], cuts.n_values))]), cuts.matrix])
         limit = np.concatenate([limit, cuts.at_most])
@@ -139,7 +149,8 @@ def _solve(
         lower = np.concatenate([lower, np.full(cuts.n_values, -np.inf)])
         upper = np.concatenate([upper, np.full(cuts.n_values, np.inf)])
         matrix = sparse.csr_array(sparse.hstack([matrix, sparse.csr_array((matrix.shape[0], cuts.n_values))]))
-    found = linprog(
+    solver: Any = linprog  # its declared types know no sparse matrices
+    found = solver(
         objective,
         A_ub=below if below.shape[0] else None,
         b_ub=limit if below.shape[0] else None,
@@ -149,7 +160,9 @@ def _solve(
         method="highs",
     )
     if found.status == 2:  # noqa: PLR2004 - SciPy's code for infeasible
-        message = "no allocation keeps all rules together, though each can be kept alone; loosen or leave out one of them"
+        message = (
+            "no allocation keeps all rules together, though each can be kept alone; loosen or leave out one of them"
+        )
         raise PlanError(message)
     if found.status != 0:
         message = f"HiGHS did not solve the linear program: {found.message}"
@@ -163,7 +176,7 @@ def _solve(
 class _Cuts(NamedTuple):
     """Rows on (c - low, pairs, values): tangents, and tangents of the bound on squares."""
 
-    matrix: sparse.csr_array
+    matrix: Matrix
     at_most: Array
     n_values: int
 
@@ -258,9 +271,7 @@ def _tangents(
         # |c| <= sqrt(H) sum c, a convex set of which each direction gives a tangent
         low = limits.low / scale
         cut = np.stack(directions) - _root(rules)
-        parts.append(
-            [sparse.csr_array(cut), sparse.csr_array((len(cut), n_pairs)), sparse.csr_array((len(cut), n))]
-        )
+        parts.append([sparse.csr_array(cut), sparse.csr_array((len(cut), n_pairs)), sparse.csr_array((len(cut), n))])
         at_most.append(-cut @ low)
     return _Cuts(sparse.csr_array(sparse.block_array(parts)), np.concatenate(at_most), n)
 
@@ -373,7 +384,7 @@ def piecewise(plot: Plot, limits: Limits, rules: Rules, n_points: int) -> Solved
     return Solved(compute, dual, answer.firm_price * unit / scale, price, _promise(lines, compute))
 
 
-def _columns(lines: _Lines, scale: float) -> sparse.csr_array:
+def _columns(lines: _Lines, scale: float) -> Matrix:
     """From the used parts of lines to compute in shares of the total."""
     n_lines = len(lines.width)
     shape = (len(lines.start), n_lines)
@@ -409,7 +420,7 @@ def mixed_integer(plot: Plot, limits: Limits, rules: Rules, n_points: int) -> So
     order = _order(lines, rising, n_pairs)
     lower = np.full(len(room), -np.inf)
     lower[0] = room[0] if rows.is_equal else -np.inf
-    found = milp(
+    found: Any = milp(
         np.concatenate([-lines.slope * lines.width / unit, np.zeros(n_pairs + n_whole)]),
         integrality=np.concatenate([np.zeros(n_lines + n_pairs), one]),
         bounds=Bounds(
@@ -433,11 +444,11 @@ def mixed_integer(plot: Plot, limits: Limits, rules: Rules, n_points: int) -> So
     return Solved(compute, dual, np.full(n, np.nan), np.nan, _promise(lines, compute))
 
 
-def _order(lines: _Lines, rising: Array, n_pairs: int) -> sparse.csr_array:
+def _order(lines: _Lines, rising: Counts, n_pairs: int) -> Matrix:
     """Whole numbers y, one for each line k after which the slope rises: 1 only if all lines up to k are full.
 
-    With x_j the used part of line j: x_j >= y_k for the next k from j on, and x_j <= y_k for the last k before j, of the
-    same firm.
+    With x_j the used part of line j: x_j >= y_k for the next k from j on, and x_j <= y_k for the last k before j, both
+    of the same firm.
     """
     n_lines, n_whole = len(lines.width), len(rising)
     position = np.arange(n_lines)

@@ -286,8 +286,8 @@ def _check_equality(rules: Rules, total: float, low: Array, high: Array) -> None
         if bound is not None and bound < least[rule] * (1.0 - _ROUNDING):
             what = "floors and caps" if low.any() or (high < total).any() else f"{len(low)} firms"
             _refuse(
-                f"{rule} of {bound:g} cannot be met: the most equal allocation that {what} allow has {least[rule]:.6g}; "
-                f"allowed: at least that"
+                f"{rule} of {bound:g} cannot be met: the most equal allocation that {what} allow has "
+                f"{least[rule]:.6g}; allowed: at least that"
             )
 
 
@@ -301,7 +301,8 @@ def leveled(total: float, low: Array, high: Array) -> Array:
     bends = np.unique(np.concatenate([low, high]))
     sums = np.array([np.clip(bend, low, high).sum() for bend in bends])
     level = np.interp(total, sums, bends)
-    return np.clip(level, low, high)
+    amounts: Array = np.clip(level, low, high)
+    return amounts
 
 
 def read_rules(path: Path) -> Mapping[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -127,7 +128,12 @@ def _suitable(plot: Plot, rules: Rules) -> str:
         return "linear"
     if not is_coupled:
         return "dual" if is_concave else "envelope"
-    if (is_strict or (is_concave and rules.max_hhi)) and rules.max_gini is None and not rules.reserve and not (rules.resources and rules.max_hhi):
+    if (
+        (is_strict or (is_concave and rules.max_hhi))
+        and rules.max_gini is None
+        and not rules.reserve
+        and not (rules.resources and rules.max_hhi)
+    ):
         return "prices"
     return "cutting_planes" if is_concave else "milp"
 
@@ -143,9 +149,11 @@ def _check_fit(method: str, plot: Plot, rules: Rules) -> None:
         wrong = "needs straight utility: family linear, or power with gamma 1, and alpha 0"
     elif method == "prices" and straight and rules.max_hhi is None:
         wrong = "needs strictly concave utility, or a bound on HHI"
-    elif method in ("linear",) and rules.max_hhi is not None:
+    elif method == "linear" and rules.max_hhi is not None:
         wrong = "knows no bound on HHI"
-    elif method in ("dual", "envelope") and (rules.resources or rules.max_gini is not None or rules.max_hhi is not None):
+    elif method in ("dual", "envelope") and (
+        rules.resources or rules.max_gini is not None or rules.max_hhi is not None
+    ):
         wrong = "knows one total, caps, floors and reserves, but no other resource and no bound on Gini or HHI"
     elif method == "prices" and (rules.max_gini is not None or rules.reserve):
         wrong = "knows no bound on Gini and no reserve"
@@ -162,15 +170,19 @@ def _is_worth_improving(answer: Solution, plot: Plot) -> bool:
     return answer.certificate.relative_gap > _IMPROVE_FROM and len(plot.low) <= _IMPROVE_FIRMS
 
 
-def _water_filling(plot: Plot, bounds: Limits, _: Rules, method: str = "dual") -> Solution:
+def _dual(plot: Plot, bounds: Limits, _: Rules) -> Solution:
+    return _water_filling(plot, bounds, "dual")
+
+
+def _water_filling(plot: Plot, bounds: Limits, method: str) -> Solution:
     compute, log_price, common = fill_groups(plot, bounds.total, bounds.groups)
     firm_price, price = np.exp(log_price), float(np.exp(common))
     dual = dual_value(plot, compute, log_price)
     return _certified(plot, bounds, programs.Solved(compute, dual, firm_price, price, 0.0), method)
 
 
-def _envelope(plot: Plot, bounds: Limits, rules: Rules) -> Solution:
-    return _water_filling(plot, bounds, rules, "envelope")
+def _envelope(plot: Plot, bounds: Limits, _: Rules) -> Solution:
+    return _water_filling(plot, bounds, "envelope")
 
 
 def _linear(plot: Plot, bounds: Limits, rules: Rules) -> Solution:
@@ -207,8 +219,11 @@ def _max_min(problem: Problem, rules: Rules, bounds: Limits, method: str) -> Sol
         message = f"alpha inf is max-min, which method {method} does not solve; allowed: auto or max_min"
         raise PlanError(message)
     if rules.max_gini is not None or rules.max_hhi is not None or rules.resources:
-        message = "max-min knows caps, floors and reserves, but no other resource and no bound on Gini or HHI"
-        raise PlanError(f"{message}; leave those out, or take a large alpha such as 10")
+        message = (
+            "max-min knows caps, floors and reserves, but no other resource and no bound on Gini or HHI; leave those "
+            "out, or take a large alpha such as 10"
+        )
+        raise PlanError(message)
     plot = problem.plot(0.0, bounds.low, bounds.high)
     raised = raise_lowest(plot, bounds.total, bounds.groups)
     power = plot.power(raised.compute)
@@ -217,9 +232,9 @@ def _max_min(problem: Problem, rules: Rules, bounds: Limits, method: str) -> Sol
     return Solution(raised.compute, "max_min", raised.price, np.full(len(power), np.nan), certificate)
 
 
-_ANSWERS = {
+_ANSWERS: dict[str, Callable[[Plot, Limits, Rules], Solution]] = {
     "linear": _linear,
-    "dual": _water_filling,
+    "dual": _dual,
     "prices": _prices,
     "envelope": _envelope,
     "piecewise": _piecewise,

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 Basis = Literal["steady", "next"]
 BASES: dict[str, str] = {
-    "steady": "the quarter's compute held for good: E = A C / delta_E",
-    "next": "the next quarter: E = (1 - delta_E) E_own + open models + A C",
+    "steady": "compute held for good, E = A C / delta_E",
+    "next": "power of the next quarter, E = (1 - delta_E) E_own + open models + A C",
 }
 """What the planner's compute is turned into, with one sentence."""
 
@@ -106,13 +106,15 @@ def of_result(
     PlanError
         When the quarter or the replicate was not recorded.
     """
+    import pandas as pd
+
     check_basis(basis)
     known = recorded_quarters(result)
     asked = quarter or known[-1]
     if asked not in known:
         message = (
-            f"no firms were recorded for {asked}; recorded: {', '.join(known)}. Choose one of these, or run the scenario "
-            "with record: {firms: quarterly}"
+            f"no firms were recorded for {asked}; recorded: {', '.join(known)}. Choose one of these, or run the "
+            "scenario with record: {firms: quarterly}"
         )
         raise PlanError(message)
     replicates = result.replicates.tolist()
@@ -121,7 +123,7 @@ def of_result(
         message = f"there is no replicate {chosen}; allowed: {replicates[0]} to {replicates[-1]}"
         raise PlanError(message)
     rows = result.firms.xs((chosen, asked), level=("replicate", "quarter"))
-    return of_firms(firms_of(rows), build(world_spec(result.scenario)), result.scenario, rules, basis)
+    return of_firms(firms_of(pd.DataFrame(rows)), build(world_spec(result.scenario)), result.scenario, rules, basis)
 
 
 def recorded_quarters(result: Result) -> tuple[str, ...]:

@@ -176,7 +176,7 @@ class Curve:
         return found
 
     def points(self, low: float, high: float) -> Array:
-        """Grid of effective compute from ``low`` to ``high``, both included, with the ends of the pieces; ``[point]``."""
+        """Grid of effective compute from ``low`` to ``high``, both included, and the ends of pieces; ``[point]``."""
         inside = np.exp(self._grid)
         ends = [np.exp(piece.log_compute[[0, -1]]) for piece in self.pieces]
         everything = np.concatenate([[low], inside, *ends, [high]])

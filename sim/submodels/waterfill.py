@@ -1,7 +1,7 @@
 """The allocation of one resource that maximises the sum of utilities: one price, at which demand meets the total.
 
-The dual of max sum_i w_i h_i(b_i + a_i c_i) subject to sum c = T, l <= c <= u has one variable, the price of compute. Where
-every h is concave or straight the optimum is exact. Otherwise the dual is that of the concave envelopes, at whose
+The dual of max sum_i w_i h_i(b_i + a_i c_i) subject to sum c = T, l <= c <= u has one variable, the price of compute.
+Where every h is concave or straight the optimum is exact. Otherwise the dual is that of the concave envelopes, at whose
 optimum at most one firm is left between two equally good amounts (Aubin and Ekeland 1976; Udell and Boyd 2016).
 """
 

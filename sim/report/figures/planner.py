@@ -118,14 +118,14 @@ def frontier_figure(allocation: Allocation, frontier: Frontier) -> Figure:
             if cost > _NOTHING
             else "Equal shares cost nothing: the optimum is equal"
         )
-        bounded = {"gini": "the Gini coefficient", "hhi": "the HHI", "cap": "the largest share"}[frontier.index]
+        bounded = {"gini": "the Gini coefficient", "hhi": "the HHI", "cap": "the largest share"}[frontier.bounded]
         remark = (
-            f"{_source(allocation)} Line: most total AI power under a bound on {bounded} of compute, from equal shares to "
-            "the optimum. The distance of a point below the top is the cost of its rule."
+            f"{_source(allocation)} Line: most total AI power under a bound on {bounded} of compute, from equal shares "
+            "to the optimum. The distance of a point below the top is the cost of its rule."
         )
         top = style.set_title(figure, finding, remark)
-        axes = figure.add_axes((0.09, 0.11, 0.62, top - 0.14), label="frontier")
-        axes.plot(frontier.gini, frontier.total_power / best, color=style.INK, linewidth=1.4, label="frontier", zorder=1)
+        axes = figure.add_axes((0.09, 0.11, 0.6, top - 0.14), label="frontier")
+        axes.plot(frontier.gini, frontier.total_power / best, color=style.INK, linewidth=1.4, label="frontier")
         for number, each in enumerate(divisions):
             marker, shade, words = LOOKS[each.name]
             axes.scatter(
@@ -171,7 +171,7 @@ def _remark(allocation: Allocation, n_shown: int) -> str:
 
 
 def _source(allocation: Allocation) -> str:
-    return f"{allocation.label[0].upper()}{allocation.label[1:]}." if allocation.label else ""
+    return f"{allocation.label}." if allocation.label else ""
 
 
 def _percent(share: float) -> str:
@@ -182,7 +182,7 @@ def _percent(share: float) -> str:
     >>> _percent(0.321), _percent(0.0068)
     ('32%', '0.7%')
     """
-    return f"{100 * share:.1f}%" if abs(share) < _FEW else percent(share)
+    return f"{100 * share + 0.0:.1f}%" if abs(share) < _FEW else percent(share)
 
 
 _FEW = 0.0995
@@ -199,5 +199,3 @@ def _limits(values: np.typing.NDArray[np.float64]) -> tuple[float, float]:
 
 def _plain_ticks(axis: Axis) -> None:
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
-
-

@@ -74,7 +74,7 @@ def plan(
         scenario = what if isinstance(what, Scenario) else load_scenario(what)
         problem = of_scenario(scenario, chosen, quarter, replicate or 0, basis)
         when, name, history = quarter or scenario.horizon.start, scenario.name, replicate or 0
-    label = f"{name}, {when}, replicate {history}, {BASES[basis]}"
+    label = f"Scenario {name}, {when}, replicate {history}; {BASES[basis]}"
     return Allocation.of(problem, chosen, method, label)
 
 
@@ -105,17 +105,17 @@ def gaps(result: Result, basis: str = "steady") -> pd.DataFrame:
     world = build(world_spec(result.scenario))
     keys, groups = [], []
     for key, rows in result.firms.groupby(level=("replicate", "quarter"), observed=True):
-        firms = firms_of(rows.droplevel(("replicate", "quarter")))
+        firms = firms_of(pd.DataFrame(rows.droplevel(("replicate", "quarter"))))
         keys.append(key)
         groups.append((firms, *conversion(firms, world.parameters, basis)))
     reach = max(float(np.max(inherited + gain * firms.training.sum())) for firms, gain, inherited in groups)
     curve = Curve(world.power_function, 0.0, reach)
-    rows = []
+    powers = []
     for firms, gain, inherited in groups:
         market = float(world.power_function.power(inherited + gain * firms.training).sum())
-        rows.append((market, most_power(curve, gain, inherited, float(firms.training.sum()))))
+        powers.append((market, most_power(curve, gain, inherited, float(firms.training.sum()))))
     frame = pd.DataFrame(
-        rows,
+        powers,
         columns=["market_power", "planner_power"],
         index=pd.MultiIndex.from_tuples(keys, names=["replicate", "quarter"]),
     )
