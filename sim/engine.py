@@ -11,6 +11,7 @@ from sim.arrays import Array, total
 from sim.errors import ReplicateError
 from sim.luck import Luck
 from sim.observe import (
+    PLANNER_GAP,
     EventLog,
     Moments,
     RankLog,
@@ -20,6 +21,7 @@ from sim.observe import (
     maker_table,
     observe,
     owner_table,
+    planner_gap,
 )
 from sim.policies.levers import Policy, Sight
 from sim.quarters import Quarter, quarter_range
@@ -40,6 +42,8 @@ class Timeline:
         Quarters whose tables of firms, and of owners and makers, are kept.
     networks : frozenset of Quarter
         Quarters whose supply network is kept.
+    planner : frozenset of Quarter
+        Quarters in which the planner's gap is computed.
     """
 
     start: Quarter
@@ -47,6 +51,7 @@ class Timeline:
     firms: frozenset[Quarter] = frozenset()
     owners: frozenset[Quarter] = frozenset()
     networks: frozenset[Quarter] = frozenset()
+    planner: frozenset[Quarter] = frozenset()
 
     @property
     def quarters(self) -> tuple[Quarter, ...]:
@@ -78,7 +83,7 @@ class _Recorder:
     delivered: list[Array] = field(default_factory=list)
 
     def record(self, m: Moments, quarter: Quarter, timeline: Timeline, row: dict[str, Array]) -> None:
-        self.measures.append(row)
+        self.measures.append(row | _optional(m, quarter, timeline))
         self.ranks.record(m)
         self.events.record(m, str(quarter))
         flows = m.flows
@@ -98,6 +103,14 @@ class _Recorder:
                 "firm_owner": np.swapaxes(used, -1, -2),
                 "owner_maker": np.sum(self.delivered, axis=0),
             }
+
+
+def _optional(m: Moments, quarter: Quarter, timeline: Timeline) -> dict[str, Array]:
+    """Measures that the scenario asks for, nan in quarters without."""
+    if not timeline.planner:
+        return {}
+    unknown = np.full_like(m.ledger_residual, np.nan)
+    return {PLANNER_GAP: planner_gap(m) if quarter in timeline.planner else unknown}
 
 
 def simulate_block(

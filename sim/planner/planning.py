@@ -6,8 +6,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from sim.ensemble import world_spec
 from sim.planner.allocation import Allocation
 from sim.planner.problem import Problem
@@ -15,7 +13,6 @@ from sim.planner.rules import Rules
 from sim.planner.sources import BASES, check_basis, conversion, firms_of, of_result, of_scenario, recorded_quarters
 from sim.result import Result, load_result
 from sim.scenario import Scenario, load_scenario
-from sim.submodels.marginal import Curve
 from sim.submodels.waterfill import most_power
 from sim.world.build import build
 
@@ -103,17 +100,15 @@ def gaps(result: Result, basis: str = "steady") -> pd.DataFrame:
     check_basis(basis)
     recorded_quarters(result)
     world = build(world_spec(result.scenario))
-    keys, groups = [], []
+    keys, powers = [], []
     for key, rows in result.firms.groupby(level=("replicate", "quarter"), observed=True):
         firms = firms_of(pd.DataFrame(rows.droplevel(("replicate", "quarter"))))
-        keys.append(key)
-        groups.append((firms, *conversion(firms, world.parameters, basis)))
-    reach = max(float(np.max(inherited + gain * firms.training.sum())) for firms, gain, inherited in groups)
-    curve = Curve(world.power_function, 0.0, reach)
-    powers = []
-    for firms, gain, inherited in groups:
-        market = float(world.power_function.power(inherited + gain * firms.training).sum())
-        powers.append((market, most_power(curve, gain, inherited, float(firms.training.sum()))))
+        gain, inherited = conversion(firms, world.parameters, basis)
+        available = float(firms.training.sum())
+        if available > 0.0:
+            market = float(world.power_function.power(inherited + gain * firms.training).sum())
+            keys.append(key)
+            powers.append((market, most_power(world.power_function, gain, inherited, available)))
     frame = pd.DataFrame(
         powers,
         columns=["market_power", "planner_power"],

@@ -15,6 +15,7 @@ from scipy.optimize import brentq
 
 from sim.arrays import Array, Counts, Flags
 from sim.submodels.marginal import Curve
+from sim.submodels.power import PowerFunction
 
 _MOST_LOG = 1400.0
 """Bound of the logarithm of a price."""
@@ -391,13 +392,12 @@ def dual_value(plot: Plot, compute: Array, log_price: Array) -> float:
     return float(np.sum(plot.utility(best) + price * (compute - best)))
 
 
-def most_power(curve: Curve, efficiency: Array, inherited: Array, total: float) -> float:
+def most_power(function: PowerFunction, efficiency: Array, inherited: Array, total: float) -> float:
     """Largest total power that firms with one power function can make of a total; exact where it is concave.
 
     Parameters
     ----------
-    curve : Curve
-        With alpha 0, and a reach of at least ``inherited + efficiency x total``.
+    function : PowerFunction
     efficiency, inherited : array [firm]
         As in ``Plot``.
     total : float
@@ -405,5 +405,6 @@ def most_power(curve: Curve, efficiency: Array, inherited: Array, total: float) 
     """
     nothing, one = np.zeros_like(efficiency), np.ones_like(efficiency)
     sector = np.zeros(efficiency.shape, dtype=np.int64)
+    curve = Curve(function, 0.0, float(np.max(inherited + efficiency * total)))
     plot = Plot((curve,), sector, efficiency, inherited, one, nothing, np.full_like(efficiency, total))
     return float(plot.power(fill(plot, total).compute).sum())
