@@ -47,9 +47,7 @@ def run_quarters(world: World, n_quarters: int = 4, replicates=(0, 1), seed: int
     states, flows, residuals = [replace(world.initial_state(len(luck.replicates)), **state)], [], []
     for period in range(n_quarters):
         with np.errstate(divide="raise", over="raise", invalid="raise", under="ignore"):
-            after, now, residual = step(
-                states[-1], world, policies, (), luck, Moment(period, START + period)
-            )
+            after, now, residual = step(states[-1], world, policies, (), luck, Moment(period, START + period))
         states.append(after)
         flows.append(now)
         residuals.append(residual)

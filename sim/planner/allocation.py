@@ -84,7 +84,8 @@ class Allocation:
     method : str
         Which of ``sim.planner.METHODS`` found it.
     price : float
-        Shadow price: what the objective gains by one more M H100e. In AI power if alpha is 0.
+        Shadow price: what the objective gains by one more M H100e where caps, floors and reserves stay the same
+        amounts. In AI power if alpha is 0.
     certificate : Certificate
         Primal and dual value, gap, and residual of the first-order conditions.
     optimum : Solution

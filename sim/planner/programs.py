@@ -22,7 +22,8 @@ MOST_FIRMS_GINI = 200
 """Firms up to which a bound on Gini is solved: it takes a variable for each pair."""
 MOST_FIRMS_MILP = 200
 _CUT_ROUNDS = 100
-_CUT_GAP = 1e-8
+_CUT_GAP = 1e-7
+"""Of a firm's utility at an equal split; the solver's own tolerance."""
 _FIRST_CUTS = 33
 _MILP_SECONDS = 60.0
 _MILP_GAP = 1e-7

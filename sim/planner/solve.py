@@ -177,7 +177,7 @@ def _dual(plot: Plot, bounds: Limits, _: Rules) -> Solution:
 def _water_filling(plot: Plot, bounds: Limits, method: str) -> Solution:
     compute, log_price, common = fill_groups(plot, bounds.total, bounds.groups)
     firm_price, price = np.exp(log_price), float(np.exp(common))
-    dual = dual_value(plot, compute, log_price)
+    dual = dual_value(plot, bounds.total, bounds.groups, log_price, common)
     return _certified(plot, bounds, programs.Solved(compute, dual, firm_price, price, 0.0), method)
 
 

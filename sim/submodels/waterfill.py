@@ -173,6 +173,10 @@ def fill(plot: Plot, total: float) -> Filled:
         compute = _shared(plot, less, more, total)
         if compute is None:
             compute = _indivisible(plot, less, more, total, log_price)
+        winner = int(np.argmax(compute))
+        if compute[winner] >= total and plot.is_straight[winner]:
+            # Its bound is the total itself, at which any price down to the next firm's would clear the market.
+            log_price = float(plot.log_marginal(compute)[winner])
     return Filled(compute, log_price)
 
 
@@ -337,7 +341,7 @@ def fill_groups(
         filled = divide(plot, total)
         return filled.compute, np.full(plot.low.shape, filled.log_price), filled.log_price
     start = divide(plot, total).log_price
-    spent, is_bound = _bound_groups(plot, total, groups, demand, start)
+    spent, is_bound, price = _bound_groups(plot, total, groups, demand, start)
     compute, log_price = np.zeros_like(plot.low), np.empty_like(plot.low)
     is_free = np.ones(plot.low.shape, dtype=np.bool_)
     for group, amount, bound in zip(groups, spent, is_bound, strict=True):
@@ -345,7 +349,6 @@ def fill_groups(
             own = divide(plot.of(group.members), amount)
             compute[group.members], log_price[group.members] = own
             is_free &= ~group.members
-    price = -np.inf
     if is_free.any():
         rest = divide(plot.of(is_free), total - compute.sum())
         compute[is_free], log_price[is_free] = rest
@@ -355,8 +358,8 @@ def fill_groups(
 
 def _bound_groups(
     plot: Plot, total: float, groups: Sequence[Group], demand: Callable[[Plot, float], Array], start: float
-) -> tuple[list[float], list[bool]]:
-    """What each group gets when its demand is kept within its bounds, and whether a bound binds."""
+) -> tuple[list[float], list[bool], float]:
+    """What each group gets when its demand is kept within its bounds, whether a bound binds, and ln of the price."""
 
     def kept(log_price: float) -> Array:
         wanted = demand(plot, log_price)
@@ -373,23 +376,42 @@ def _bound_groups(
         wanted = demand(plot, log_price)
     amounts = [float(wanted[group.members].sum()) for group in groups]
     spent = [min(max(amount, group.least), group.most) for amount, group in zip(amounts, groups, strict=True)]
-    return spent, [bounded != amount for bounded, amount in zip(spent, amounts, strict=True)]
+    return spent, [bounded != amount for bounded, amount in zip(spent, amounts, strict=True)], log_price
 
 
-def dual_value(plot: Plot, compute: Array, log_price: Array) -> float:
-    """Lagrangian dual at the prices of the firms' markets: no allocation of the same totals has more utility.
+def dual_value(plot: Plot, total: float, groups: Sequence[Group], log_price: Array, common: float) -> float:
+    """Lagrangian dual at given prices: no allocation of the total within the groups' bounds has more utility.
 
     Parameters
     ----------
     plot : Plot
-    compute : array [firm]
-        M H100e; its sum over the firms of a market is the market's total.
+    total : float
+        M H100e.
+    groups : sequence of Group
     log_price : array [firm]
-        ln of the price of each firm's market.
+        ln of the price of each firm's market. A group may also face the common price, where that bounds more tightly.
+    common : float
+        ln of the price of the total.
     """
     with np.errstate(under="ignore", over="ignore"):
-        best, price = plot.demand(log_price), np.exp(log_price)
-    return float(np.sum(plot.utility(best) + price * (compute - best)))
+        price = float(np.exp(common))
+        at_common = _surplus(plot, np.full(plot.low.shape, common))
+        is_free = np.ones(plot.low.shape, dtype=np.bool_)
+        value = price * total
+        for group in groups:
+            is_free &= ~group.members
+            own = float(np.exp(log_price[group.members][0]))
+            bound = group.least if own < price else group.most
+            apart = (own - price) * bound + float(_surplus(plot.of(group.members), log_price[group.members]).sum())
+            value += min(apart, float(at_common[group.members].sum()))
+    return float(value + at_common[is_free].sum())
+
+
+def _surplus(plot: Plot, log_price: Array) -> Array:
+    """Most utility less its price; ``[firm]``."""
+    best = plot.demand(log_price)
+    surplus: Array = plot.utility(best) - np.exp(log_price) * best
+    return surplus
 
 
 def most_power(function: PowerFunction, efficiency: Array, inherited: Array, total: float) -> float:
