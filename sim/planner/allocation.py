@@ -206,7 +206,7 @@ class Allocation:
         rows = [{name: value for name, value in each._asdict().items() if name != "compute"} for each in self.divisions]
         return pd.DataFrame(rows).set_index("name")
 
-    def frontier(self, n_points: int = 21, index: str | None = None) -> Frontier:
+    def frontier(self, n_points: int = 11, index: str | None = None) -> Frontier:
         """The most total power at each degree of equality of compute, from the optimum to equal shares.
 
         Parameters

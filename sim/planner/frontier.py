@@ -15,7 +15,7 @@ from sim.planner.rules import HHI_POINTS, Rules
 from sim.planner.solve import solve
 
 INDICES = ("gini", "hhi", "cap")
-_FEW_FIRMS = 60
+_FEW_FIRMS = 40
 """Firms up to which the frontier bounds Gini unless told otherwise; it takes a program with a variable a pair."""
 
 
@@ -46,7 +46,7 @@ class Frontier(NamedTuple):
     compute: Array
 
 
-def trace(problem: Problem, n_points: int = 21, index: str | None = None) -> Frontier:
+def trace(problem: Problem, n_points: int = 11, index: str | None = None) -> Frontier:
     """Solve the problem under ever looser bounds.
 
     Parameters

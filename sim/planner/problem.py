@@ -118,8 +118,8 @@ class Problem:
             message = f"total compute is {total:g}; allowed: a positive number of M H100e"
             raise PlanError(message)
         chosen = _row("sector", sector, n).astype(np.int64)
-        if chosen.min() < 0 or chosen.max() >= len(functions):
-            message = f"sector: {chosen.max()} is not one of {len(functions)} power functions, numbered from 0"
+        if chosen.max() >= len(functions):
+            message = f"sector: {chosen.max()} numbers no power function; allowed: 0 to {len(functions) - 1}"
             raise PlanError(message)
         present = np.full(n, total / n) if market is None else _row("market", market, n)
         titles = tuple(names) if names is not None else tuple(f"firm {k}" for k in range(1, n + 1))

@@ -107,7 +107,7 @@ def linear_program(plot: Plot, limits: Limits, rules: Rules) -> Solved:
     rows = _rows(limits, rules)
     slope = np.exp(plot.log_marginal(limits.high))
     unit = float(slope.max())
-    answer = _solve(slope / unit, limits, rows, sparse.eye_array(len(slope)), (limits.high - limits.low) / limits.total)
+    answer = _solve(slope / unit, limits, rows, sparse.eye_array(len(slope)), _room(limits))
     compute = np.clip(limits.low + limits.total * answer.amounts, limits.low, limits.high)
     constant = float(np.sum(plot.utility(limits.low)))
     return Solved(
@@ -117,6 +117,12 @@ def linear_program(plot: Plot, limits: Limits, rules: Rules) -> Solved:
         answer.price * unit,
         0.0,
     )
+
+
+def _room(limits: Limits) -> Array:
+    """Most beyond the lower bound, in shares; no bound where it is the total itself, which would share its price."""
+    room = (limits.high - limits.low) / limits.total
+    return np.where(limits.high >= limits.total, np.inf, room)
 
 
 class _Answer(NamedTuple):
@@ -200,7 +206,7 @@ def cutting_planes(plot: Plot, limits: Limits, rules: Rules) -> Solved:
     firm_price, price = np.full(n, np.nan), np.nan
     for _ in range(_CUT_ROUNDS):
         cuts = _tangents(plot, limits, places, directions, rules, n_pairs, unit)
-        answer = _solve(np.zeros(n), limits, rows, sparse.eye_array(n), (limits.high - limits.low) / scale, cuts)
+        answer = _solve(np.zeros(n), limits, rows, sparse.eye_array(n), _room(limits), cuts)
         upper = answer.objective * unit
         firm_price, price = answer.firm_price, answer.price
         if directions:
@@ -307,9 +313,10 @@ def _equidistant(plot: Plot, firm: int, limits: Limits, n_points: int) -> Array:
         inside = [border[(border > points[0]) & (border < points[-1])] for border in borders]
         points = np.unique(np.concatenate([chosen, points[[0, -1]], *inside]))
     compute = np.clip((points - plot.inherited[firm]) / plot.efficiency[firm], limits.low[firm], limits.high[firm])
+    # The ends stay, and of the rest what is apart from its neighbours.
     is_apart = np.diff(compute, prepend=-np.inf) > _NARROWEST * limits.total
-    is_apart[-1] = True
-    kept: Array = compute[is_apart]
+    is_apart &= compute[-1] - compute > _NARROWEST * limits.total
+    kept: Array = np.append(compute[is_apart], compute[-1])
     return kept
 
 
@@ -327,6 +334,8 @@ class _Lines(NamedTuple):
     """[firm] M H100e of the first point; where it lies above the lower bound, the first line is the tangent there."""
     shortfall: Array
     """[firm] most that a line lies below the utility."""
+    overshoot: Array
+    """[firm] most that a line lies above it."""
     excess: Array
     """[firm] how far the tangent below the first point lies above the utility at the lower bound."""
 
@@ -334,31 +343,32 @@ class _Lines(NamedTuple):
 def _lines(plot: Plot, limits: Limits, n_points: int) -> _Lines:
     parts: dict[str, list[Array]] = {"firm": [], "width": [], "slope": []}
     n = len(limits.low)
-    start, first, shortfall, excess = np.empty(n), np.empty(n), np.empty(n), np.zeros(n)
+    start, first, excess = np.empty(n), np.empty(n), np.zeros(n)
+    shortfall, overshoot = np.empty(n), np.empty(n)
     for k in range(n):
         amounts = _equidistant(plot, k, limits, n_points)
-        one = plot.of(np.full(1, k))
-        values = np.array([float(one.utility(amounts[j : j + 1])[0]) for j in range(len(amounts))])
-        marginal = np.exp([float(one.log_marginal(amounts[j : j + 1])[0]) for j in range(len(amounts))])
+        alike = plot.of(np.full(len(amounts), k))
+        values, marginal = alike.utility(amounts), np.exp(alike.log_marginal(amounts))
         width = np.diff(amounts)
         slope = np.diff(values) / width
         shortfall[k] = np.max(_shortfall(width, slope, marginal), initial=0.0)
+        overshoot[k] = np.max(_shortfall(width, -slope, -marginal), initial=0.0)
         start[k], first[k] = values[0], amounts[0]
         below = amounts[0] - limits.low[k]
         if below > 0.0:
             width, slope = np.append(below, width), np.append(marginal[0], slope)
             start[k] -= marginal[0] * below
-            excess[k] = start[k] - float(one.utility(limits.low[k : k + 1])[0])
+            excess[k] = start[k] - float(plot.of(np.full(1, k)).utility(limits.low[k : k + 1])[0])
         parts["firm"].append(np.full(len(width), float(k)))
         parts["width"].append(width)
         parts["slope"].append(slope)
     joined = {name: np.concatenate(rows) for name, rows in parts.items()}
-    return _Lines(**joined, start=start, first=first, shortfall=shortfall, excess=excess)
+    return _Lines(**joined, start=start, first=first, shortfall=shortfall, overshoot=overshoot, excess=excess)
 
 
 def _promise(lines: _Lines, compute: Array) -> float:
-    """Most that the sum of utilities can be short: of every firm, and of those left below their first point."""
-    return float(lines.shortfall.sum() + lines.excess[compute < lines.first].sum())
+    """Most that the sum of utilities can be short: by lines too low or too high, and below the first point."""
+    return float((lines.shortfall + lines.overshoot).sum() + lines.excess[compute < lines.first].sum())
 
 
 def _shortfall(width: Array, slope: Array, marginal: Array) -> Array:
