@@ -307,11 +307,9 @@ def test_more_compute_never_makes_less_power(function):
     assert np.all(np.diff(powers) > 0.0)
 
 
-@pytest.mark.parametrize("name", RULES)
+@pytest.mark.parametrize("name", sorted(set(RULES) - {"two resources"}))
 def test_the_shadow_price_is_what_one_more_unit_of_compute_adds(name):
     function, rules, step = CONCAVE[0], RULES[name], 1e-4
-    if name == "two resources":
-        pytest.skip("compute is not what is scarce there: its price is 0, as the next test holds")
 
     def at(size):
         """Caps, floors and reserves stay the same amounts when the total changes."""
@@ -711,8 +709,9 @@ def aipower(*words):
 def test_the_command_prints_what_the_plan_says():
     done = aipower("ten_firm_city")
     assert done.exit_code == 0
+    told = " ".join(done.stdout.split())
     for words in ("Method dual", "which is 6.8%", "Shadow price", "relative gap 0.0e+00", "max_min", "Firm J"):
-        assert words in done.stdout
+        assert words in told
 
 
 def test_the_command_writes_tables_and_figures_and_keeps_what_is_there(folder, tmp_path):
@@ -724,7 +723,7 @@ def test_the_command_writes_tables_and_figures_and_keeps_what_is_there(folder, t
     assert names == tables | {f"{name}.{kind}" for name in ("allocation", "frontier") for kind in ("png", "svg")}
     again = aipower(folder, "--out", out)
     assert isinstance(again.exception, sim.errors.InputError) and "--force" in str(again.exception)
-    assert aipower(folder, "--out", out, "--force").exit_code == 0
+    assert aipower("ten_firm_city", "--out", out, "--force").exit_code == 0
 
 
 def test_the_command_gives_json(folder):

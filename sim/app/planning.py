@@ -133,11 +133,14 @@ def plan(
     if is_result and changes:
         message = f"--set changes a scenario, and {what} is a result; plan for its scenario instead"
         raise InputError(message)
+    wanted = _files(out, has_history=is_result, force=force) if out is not None else {}
     source = sim.load_result(what) if is_result else sim.load_scenario(what, overrides=changes or ())
     allocation = sim.plan(source, quarter=quarter, replicate=replicate, rules=chosen, method=method, basis=basis)
     curve = allocation.frontier() if frontier or out is not None else None
     lost = gaps(source, basis) if isinstance(source, sim.Result) else None
-    files = _write(allocation, curve, lost, out, force=force) if out is not None else []
+    if curve is not None and wanted:
+        _write(allocation, curve, lost, wanted)
+    files = list(wanted.values())
     if as_json:
         facts = _facts(allocation)
         if curve is not None:
@@ -305,31 +308,32 @@ def _over_time(lost: pd.DataFrame) -> list[dict[str, Any]]:
     ]
 
 
-def _write(
-    allocation: sim.Allocation, curve: Frontier | None, lost: pd.DataFrame | None, folder: Path, *, force: bool
-) -> list[Path]:
+def _files(folder: Path, *, has_history: bool, force: bool) -> dict[str, Path]:
+    """Where each table and figure will be, by file name; nothing is computed when one of them is in the way."""
+    names = ["firms.csv", "divisions.csv", "frontier.csv", *(["efficiency_lost.csv"] if has_history else [])]
+    names += [f"{figure}.{kind}" for figure in ("allocation", "frontier") for kind in ("png", "svg")]
+    files = {name: folder / name for name in names}
+    taken = [file for file in files.values() if file.exists()]
+    if taken and not force:
+        message = f"{taken[0]} is there already; choose another folder with --out, or replace it with --force"
+        raise InputError(message)
+    return files
+
+
+def _write(allocation: sim.Allocation, curve: Frontier, lost: pd.DataFrame | None, files: Mapping[str, Path]) -> None:
     """Write tables as CSV and figures as PNG and SVG."""
     import pandas as pd
 
     from sim.report import style
     from sim.report.figures.planner import allocation_figure, frontier_figure
 
-    tables = {"firms": allocation.firms(), "divisions": allocation.comparison()}
-    figures = {"allocation": allocation_figure(allocation)}
-    if curve is not None:
-        tables["frontier"] = pd.DataFrame({k: v for k, v in _columns(curve).items() if k != "bounded"})
-        figures["frontier"] = frontier_figure(allocation, curve)
-    if lost is not None:
-        tables["efficiency_lost"] = lost
-    wanted = [folder / f"{name}.csv" for name in tables]
-    wanted += [folder / f"{name}.{kind}" for name in figures for kind in ("png", "svg")]
-    taken = [file for file in wanted if file.exists()]
-    if taken and not force:
-        message = f"{taken[0]} is there already; choose another folder with --out, or replace it with --force"
-        raise InputError(message)
+    folder = files["firms.csv"].parent
     folder.mkdir(parents=True, exist_ok=True)
-    for name, table in tables.items():
-        table.to_csv(folder / f"{name}.csv", index=name != "frontier", lineterminator="\n")
-    for name, figure in figures.items():
-        style.save(figure, folder, name)
-    return wanted
+    allocation.firms().to_csv(files["firms.csv"], lineterminator="\n")
+    allocation.comparison().to_csv(files["divisions.csv"], lineterminator="\n")
+    columns = {name: values for name, values in _columns(curve).items() if name != "bounded"}
+    pd.DataFrame(columns).to_csv(files["frontier.csv"], index=False, lineterminator="\n")
+    if lost is not None:
+        lost.to_csv(files["efficiency_lost.csv"], lineterminator="\n")
+    style.save(allocation_figure(allocation), folder, "allocation")
+    style.save(frontier_figure(allocation, curve), folder, "frontier")

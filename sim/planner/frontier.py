@@ -83,7 +83,9 @@ def trace(problem: Problem, n_points: int = 11, index: str | None = None) -> Fro
     share = best / best.sum()
     loosest = {"gini": float(indices.gini(best)), "hhi": float(indices.hhi(best)), "cap": float(share.max())}[chosen]
     tightest = 0.0 if chosen == "gini" else 1.0 / n
-    bounds = np.linspace(tightest, max(loosest, tightest), n_points)
+    # An HHI grows with the square of distances from equality.
+    steps = np.linspace(0.0, 1.0, n_points) ** (2 if chosen == "hhi" else 1)
+    bounds = tightest + steps * max(loosest - tightest, 0.0)
     allocations = np.stack([_under(problem, chosen, float(bound), best) for bound in bounds[:-1]] + [best])
     total = np.array([float(problem.power(each).sum()) for each in allocations])
     return Frontier(

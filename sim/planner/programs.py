@@ -25,7 +25,7 @@ _CUT_ROUNDS = 100
 _CUT_GAP = 1e-7
 """Of a firm's utility at an equal split; the solver's own tolerance."""
 _FIRST_CUTS = 33
-_MILP_SECONDS = 60.0
+_MILP_SECONDS = 20.0
 _MILP_GAP = 1e-7
 _STEEPEST = 1e6
 _NARROWEST = 1e-9

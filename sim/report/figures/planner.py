@@ -97,7 +97,7 @@ def allocation_figure(allocation: Allocation) -> Figure:
         marginal.set_xlabel("AI power of one more M H100e")
         if allocation.rules.alpha == 0.0 and np.isfinite(allocation.price) and allocation.price > 0.0:
             line = marginal.axvline(allocation.price, color=style.INK, linewidth=0.9, linestyle="--", zorder=0)
-            line.set_label(f"shadow price {allocation.price:.3g}")
+            line.set_label(f"shadow price {_number(allocation.price)}")
         handles, labels = marginal.get_legend_handles_labels()
         figure.legend(
             handles, labels, loc="lower center", ncols=len(labels), frameon=False, fontsize=8, bbox_to_anchor=(0.5, 0.0)
@@ -172,6 +172,20 @@ def _remark(allocation: Allocation, n_shown: int) -> str:
 
 def _source(allocation: Allocation) -> str:
     return f"{allocation.label}." if allocation.label else ""
+
+
+def _number(value: float) -> str:
+    """Print a number with three digits, or all before the point.
+
+    Examples
+    --------
+    >>> _number(8.4046), _number(1314.5)
+    ('8.4', '1,314')
+    """
+    return f"{value:,.0f}" if value >= _WHOLE_FROM else f"{value:.3g}"
+
+
+_WHOLE_FROM = 100.0
 
 
 def _percent(share: float) -> str:
