@@ -15,7 +15,7 @@ from sim.planner.rules import HHI_POINTS, Rules
 from sim.planner.solve import solve
 
 INDICES = ("gini", "hhi", "cap")
-_FEW_FIRMS = 40
+_FEW_FIRMS = 20
 """Firms up to which the frontier bounds Gini unless told otherwise; it takes a program with a variable a pair."""
 
 

@@ -14,7 +14,7 @@ from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
 from sim.arrays import Array, Counts
 from sim.errors import FailureError, PlanError
-from sim.planner.rules import HHI_POINTS, Limits, Rules
+from sim.planner.rules import HHI_POINTS, Limits, Rules, leveled
 from sim.submodels.marginal import Curve
 from sim.submodels.waterfill import Plot
 
@@ -229,8 +229,6 @@ def _repaired(compute: Array, limits: Limits, rules: Rules) -> Array:
     """Move towards the most equal allocation until a bound on HHI holds, which the program only touches."""
     if rules.max_hhi is None:
         return compute
-    from sim.planner.rules import leveled
-
     level = leveled(float(compute.sum()), limits.low, limits.high)
     bound = rules.max_hhi / HHI_POINTS * compute.sum() ** 2
     gap = compute - level
@@ -243,8 +241,6 @@ def _repaired(compute: Array, limits: Limits, rules: Rules) -> Array:
 
 def _unit(plot: Plot, limits: Limits) -> float:
     """Size of a firm's utility where compute is divided evenly within bounds."""
-    from sim.planner.rules import leveled
-
     values = plot.utility(leveled(limits.total, limits.low, limits.high))
     finite = np.abs(values[np.isfinite(values)])
     return float(np.max(finite, initial=0.0)) or 1.0
