@@ -127,6 +127,14 @@ def measures() -> str:
             ("name", "unit", "population", "kind", "year", "meaning"),
             [(code(m.name), m.unit, m.population, m.kind, m.aggregation, m.sentence) for m in others],
         ),
+        "## Only where a scenario asks for it",
+        table(
+            ("name", "unit", "population", "kind", "year", "meaning"),
+            [
+                (code(m.name), m.unit, m.population, m.kind, m.aggregation, m.sentence)
+                for m in observe.OPTIONAL.values()
+            ],
+        ),
         "## Indices",
         "The name is index, underscore, quantity, as in `hhi_revenue`.",
         table(

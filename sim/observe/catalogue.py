@@ -113,6 +113,9 @@ class Recording:
 MEASURES: dict[str, Measure] = {}
 """Every measure by name."""
 
+OPTIONAL: dict[str, Measure] = {}
+"""Those that a scenario asks for under ``record``."""
+
 FUNCTIONS: dict[str, Callable[[Moments], Array]] = {}
 """What computes the measures that a quarter alone decides and that are no indices."""
 
@@ -150,6 +153,8 @@ def described(name: str) -> Measure:
     """
     if name in MEASURES:
         return MEASURES[name]
+    if name in OPTIONAL:
+        return OPTIONAL[name]
     for entry in MEASURES.values():
         head, sector, tail = entry.name.partition(SECTOR)
         if sector and len(name) > len(head + tail) and name.startswith(head) and name.endswith(tail):

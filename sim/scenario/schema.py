@@ -206,6 +206,9 @@ class RecordSpec(_Section):
         default=(), description="quarters whose networks are kept; default: last of the first and last year"
     )
     measures: Literal["quarterly", "yearly"] = Field(default="quarterly", description="how often measures are kept")
+    planner: Literal["none", "yearly"] = Field(
+        default="none", description="whether what a planner would do better is computed each year"
+    )
 
     @field_validator("networks")
     @classmethod
