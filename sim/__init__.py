@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from sim import errors, indices
+    from sim.comparison import Comparison, Sweep, compare, load_comparison, load_sweep, sweep
+    from sim.planner import Allocation, plan
     from sim.result import Result, load_result, verify_result
     from sim.runner import run
     from sim.scenario import Scenario, load_scenario, shipped_scenarios
@@ -23,27 +25,43 @@ __version__ = "0.1.0"
 
 # public name -> the module that holds it; None where the name is the module
 _HOMES = {
+    "Allocation": "sim.planner",
+    "Comparison": "sim.comparison",
     "Result": "sim.result",
     "Scenario": "sim.scenario",
+    "Sweep": "sim.comparison",
+    "compare": "sim.comparison",
     "errors": None,
     "indices": None,
+    "load_comparison": "sim.comparison",
     "load_result": "sim.result",
     "load_scenario": "sim.scenario",
+    "load_sweep": "sim.comparison",
+    "plan": "sim.planner",
     "run": "sim.runner",
     "shipped_scenarios": "sim.scenario",
+    "sweep": "sim.comparison",
     "verify_result": "sim.result",
 }
 
 __all__ = [
+    "Allocation",
+    "Comparison",
     "Result",
     "Scenario",
+    "Sweep",
     "__version__",
+    "compare",
     "errors",
     "indices",
+    "load_comparison",
     "load_result",
     "load_scenario",
+    "load_sweep",
+    "plan",
     "run",
     "shipped_scenarios",
+    "sweep",
     "verify_result",
 ]
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from sim.arrays import Array, total
 from sim.errors import ReplicateError
+from sim.foresight import Foresight, Search
+from sim.foresight import realised as foresight_of
 from sim.luck import Luck
 from sim.observe import (
+    PLANNER_GAP,
     EventLog,
     Moments,
     RankLog,
@@ -20,6 +23,7 @@ from sim.observe import (
     maker_table,
     observe,
     owner_table,
+    planner_gap,
 )
 from sim.policies.levers import Policy, Sight
 from sim.quarters import Quarter, quarter_range
@@ -40,6 +44,10 @@ class Timeline:
         Quarters whose tables of firms, and of owners and makers, are kept.
     networks : frozenset of Quarter
         Quarters whose supply network is kept.
+    indices : frozenset of Quarter, optional
+        Quarters whose indices of distributions are kept, undefined in all others; every quarter when left out.
+    planner : frozenset of Quarter
+        Quarters in which the planner's gap is computed.
     """
 
     start: Quarter
@@ -47,6 +55,8 @@ class Timeline:
     firms: frozenset[Quarter] = frozenset()
     owners: frozenset[Quarter] = frozenset()
     networks: frozenset[Quarter] = frozenset()
+    indices: frozenset[Quarter] | None = None
+    planner: frozenset[Quarter] = frozenset()
 
     @property
     def quarters(self) -> tuple[Quarter, ...]:
@@ -78,7 +88,7 @@ class _Recorder:
     delivered: list[Array] = field(default_factory=list)
 
     def record(self, m: Moments, quarter: Quarter, timeline: Timeline, row: dict[str, Array]) -> None:
-        self.measures.append(row)
+        self.measures.append(row | _optional(m, quarter, timeline))
         self.ranks.record(m)
         self.events.record(m, str(quarter))
         flows = m.flows
@@ -97,6 +107,14 @@ class _Recorder:
                 "firm_owner": np.swapaxes(used, -1, -2),
                 "owner_maker": np.sum(self.delivered, axis=0),
             }
+
+
+def _optional(m: Moments, quarter: Quarter, timeline: Timeline) -> dict[str, Array]:
+    """Measures that the scenario asks for, nan in quarters without."""
+    if not timeline.planner:
+        return {}
+    unknown = np.full_like(m.ledger_residual, np.nan)
+    return {PLANNER_GAP: planner_gap(m) if quarter in timeline.planner else unknown}
 
 
 def simulate_block(
@@ -130,19 +148,76 @@ def simulate_block(
         When a replicate of the block cannot go on.
     """
     luck = Luck(seed, replicates)
-    state = world.initial_state(len(replicates))
-    past: list[Sight] = []
     recorder = _Recorder(EventLog(replicates))
-    for period, quarter in enumerate(timeline.quarters):
-        state, sight = _advance(state, world, policies, past, luck, Moment(period, quarter), timeline, recorder)
-        past.append(sight)
+    foresight = _foresee(world, timeline.quarters, luck, policies)
+    for now, moments, row in _march(world, timeline.quarters, luck, policies, foresight, indices=timeline.indices):
+        recorder.record(moments, now.quarter, timeline, row)
         if progress is not None:
             progress(len(replicates))
     return _recording(recorder, world, timeline, replicates)
 
 
+def _march(
+    world: World,
+    quarters: Sequence[Quarter],
+    luck: Luck,
+    policies: Sequence[Policy],
+    foresight: Foresight | None = None,
+    *,
+    observing: bool = True,
+    indices: frozenset[Quarter] | None = None,
+) -> Iterator[tuple[Moment, Moments, dict[str, Array]]]:
+    """Quarter after quarter: when it is, what happened, and the measures, which policies will see."""
+    state = world.initial_state(len(luck.replicates))
+    past: list[Sight] = []
+    for period, quarter in enumerate(quarters):
+        before = state if foresight is None else _foreseeing(state, foresight, period)
+        now = Moment(period, quarter)
+        try:
+            with _strict_arithmetic():
+                state, flows, residual = step(before, world, policies, past, luck, now)
+                moments = Moments(before, state, flows, residual, world)
+                with_indices = indices is None or quarter in indices
+                row = observe(moments, with_indices=with_indices) if observing or policies else {}
+        except (ReplicateError, FloatingPointError, np.linalg.LinAlgError) as error:
+            raise QuarterError(quarter, str(error)) from error
+        past.append(sight(moments, row))
+        yield now, moments, row
+
+
+def _foreseeing(state: State, foresight: Foresight, period: int) -> State:
+    return replace(
+        state,
+        profit_growth=foresight.profit_growth[period],
+        capability_growth=foresight.capability_growth[period],
+    )
+
+
+def _foresee(world: World, quarters: Sequence[Quarter], luck: Luck, policies: Sequence[Policy]) -> Foresight | None:
+    """Expectations that come true, where the scenario asks for them."""
+    if world.mechanisms.expectations != "perfect_own_path":
+        return None
+
+    def given(foresight: Foresight | None) -> Foresight:
+        path = (m for _, m, _ in _march(world, quarters, luck, policies, foresight, observing=False))
+        return foresight_of(path, world.parameters)
+
+    search = Search(given(None))
+    try:
+        while search.learn(given(search.foresight)):
+            pass
+    except ReplicateError as error:
+        raise error if isinstance(error, QuarterError) else QuarterError(quarters[-1], str(error)) from error
+    return search.foresight
+
+
 def replay(
-    world: World, start: Quarter, until: Quarter, seed: int, replicate: int, policies: Sequence[Policy] = ()
+    world: World,
+    quarters: Sequence[Quarter],
+    until: Quarter,
+    seed: int,
+    replicate: int,
+    policies: Sequence[Policy] = (),
 ) -> tuple[State, Flows]:
     """Simulate one replicate again: the state at the start of quarter ``until``, and what happened in it.
 
@@ -152,42 +227,15 @@ def replay(
         When the replicate cannot go on.
     """
     luck = Luck(seed, [replicate])
-    before = after = world.initial_state(1)
-    past: list[Sight] = []
-    for period, quarter in enumerate(quarter_range(start, until)):
-        before = after
-        with _strict_arithmetic():
-            after, flows, residual = step(before, world, policies, past, luck, Moment(period, quarter))
-            if policies:
-                moments = Moments(before, after, flows, residual, world)
-                past.append(sight(moments, observe(moments)))
-    return before, flows
+    foresight = _foresee(world, quarters, luck, policies)
+    up_to = [quarter for quarter in quarters if quarter <= until]
+    *_, (_, last, _) = _march(world, up_to, luck, policies, foresight, observing=False)
+    return last.before, last.flows
 
 
 def _strict_arithmetic() -> np.errstate:
     """Division by zero, overflow and invalid operations are errors, in production as in tests."""
     return np.errstate(divide="raise", over="raise", invalid="raise", under="ignore")
-
-
-def _advance(
-    state: State,
-    world: World,
-    policies: Sequence[Policy],
-    past: Sequence[Sight],
-    luck: Luck,
-    now: Moment,
-    timeline: Timeline,
-    recorder: _Recorder,
-) -> tuple[State, Sight]:
-    try:
-        with _strict_arithmetic():
-            after, flows, residual = step(state, world, policies, past, luck, now)
-            moments = Moments(state, after, flows, residual, world)
-            row = observe(moments)
-    except (ReplicateError, FloatingPointError, np.linalg.LinAlgError) as error:
-        raise QuarterError(now.quarter, str(error)) from error
-    recorder.record(moments, now.quarter, timeline, row)
-    return after, sight(moments, row)
 
 
 def sight(m: Moments, measures: Mapping[str, Array]) -> Sight:
@@ -222,5 +270,9 @@ def _recording(recorder: _Recorder, world: World, timeline: Timeline, replicates
 
 
 def _stack(rows: Sequence[dict[str, Values]]) -> dict[str, Values]:
-    """Quarters' rows as arrays ``[replicate, quarter, ...]`` by name."""
-    return {name: np.stack([row[name] for row in rows], axis=1) for name in rows[0]} if rows else {}
+    """Quarters' rows as arrays ``[replicate, quarter, ...]`` by name; nan where a quarter lacks the name."""
+    if not rows:
+        return {}
+    nothing = np.full(len(next(iter(rows[0].values()))), np.nan)
+    fullest = max(rows, key=len)
+    return {name: np.stack([row.get(name, nothing) for row in rows], axis=1) for name in fullest}

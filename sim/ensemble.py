@@ -6,21 +6,19 @@ number, and every replicate stops solving its markets by itself.
 
 from __future__ import annotations
 
-import platform
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Sequence
+from concurrent.futures import Executor
 from dataclasses import replace
-from multiprocessing import get_context
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from sim import policies
 from sim.arrays import Array
 from sim.engine import QuarterError, Timeline, simulate_block
 from sim.errors import FailureError
 from sim.observe import Failure, Recording, yearly
+from sim.pool import Advance, Pool, Progress, Task
 from sim.quarters import QUARTERS_PER_YEAR, Quarter, quarter_range
 from sim.world.build import Mechanisms, World, WorldSpec, build
 from sim.world.tables import world_folders
@@ -32,21 +30,18 @@ if TYPE_CHECKING:
 BLOCK_SIZE = 25
 """Replicates that share arrays; chosen by the benchmark (docs/performance.md)."""
 
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # <malloc.h>
-_KEPT_BYTES = 1 << 30
-_WATCH_SECONDS = 0.2
-_LARGEST_MMAP_THRESHOLD = 1 << 25
 
-Progress = Callable[[int, int], None]
-
-
-class _Job(NamedTuple):
-    """What a worker needs."""
+class Job(NamedTuple):
+    """What it takes to run any replicate of a scenario."""
 
     world: World
     timeline: Timeline
     seed: int
     policies: Sequence[Policy]
+
+    def task(self, replicates: range) -> Task:
+        """One block of it."""
+        return Task((self, replicates), len(replicates) * len(self.timeline.quarters))
 
 
 def simulate(
@@ -89,24 +84,37 @@ def simulate(
         When the world cannot be built.
     """
     n_replicates = scenario.run.replicates if replicates is None else replicates
-    keep_freed_memory()
-    job = _Job(
-        build(world_spec(scenario)),
+    job = prepare(scenario, seed)
+    tasks = [job.task(range(k, min(k + block_size, n_replicates))) for k in range(0, n_replicates, block_size)]
+    with Pool(workers, executor, progress) as pool:
+        parts = dict(pool.run(run_task, tasks))
+    recording = merge([parts[place] for place in range(len(tasks))])
+    return yearly(recording) if scenario.record.measures == "yearly" else recording
+
+
+def prepare(scenario: Scenario, seed: int | None = None, world: World | None = None) -> Job:
+    """What it takes to run any replicate of a scenario.
+
+    Parameters
+    ----------
+    scenario : Scenario
+        Validated scenario.
+    seed : int, optional
+        Instead of the scenario's own.
+    world : World, optional
+        The scenario's world, where it is built already.
+
+    Raises
+    ------
+    WorldError
+        When the world cannot be built.
+    """
+    return Job(
+        world or build(world_spec(scenario)),
         timeline(scenario),
         scenario.run.seed if seed is None else seed,
-        (),
+        policies.build(scenario.policies),
     )
-    blocks = [range(k, min(k + block_size, n_replicates)) for k in range(0, n_replicates, block_size)]
-    total = n_replicates * len(job.timeline.quarters)
-    meter = _Meter(progress, total)
-    if executor is not None:
-        parts = _elsewhere(job, blocks, executor, meter)
-    elif workers == 1 or len(blocks) == 1:
-        parts = list(_here(job, blocks, meter))
-    else:
-        parts = _in_processes(job, blocks, min(workers, len(blocks)), meter)
-    recording = _merge(parts)
-    return yearly(recording) if scenario.record.measures == "yearly" else recording
 
 
 def world_spec(scenario: Scenario) -> WorldSpec:
@@ -137,6 +145,7 @@ def timeline(scenario: Scenario) -> Timeline:
         firms=_kept(record.firms, start, end),
         owners=_kept(record.owners, start, end),
         networks=frozenset(Quarter.parse(quarter) for quarter in record.networks),
+        planner=_kept(record.planner, start, end),
     )
 
 
@@ -150,109 +159,12 @@ def _kept(frequency: str, start: Quarter, end: Quarter) -> frozenset[Quarter]:
     return frozenset(q for q in quarters if q.number == QUARTERS_PER_YEAR or q in (start, end))
 
 
-class _Meter:
-    """Adds up what is done and tells the user."""
-
-    def __init__(self, progress: Progress | None, total: int) -> None:
-        self.progress = progress
-        self.total = total
-        self.done = 0
-
-        self.show(0)
-
-    def show(self, done: int) -> None:
-        self.done = done
-        if self.progress is not None:
-            self.progress(done, self.total)
-
-    def advance(self, amount: int) -> None:
-        self.show(self.done + amount)
+def run_task(needs: tuple[Job, range], advance: Advance | None) -> Recording:
+    """Run a block in whatever process this is."""
+    return run_block(*needs, advance)
 
 
-def _here(job: _Job, blocks: Sequence[range], meter: _Meter) -> Iterator[Recording]:
-    for block in blocks:
-        yield run_block(job, block, meter.advance)
-
-
-def _in_processes(job: _Job, blocks: Sequence[range], workers: int, meter: _Meter) -> list[Recording]:
-    """Run blocks in processes of our own, which count replicate-quarters as they go."""
-    context = get_context("spawn")
-    counter = context.Value("q", 0)
-    stop = threading.Event()
-
-    def watch() -> None:
-        while not stop.wait(_WATCH_SECONDS):
-            meter.show(counter.value)
-
-    watcher = threading.Thread(target=watch, daemon=True)
-    watcher.start()
-    silent = _Meter(None, meter.total)
-    try:
-        with ProcessPoolExecutor(workers, mp_context=context, initializer=_start_worker, initargs=(counter,)) as pool:
-            return _elsewhere(job, blocks, pool, silent, _run_counted)
-    finally:
-        stop.set()
-        watcher.join()
-        meter.show(counter.value)
-
-
-_COUNTER: list[Any] = []
-"""In a worker, the count of replicate-quarters that it shares with its siblings."""
-
-
-def _start_worker(counter: Any) -> None:  # noqa: ANN401  multiprocessing keeps the type to itself
-    _COUNTER.append(counter)
-    keep_freed_memory()
-
-
-def _run_counted(job: _Job, replicates: Sequence[int]) -> Recording:
-    def count(amount: int) -> None:
-        with _COUNTER[0].get_lock():
-            _COUNTER[0].value += amount
-
-    return run_block(job, replicates, count)
-
-
-def _elsewhere(
-    job: _Job,
-    blocks: Sequence[range],
-    executor: Executor,
-    meter: _Meter,
-    work: Callable[[_Job, Sequence[int]], Recording] | None = None,
-) -> list[Recording]:
-    """Run blocks in other processes; those a killed worker took with it are run here."""
-    n_quarters = len(job.timeline.quarters)
-    futures: dict[Future[Recording], range] = {}
-    parts: dict[range, Recording] = {}
-    try:
-        futures = {executor.submit(work or run_block, job, block): block for block in blocks}
-        for future in as_completed(futures):
-            parts[futures[future]] = future.result()
-            meter.advance(len(futures[future]) * n_quarters)
-    except BrokenProcessPool:
-        lost = [block for block in blocks if block not in parts]
-        parts.update(zip(lost, _here(job, lost, meter), strict=True))
-    except BaseException:
-        for future in futures:
-            future.cancel()
-        raise
-    return [parts[block] for block in blocks]
-
-
-def keep_freed_memory() -> None:
-    """Ask the GNU C library to keep freed arrays for the next ones instead of handing them back each time.
-
-    Handing back costs a page fault for every page of every temporary array. Elsewhere this does nothing.
-    """
-    if platform.libc_ver()[0] == "glibc":
-        import ctypes
-
-        library = ctypes.CDLL(None)
-        library.mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
-        library.mallopt(_M_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD)
-
-
-def run_block(job: _Job, replicates: Sequence[int], advance: Callable[[int], None] | None = None) -> Recording:
+def run_block(job: Job, replicates: Sequence[int], advance: Advance | None = None) -> Recording:
     """Run a block; when one replicate fails, find it by halving and keep the others."""
     try:
         return simulate_block(job.world, job.timeline, job.seed, list(replicates), job.policies, advance)
@@ -261,10 +173,10 @@ def run_block(job: _Job, replicates: Sequence[int], advance: Callable[[int], Non
             failure = Failure(replicates[0], str(error.quarter), error.reason)
             return _nothing(job, failure)
         half = len(replicates) // 2
-        return _merge([run_block(job, replicates[:half]), run_block(job, replicates[half:])], allow_empty=True)
+        return merge([run_block(job, replicates[:half]), run_block(job, replicates[half:])], allow_empty=True)
 
 
-def _nothing(job: _Job, failure: Failure) -> Recording:
+def _nothing(job: Job, failure: Failure) -> Recording:
     return Recording(
         replicates=np.array([], dtype=np.int64),
         quarters=tuple(str(quarter) for quarter in job.timeline.quarters),
@@ -283,7 +195,7 @@ def _nothing(job: _Job, failure: Failure) -> Recording:
     )
 
 
-def _merge(parts: Sequence[Recording], *, allow_empty: bool = False) -> Recording:
+def merge(parts: Sequence[Recording], *, allow_empty: bool = False) -> Recording:
     """One recording from those of several blocks, in order."""
     failures = tuple(failure for part in parts for failure in part.failures)
     good = [part for part in parts if len(part.replicates)]

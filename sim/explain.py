@@ -11,10 +11,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sim import units
+from sim import policies, units
 from sim.engine import replay
 from sim.ensemble import timeline, world_spec
 from sim.errors import FailureError, ResultError
+from sim.groups import Groups
 from sim.quarters import Quarter
 from sim.scenario import Scenario
 from sim.state import FIRM_CLASSES, Flows, State
@@ -104,7 +105,7 @@ def explain(scenario: Scenario, firm: str, quarter: str, replicate: int = 0) -> 
         near = [name for name in world.firm_names if firm.lower() in name.lower()][:5]
         message = f"there is no firm {firm!r}" + (f"; did you mean {', '.join(near)}?" if near else "")
         raise ResultError(message)
-    before, flows = replay(world, when.start, asked, scenario.run.seed, replicate)
+    before, flows = replay(world, when.quarters, asked, scenario.run.seed, replicate, policies.build(scenario.policies))
     slot = world.firm_names.index(firm)
     if not before.is_active[0, slot]:
         message = f"{firm} is not in the market in {quarter} of replicate {replicate}"
@@ -150,7 +151,8 @@ class _Look:
 def _power(k: _Look) -> Section:
     p, funding = k.world.parameters, k.flows.funding
     own, frontier = k.of(k.before, "own_compute"), k.of(funding, "open_frontier")
-    effective = k.agree("E_eff", own + p.open_discount * frontier, k.of(funding, "effective_compute"))
+    pooled = float(k.before.is_pool_member[0, k.slot] * k.before.pool_compute[0])
+    effective = k.agree("E_eff", own + p.open_discount * frontier + pooled, k.of(funding, "effective_compute"))
     power = k.agree("P", float(k.world.power_function.power(np.array([effective]))[0]), k.of(funding, "power"))
     return Section(
         "AI power (7.1)",
@@ -159,7 +161,8 @@ def _power(k: _Look) -> Section:
             Line("best open model of others E_open", "", frontier, "M H100e-quarters"),
             Line(
                 "effective compute E_eff",
-                f"E_own + omega_o E_open = {_number(own)} + {_number(p.open_discount)} x {_number(frontier)}",
+                f"E_own + omega_o E_open + E_fed = {_number(own)} + {_number(p.open_discount)} x {_number(frontier)} + "
+                f"{_number(pooled)}",
                 effective,
                 "M H100e-quarters",
             ),
@@ -187,7 +190,8 @@ def _plan(k: _Look) -> Section:
     p, funding, i = k.world.parameters, k.flows.funding, k.slot
     gamma = np.array([k.of(funding, "power_elasticity")])
     flywheel = training.quality_elasticity(gamma, k.world.theta, p.serving_size_elasticity, p.substitution)[:, 0]
-    stealing = pricing.business_stealing(k.before.target_share[0], k.before.nest[0], p.nest_growth)[:, i]
+    joint = Groups(k.before.group).total(k.before.target_share)
+    stealing = pricing.business_stealing(joint[0], k.before.nest[0], p.nest_growth)[:, i]
     marginal = float((flywheel * stealing * k.before.profit[0, :, i]).sum())
     horizon = k.of(funding, "horizon")
     ratio = k.of(k.before, "own_compute") / k.of(funding, "effective_compute")
@@ -260,7 +264,8 @@ def _compute(k: _Look) -> Section:
 def _sector(k: _Look, s: int) -> Section:
     p, markets, drivers, i = k.world.parameters, k.flows.markets, k.flows.drivers, k.slot
     share, nest = float(markets.target_share[0, s, i]), float(markets.nest[0, s])
-    eps = float(pricing.demand_elasticity(np.array([[share]]), np.array([nest]), p.substitution, p.nest_growth)[0, 0])
+    joint = float(Groups(k.before.group).total(markets.target_share)[0, s, i])
+    eps = float(pricing.demand_elasticity(np.array([[joint]]), np.array([nest]), p.substitution, p.nest_growth)[0, 0])
     eps = k.agree("eps", eps, float(markets.elasticity[0, s, i]))
     cost = k.of(markets, "unit_cost")
     kept = 1.0 - p.operating_cost_share - float(k.flows.rules.revenue_levy[0, i])
@@ -276,7 +281,9 @@ def _sector(k: _Look, s: int) -> Section:
     return Section(
         f"Sector {k.world.sector_names[s]} (7.2, 7.3)",
         (
-            Line("perceived elasticity eps", f"target share {_number(share)}, nest {_number(nest)}", eps, ""),
+            Line(
+                "perceived elasticity eps", f"target share of its owner {_number(joint)}, nest {_number(nest)}", eps, ""
+            ),
             Line(
                 "price p",
                 f"cost / kept x eps/(eps-1) = {_number(cost)} / {_number(kept)} x {_number(eps / (eps - 1.0))}",
@@ -313,6 +320,7 @@ def _cash(k: _Look) -> Section:
         "operating cost": -k.of(accounts, "operating_cost"),
         "compute tax": -k.of(accounts, "compute_tax"),
         "other taxes": -k.of(accounts, "other_taxes"),
+        "running own chips": -k.of(accounts, "own_chips_cost"),
         "compliance": -k.of(accounts, "compliance"),
         "allotted compute": -k.of(accounts, "allotment_charge"),
         "interest": -k.of(accounts, "interest"),

@@ -128,6 +128,15 @@ class Parameters:
     progress_shock: float
     open_discount: float
     open_release_delay: int
+    open_hosting_share: float
+    open_data_gain: float
+    federated_efficiency: float
+    federated_size_exponent: float
+    own_chips_scale: float
+    own_chips_speed: float
+    own_chips_resale: float
+    grid_connections: float
+    grid_growth: float
     final_run_share: float
     operating_cost_share: float
     training_staff_share: float
@@ -174,6 +183,14 @@ class Parameters:
     entry_candidates: float
     entry_sunk_cost: float
     entry_start_median: float
+    merger_rate: float
+    merger_integration_cost: float
+    merger_review_hhi: float
+    merger_review_change: float
+    merger_review_share: float
+    merger_tolerance: float
+    merger_review_error: float
+    merger_review_delay: int
     small_firms_initial: int
     power_per_h100e: float
     pue: float

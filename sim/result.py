@@ -211,6 +211,11 @@ class Result:
             and all(self.table(name).equals(other.table(name)) for name in self.table_names)
         )
 
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 (hex) of what determines the numbers."""
+        return self.scenario.content_hash()
+
     # -- questions ------------------------------------------------------------------------
 
     def yearly(self) -> pd.DataFrame:

@@ -76,7 +76,7 @@ def run(
         store.check_writable(choice.folder)
     result = _simulate(scenario, workers, executor, is_shown=progress)
     if out is not None:
-        _save_beside(result, Path(out), figures=figures)
+        store.save_beside(result, Path(out), lambda folder: result.save(folder, figures=figures))
     return result
 
 
@@ -99,7 +99,7 @@ def _simulate(scenario: Scenario, workers: int, executor: Executor | None, *, is
     from sim.ensemble import simulate
 
     begin = time.perf_counter()
-    with _progress_bar(scenario.name, is_shown=is_shown) as progress:
+    with progress_bar(scenario.name, is_shown=is_shown) as progress:
         recording = simulate(
             scenario,
             replicates=scenario.run.replicates,
@@ -112,21 +112,8 @@ def _simulate(scenario: Scenario, workers: int, executor: Executor | None, *, is
     return Result.from_recording(scenario, recording, {"simulate": seconds})
 
 
-def _save_beside(result: Result, base: Path, *, figures: bool) -> None:
-    """Save under the first free name, also when another run takes that name at this moment."""
-    from sim import store
-
-    while result.folder is None:
-        choice = store.choose_folder(base, result.scenario.content_hash())
-        if choice.is_complete:
-            result.folder, result.manifest = choice.folder, store.read_manifest(choice.folder)
-            return
-        with contextlib.suppress(store.FolderTakenError):
-            result.save(choice.folder, figures=figures)
-
-
 @contextlib.contextmanager
-def _progress_bar(name: str, *, is_shown: bool) -> Iterator[Callable[[int, int], None] | None]:
+def progress_bar(name: str, *, is_shown: bool) -> Iterator[Callable[[int, int], None] | None]:
     """Yield a callback ``(done, total)`` that moves a bar on standard error, or None."""
     if not is_shown:
         yield None

@@ -42,6 +42,10 @@ class State:
     generation: Annotated[Counts, Var(_F, "firms", "how many firms the slot has held before")]
     firm_class: Annotated[Counts, Var(_F, "", "0 giant, 1 lab, 2 small or medium firm")]
     is_open: Annotated[Flags, Var(_F, "", "publishes its model weights")]
+    is_hosted: Annotated[Flags, Var(_F, "", "opened its weights after the start, so that others sell them too")]
+    is_pool_member: Annotated[Flags, Var(_F, "", "may use the federated pool's model")]
+    group: Annotated[Counts, Var(_F, "", "slot of the firm that stands for its group, its own when alone")]
+    is_successor: Annotated[Flags, Var(_F, "", "has been broken up or comes from a break-up")]
     age: Annotated[Counts, Var(_F, "quarters", "since entry or the start")]
     quarters_beyond: Annotated[Counts, Var(_F, "quarters", "in which debt has exceeded its limit")]
     cash: Annotated[Array, Var(_F, "$bn", "money")]
@@ -49,6 +53,7 @@ class State:
     own_compute: Annotated[Array, Var(_F, "M H100e-quarters", "own effective training compute E_own")]
     own_compute_history: Annotated[Array, Var(("lag", "firm"), "M H100e-quarters", "E_own 1, 2, ... quarters ago")]
     efficiency: Annotated[Array, Var(_F, "ratio", "algorithmic efficiency A, frontier at the start 1")]
+    own_chips: Annotated[Array, Var(_F, "M H100e", "chips that the firm owns k")]
     data: Annotated[Array, Var(_F, "$bn of initial prices", "data stock D")]
     log_strength: Annotated[Array, Var(_SF, "log", "ln xi, appeal that power, data and price do not explain")]
     share: Annotated[Array, Var(_SF, "share", "of the sector's AI spending last quarter")]
@@ -59,6 +64,7 @@ class State:
     profit_growth: Annotated[Array, Var(_F, "log per quarter", "expected growth of profit g_Pi")]
     capability_growth: Annotated[Array, Var(_F, "log per quarter", "expected growth of E_own g_E")]
     nest: Annotated[Array, Var(_S, "share", "of the sector's budget spent on AI last quarter")]
+    pool_compute: Annotated[Array, Var((), "M H100e-quarters", "effective compute of the federated pool E_fed")]
     capacity: Annotated[Array, Var(_O, "M H100e", "chips in place K")]
     chips_bought: Annotated[Array, Var(_O, "M H100e", "chips ever bought, worn out or not")]
     rent: Annotated[Array, Var(_O, "$bn per M H100e-quarter", "rental price w of last quarter")]
@@ -67,6 +73,8 @@ class State:
     owner_cash: Annotated[Array, Var(_O, "$bn", "money")]
     chips_sold: Annotated[Array, Var(_M, "M H100e", "chips ever sold")]
     price_cost: Annotated[Array, Var(_M, "ratio", "price over unit cost last quarter")]
+    review_acquirer: Annotated[Counts, Var(("review",), "", "slots that asked to merge 1, 2, ... quarters ago, or -1")]
+    review_target: Annotated[Counts, Var(("review",), "", "slots that they asked to merge with")]
     recent_profit: Annotated[Array, Var(("lag",), "$bn", "industry operating profit of four quarters")]
     recent_outlay: Annotated[Array, Var(("lag",), "$bn", "industry training outlay of four quarters")]
     fund_committed: Annotated[Array, Var((), "$bn", "next quarter's funding already given to entrants")]
@@ -89,6 +97,7 @@ class Drivers:
     investor_fund: Annotated[float, Var((), "$bn per quarter", "path of investors' funding")]
     parent_fund: Annotated[float, Var((), "$bn per quarter", "path of parents' funding")]
     order_factor: Annotated[Array, Var(_O, "ratio", "orders over capacity share phi")]
+    grid_limit: Annotated[float, Var((), "M H100e per quarter", "most chips that the grid can connect")]
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,6 +182,7 @@ class Markets:
     training: Annotated[Array, Var(_F, "M H100e", "compute that trains C, allotments included")]
     rented: Annotated[Array, Var(_F, "M H100e", "training and serving compute rented on the market")]
     serving: Annotated[Array, Var(_F, "M H100e", "compute that serves")]
+    own_chips_used: Annotated[Array, Var(_F, "M H100e", "of the firm's own chips")]
     elasticity: Annotated[Array, Var(_SF, "elasticity", "of demand that the firm perceives eps")]
     price: Annotated[Array, Var(_SF, "$bn per unit", "the leader's at the start 1")]
     attraction: Annotated[Array, Var(_SF, "ratio", "V, with its price")]
@@ -203,6 +213,7 @@ class Accounts:
     interest: Annotated[Array, Var(_F, "$bn", "on debt")]
     compute_tax: Annotated[Array, Var(_F, "$bn", "on rents, negative for a subsidy")]
     compliance: Annotated[Array, Var(_F, "$bn", "of complying with rules")]
+    own_chips_cost: Annotated[Array, Var(_F, "$bn", "of running own chips")]
     allotment_charge: Annotated[Array, Var(_F, "$bn", "for compute outside the market")]
     other_taxes: Annotated[Array, Var(_F, "$bn", "on use, revenue and profit")]
     earnings: Annotated[Array, Var(_F, "$bn", "sales less all costs, interest and taxes")]
@@ -225,6 +236,8 @@ class Investment:
     price: Annotated[Array, Var(_M, "$bn per M H100e", "of a chip")]
     shipments: Annotated[Array, Var(_M, "M H100e", "sold")]
     delivered: Annotated[Array, Var(_OM, "M H100e", "chips of each maker to each owner")]
+    firm_chips: Annotated[Array, Var(_F, "M H100e", "bought by firms")]
+    firm_outlay: Annotated[Array, Var(_F, "$bn", "paid by firms for chips and sites")]
     public_chips: Annotated[Array, Var(_M, "M H100e", "chips of each maker for the public pool")]
     public_outlay: Annotated[Array, Var((), "$bn", "paid by the government for chips and sites of the public pool")]
     chip_outlay: Annotated[Array, Var(_O, "$bn", "paid to makers")]
@@ -246,6 +259,23 @@ class Demography:
 
 
 @dataclass(frozen=True, slots=True)
+class Merging:
+    """Stage 9: who asked to merge, what became of earlier cases, and who was broken up; slots, -1 for nobody."""
+
+    proposer: Annotated[Counts, Var((), "", "firm that proposes a merger now")]
+    proposed: Annotated[Counts, Var((), "", "firm that it proposes to")]
+    acquirer: Annotated[Counts, Var((), "", "firm whose case is decided now")]
+    target: Annotated[Counts, Var((), "", "firm that it asked for")]
+    screened: Annotated[Flags, Var((), "", "the case was large enough to be reviewed")]
+    harm: Annotated[Array, Var((), "share", "of spending on AI that customers would lose, as the review found")]
+    approved: Annotated[Flags, Var((), "", "the pair merges")]
+    integration_cost: Annotated[Array, Var(_F, "$bn", "paid by firms that took over another")]
+    break_ups: Annotated[Flags, Var(_F, "", "split by a rule")]
+    break_ups_refused: Annotated[Flags, Var(_F, "", "would be split, but no slot is free for its successors")]
+    flows: tuple[Flow, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Flows:
     """Everything that one quarter computed, by stage."""
 
@@ -256,6 +286,7 @@ class Flows:
     accounts: Accounts
     investment: Investment
     demography: Demography
+    merging: Merging
 
     @property
     def fiscal_balance(self) -> Array:
@@ -266,7 +297,7 @@ class Flows:
     @property
     def ledger(self) -> tuple[Flow, ...]:
         """Every flow of money of the quarter."""
-        return self.accounts.flows + self.investment.flows + self.demography.flows
+        return self.accounts.flows + self.investment.flows + self.demography.flows + self.merging.flows
 
 
 def variables(cls: type) -> dict[str, Var]:

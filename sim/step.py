@@ -15,6 +15,7 @@ from sim.stages.drivers import drive
 from sim.stages.funding import fund
 from sim.stages.investment import connect, invest
 from sim.stages.markets import clear_markets
+from sim.stages.mergers import merge
 from sim.stages.regulation import regulate
 from sim.stages.training import train
 from sim.state import Flows, State
@@ -84,6 +85,7 @@ def step(
     equipped = connect(trained, world, drivers, accounts, investment)
     # 9 Demography
     peopled, demography = turn_over(equipped, world, drivers, rules, funding, markets, luck, now.period)
-    flows = Flows(drivers, rules, funding, markets, accounts, investment, demography)
-    settled, residual = close_books(state, peopled, flows)
+    merged, merging = merge(peopled, world, drivers, rules, funding, markets, luck, now.period)
+    flows = Flows(drivers, rules, funding, markets, accounts, investment, demography, merging)
+    settled, residual = close_books(state, merged, flows)
     return settled, flows, residual

@@ -6,6 +6,7 @@ it is either there and complete or not there at all. Nothing is ever overwritten
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import json
@@ -20,7 +21,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from sim.errors import ResultError, StoreError
 
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
     from sim.result import Result
 
 FORMAT = "aipower-result"
+COMPARISON, SWEEP = "aipower-comparison", "aipower-sweep"
+"""Formats of folders; each has its own reader."""
+
+READERS = {FORMAT: "sim.load_result", COMPARISON: "sim.load_comparison", SWEEP: "sim.load_sweep"}
 SCHEMA = 1
 """Version of the folder's layout; readers refuse a higher one."""
 
@@ -115,12 +120,39 @@ def write(result: Result, folder: Path, *, artefacts: Sequence[Artefact] = ()) -
         When writing fails (a full disk, no permission); nothing is left behind.
     """
     folder = Path(folder).absolute()
+    result.manifest = write_folder(folder, lambda draft: _fill(draft, result, artefacts))
+    result.folder = folder
+    return folder
+
+
+def write_folder(folder: Path, fill: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
+    """Write a new folder with a manifest, all or nothing.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Must not exist (an empty folder may).
+    fill : callable
+        Writes files into the folder that it is given, and answers with the manifest's entries.
+
+    Returns
+    -------
+    dict
+        The manifest, with the checksum of every file.
+
+    Raises
+    ------
+    FolderTakenError
+        When the folder exists.
+    StoreError
+        When writing fails; nothing is left behind.
+    """
     _refuse_taken(folder)
     draft = folder.parent / f".{folder.name}.{uuid.uuid4().hex[:8]}.partial"
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         draft.mkdir()
-        manifest = _fill(draft, result, artefacts)
+        manifest = _sealed(draft, fill(draft))
         _flush(draft)
         _claim(draft, folder)
     except OSError as error:
@@ -131,8 +163,7 @@ def write(result: Result, folder: Path, *, artefacts: Sequence[Artefact] = ()) -
         raise StoreError(message) from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
-    result.folder, result.manifest = folder, manifest
-    return folder
+    return manifest
 
 
 def check_writable(folder: Path) -> None:
@@ -178,14 +209,18 @@ def _claim(draft: Path, folder: Path) -> None:
 
 
 def _fill(draft: Path, result: Result, artefacts: Sequence[Artefact]) -> dict[str, Any]:
-    """Write every file of the folder, the manifest last."""
+    """Write every file of the folder but the manifest, whose entries are returned."""
     rows = {name: _write_table(draft / f"{name}.parquet", result, name) for name in result.table_names}
     (draft / RESOLVED_SCENARIO).write_text(result.scenario.to_yaml(), encoding="utf-8")
     summary = result.summary().to_csv(index=False, lineterminator="\n")
     (draft / SUMMARY).write_text(summary, encoding="utf-8", newline="\n")
     for artefact in artefacts:
         artefact(result, draft)
-    manifest = _describe(result, rows)
+    return _describe(result, rows)
+
+
+def _sealed(draft: Path, manifest: dict[str, Any]) -> dict[str, Any]:
+    """Write the manifest, with every file's checksum and its own."""
     manifest["files"] = {
         name: {"sha256": _sha256(draft / name), "bytes": (draft / name).stat().st_size}
         for name in _names_of_files(draft)
@@ -270,16 +305,10 @@ def _describe(result: Result, rows: dict[str, int]) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "schema": SCHEMA,
-        "aipower": code_version(),
-        "source_sha256": source_hash(),
-        **_git_state(),
-        "python": platform.python_version(),
-        "libraries": {name: metadata.version(name) for name in LIBRARIES},
-        "cpu_dispatch": cpu_dispatch(),
-        "platform": f"{platform.system()} {platform.machine()}",
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+        **origin(),
         "name": scenario.name,
         "content_hash": scenario.content_hash(),
+        "plugins": scenario.plugins(),
         "seed": scenario.run.seed,
         "replicates": scenario.run.replicates,
         "n_succeeded": len(result.replicates),
@@ -295,6 +324,20 @@ def _describe(result: Result, rows: dict[str, int]) -> dict[str, Any]:
 
 
 # -- where the numbers come from --------------------------------------------------------------
+
+
+def origin() -> dict[str, Any]:
+    """Entries of a manifest that say what computed the numbers: code, libraries, machine."""
+    return {
+        "aipower": code_version(),
+        "source_sha256": source_hash(),
+        **_git_state(),
+        "python": platform.python_version(),
+        "libraries": {name: metadata.version(name) for name in LIBRARIES},
+        "cpu_dispatch": cpu_dispatch(),
+        "platform": f"{platform.system()} {platform.machine()}",
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
 
 
 def code_version() -> str:
@@ -369,6 +412,33 @@ def choose_folder(base: Path, content_hash: str) -> FolderChoice:
     return FolderChoice(folder, is_complete=not _is_free(folder))
 
 
+class Storable(Protocol):
+    """What can be saved in a folder."""
+
+    folder: Path | None
+    manifest: dict[str, Any]
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 (hex) of what determines the contents."""
+
+
+def save_beside(made: Storable, base: Path, save: Callable[[Path], object]) -> None:
+    """Save under the first free name, also when something else takes that name at this moment."""
+    while made.folder is None:
+        choice = choose_folder(base, made.content_hash)
+        if choice.is_complete:
+            made.folder, made.manifest = choice.folder, read_manifest(choice.folder)
+            return
+        with contextlib.suppress(FolderTakenError):
+            save(choice.folder)
+
+
+def hash_of(content: object) -> str:
+    """SHA-256 (hex) of plain data."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=list).encode()).hexdigest()
+
+
 def _candidates(base: Path) -> Iterator[Path]:
     base = Path(base).absolute()
     yield base
@@ -415,7 +485,7 @@ def read(folder: str | Path) -> Result:
     from sim.scenario import load_scenario
 
     folder = Path(folder).absolute()
-    manifest = read_manifest(folder)
+    manifest = read_manifest(folder, FORMAT)
     names = [name for name in TABLES if name in manifest["rows"] or name not in LATER_TABLES]
     for name in (RESOLVED_SCENARIO, *(f"{table}.parquet" for table in names)):
         if not (folder / name).is_file():
@@ -431,13 +501,13 @@ def read(folder: str | Path) -> Result:
         row["name"]: Measure(**{field: row[field] for field in Measure._fields}) for row in manifest["measures"]
     }
     actors = Actors(**{kind: tuple(names) for kind, names in manifest["actors"].items()})
-    tables = {name: functools.partial(_read_table, folder, name) for name in names}
+    tables = {name: functools.partial(read_table, folder, name) for name in names}
     result = Result(scenario, actors, catalogue, tables, manifest["timing_seconds"])
     result.folder, result.manifest = folder, manifest
     return result
 
 
-def _read_table(folder: Path, name: str) -> pd.DataFrame:
+def read_table(folder: Path, name: str) -> pd.DataFrame:
     """Read a table after comparing its checksum."""
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -457,13 +527,19 @@ def _read_table(folder: Path, name: str) -> pd.DataFrame:
     return frame
 
 
-def read_manifest(folder: Path) -> dict[str, Any]:
+def read_manifest(folder: Path, wanted: str | None = None) -> dict[str, Any]:
     """Read and check the manifest of a result folder.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+    wanted : str, optional
+        The only format that is accepted.
 
     Raises
     ------
     ResultError
-        When the folder is not a result folder or its layout is newer than this code.
+        When the folder is not a result folder, is one of another format, or its layout is newer than this code.
     """
     path = Path(folder) / MANIFEST
     try:
@@ -477,11 +553,15 @@ def read_manifest(folder: Path) -> dict[str, Any]:
             "such as outputs/baseline"
         )
         raise ResultError(message) from error
-    if not isinstance(manifest, dict) or manifest.get("format") != FORMAT:
+    if not isinstance(manifest, dict) or manifest.get("format") not in READERS:
         message = (
             f"{path} is not the manifest of a result (no format: {FORMAT}); name a folder that "
             "`aipower run` wrote, such as outputs/baseline"
         )
+        raise ResultError(message)
+    if wanted is not None and manifest["format"] != wanted:
+        is_, reader = manifest["format"].removeprefix("aipower-"), READERS[manifest["format"]]
+        message = f"{folder} holds a {is_}, not a {wanted.removeprefix('aipower-')}; read it with {reader}"
         raise ResultError(message)
     if manifest.get("schema") != SCHEMA:
         message = (

@@ -14,32 +14,40 @@ ROOT = Path(sim.__file__).parent
 LAYERS = [
     {"errors", "units", "luck", "arrays"},
     {"quarters", "parameters", "yaml_reader"},
-    {"indices", "accounts", "policies"},
-    {"state"},
+    {"indices", "accounts", "groups"},
+    {"policies", "state"},
     {"submodels"},
     {"world", "scenario"},
     {"observe"},
     {"stages"},
     {"step"},
+    {"foresight"},
     {"engine"},
-    {"ensemble", "frames", "result", "runner", "store"},
-    {"compare", "diff", "experiment", "explain", "export", "planner"},
+    {"ensemble", "frames", "pool", "result", "runner", "store"},
+    {"comparison", "diff", "experiment", "explain", "export", "planner"},
     {"report", "mesa_model"},
     {"app", "__main__"},
 ]
 LAYER = {name: height for height, names in enumerate(LAYERS) for name in names}
 
 # What imports upwards all the same, inside a function, and why.
-EXCEPTIONS = {("result", "report"): "`result.plot()` and `result.save()` draw, for users' convenience"}
+EXCEPTIONS = {
+    ("comparison", "report"): "`comparison.plot()` and `comparison.save()` draw, for users' convenience",
+    ("result", "report"): "`result.plot()` and `result.save()` draw, for users' convenience",
+    ("scenario", "observe"): "a policy's trigger names a measure, and the name is checked with the scenario",
+    ("planner", "report"): "`allocation.plot()` draws, as `result.plot()` does",
+}
 
 # What the front ends may import besides the names in `sim.__all__`: catalogues, drawings, comparisons, exports.
 CATALOGUES = {
+    "comparison",
     "diff",
     "errors",
     "explain",
     "export",
     "observe",
     "parameters",
+    "planner",
     "policies",
     "report",
     "runner",

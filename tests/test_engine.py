@@ -1,10 +1,9 @@
 """Whole quarters: equilibrium, books, bits, levers, failures."""
 
 import os
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from itertools import pairwise
-from multiprocessing import get_context
+from multiprocessing import parent_process
 
 import numpy as np
 import pytest
@@ -15,6 +14,7 @@ from sim.errors import FailureError
 from sim.luck import Luck
 from sim.observe import MEASURES, SECTOR, described
 from sim.policies.levers import LEVERS, combine
+from sim.pool import Pool
 from sim.scenario import load_scenario
 from sim.state import (
     Accounts,
@@ -23,6 +23,7 @@ from sim.state import (
     Funding,
     Investment,
     Markets,
+    Merging,
     State,
     variables,
 )
@@ -40,10 +41,10 @@ def eight() -> Run:
 
 
 def test_every_array_has_its_declared_shape(eight: Run) -> None:
-    sizes = {**eight.world.sizes, "lag": None}
+    sizes = {**eight.world.sizes, "lag": None, "review": eight.world.parameters.merger_review_delay}
     stages = {
         Drivers: "drivers", Funding: "funding", Markets: "markets", Accounts: "accounts",
-        Investment: "investment", Demography: "demography",
+        Investment: "investment", Demography: "demography", Merging: "merging",
     }  # fmt: skip
     holders = [(State, eight.states[-1]), *((cls, getattr(eight.flows[-1], name)) for cls, name in stages.items())]
     for cls, holder in holders:
@@ -88,7 +89,8 @@ def test_markets_are_what_plain_loops_over_firms_owners_and_sectors_give(eight: 
         kappa = world.serving_need_reference * plan.power[r, i] ** p.serving_size_elasticity / before.efficiency[r, i]
         served = 0.0
         for s in sectors:
-            share, nest = m.target_share[r, s, i], m.nest[r, s]
+            share = sum(m.target_share[r, s, k] for k in firms if before.group[r, k] == before.group[r, i])
+            nest = m.nest[r, s]
             eps = rho * (1 - share) + (1 + lam * (rho - 1) * (1 - nest)) * share
             price = kappa * rent / (1 - p.operating_cost_share) * eps / (eps - 1)
             assert m.price[r, s, i] == pytest.approx(price, rel=1e-8)
@@ -119,17 +121,23 @@ def test_markets_are_what_plain_loops_over_firms_owners_and_sectors_give(eight: 
 
 
 def test_no_firm_gains_by_another_price(eight: Run) -> None:
-    """Frictionless profit at rivals' prices, own price moved: flat at the optimum, lower elsewhere."""
-    p, m = eight.world.parameters, eight.flows[5].markets
-    for r, s, i in [(r, s, i) for r in (0, 1) for s in (0, 3) for i in (0, 1, 3, 16)]:
+    """Frictionless profit of an owner at rivals' prices, one price moved: flat at the optimum, lower elsewhere."""
+    p, m, groups = eight.world.parameters, eight.flows[5].markets, eight.states[5].group
+    joint = [(r, int(i)) for r in (0, 1) for i in np.flatnonzero(groups[r] != np.arange(groups.shape[-1]))]
+    assert joint, "some firms have merged"
+    cases = [(r, i) for r in (0, 1) for i in (0, 1, 3, 16)] + joint[:3]
+    for r, s, i in [(r, s, i) for s in (0, 3) for r, i in cases]:
         v, z = m.attraction[r, s, i], m.attraction[r, s].sum()
-        cost = m.unit_cost[r, i] / (1 - p.operating_cost_share)
+        kept = m.unit_cost[r] / (1 - p.operating_cost_share)
+        sisters = [k for k in np.flatnonzero(groups[r] == groups[r, i]) if k != i]
 
-        def profit(log_move, v=v, z=z, cost=cost, r=r, s=s, i=i):
+        def profit(log_move, v=v, z=z, kept=kept, r=r, s=s, i=i, sisters=sisters):
             price = m.price[r, s, i] * np.exp(log_move)
             own = v * np.exp(-(p.substitution - 1) * log_move)
             odds = m.odds[r, s] * ((z - v + own) / z) ** p.nest_growth
-            return odds / (1 + odds) * own / (z - v + own) * (1 - cost / price)
+            earned = own * (1 - kept[i] / price)
+            earned += sum(m.attraction[r, s, k] * (1 - kept[k] / m.price[r, s, k]) for k in sisters)
+            return odds / (1 + odds) / (z - v + own) * earned
 
         here = profit(0.0)
         assert abs(profit(1e-30j).imag / 1e-30) < 1e-7 * here
@@ -137,25 +145,33 @@ def test_no_firm_gains_by_another_price(eight: Run) -> None:
 
 
 def test_marginal_profit_of_capability_is_the_envelope(eight: Run) -> None:
-    """d profit / d ln E at rivals' prices equals Lambda B Pi, by differences (docs/model.md 7.4)."""
-    world, p = eight.world, eight.world.parameters
+    """d profit of its owner / d ln E of a firm at all prices equals Lambda B Pi (docs/model.md 7.4)."""
+    world, p, group = eight.world, eight.world.parameters, eight.states[5].group[0]
     m, plan, r = eight.flows[5].markets, eight.flows[5].funding, 0
     gamma = world.power_function.elasticity(plan.effective_compute)
     flywheel = training.quality_elasticity(gamma, world.theta, p.serving_size_elasticity, p.substitution)
-    for s, i in [(s, i) for s in range(6) for i in (0, 1, 3, 5)]:
+    merged = np.flatnonzero(group != np.arange(len(group)))
+    for s, i in [(s, i) for s in range(6) for i in (0, 1, 3, 5, *merged[:2])]:
         v, z, price = m.attraction[r, s, i], m.attraction[r, s].sum(), m.price[r, s, i]
 
-        def profit(log_e, s=s, i=i, v=v, z=z, price=price):
+        sold = m.price[r, s] > 0.0
+        costs = m.unit_cost[r] / (1 - p.operating_cost_share)
+        margin = np.where(sold, 1 - costs / np.where(sold, m.price[r, s], 1.0), 0.0)
+
+        def profit(log_e, s=s, i=i, v=v, z=z, price=price, margin=margin):
             power = np.exp(gamma[r, i] * log_e)
             own = v * power ** world.theta[s]
             cost = m.unit_cost[r, i] * power**p.serving_size_elasticity / (1 - p.operating_cost_share)
             odds = m.odds[r, s] * ((z - v + own) / z) ** p.nest_growth
-            return odds / (1 + odds) * own / (z - v + own) * (1 - cost / price)
+            sisters = (group == group[i]) & (np.arange(len(group)) != i)
+            earned = own * (1 - cost / price) + (m.attraction[r, s] * margin)[sisters].sum()
+            return odds / (1 + odds) / (z - v + own) * earned
 
-        share, nest = v / z, m.odds[r, s] / (1 + m.odds[r, s])
+        share, nest = m.attraction[r, s][group == group[i]].sum() / z, m.odds[r, s] / (1 + m.odds[r, s])
         b = (1 - share) + p.nest_growth * share * (1 - nest)
         slope = (profit(1e-5) - profit(-1e-5)) / 2e-5
-        assert slope == pytest.approx(flywheel[r, s, i] * b * profit(0.0), rel=1e-6)
+        alone = m.odds[r, s] / (1 + m.odds[r, s]) * v / z * margin[i]
+        assert slope == pytest.approx(flywheel[r, s, i] * b * alone, rel=1e-6)
 
 
 def test_shares_sum_to_one_and_nobody_outside_the_market_sells(eight: Run) -> None:
@@ -224,7 +240,8 @@ STRENGTHS = {
     "compliance_cost": 1e-3, "owner_cost": 0.1, "loyalty": 0.5, "data_retention": 0.9, "separation": 1.0,
     "entry_grant": 0.01, "public_budget": 1.0, "public_order": 0.05, "public_weight": 1.0,
     "pooled_idle": 0.5, "pooled_fee": 0.2, "pooled_weight": 1.0, "reserved_capacity": 0.02, "reserved_weight": 1.0,
-    "energy_cap": 4.0,
+    "energy_cap": 4.0, "release_grant": 1.0, "federation": 0.3, "merger_ban": 1.0, "merger_tolerance": 0.0,
+    "review_error": 10.0, "screen_hhi": 0.0, "screen_change": 0.0, "screen_share": 0.0, "break_up": 2.0,
     "compute_tax": 0.2, "captive_tax": 0.2, "usage_tax": 0.1, "revenue_levy": 0.05, "profit_tax": 0.2,
     "training_cap": 0.05, "training_efficiency": 1.2, "serving_efficiency": 1.5, "quality": 0.9, "switching": 1.5,
     "data_portability": 0.3, "affinity": 0.0, "partner_credit": 0.0, "open_weights": 1.0, "entry_cost": 1e3,
@@ -239,13 +256,18 @@ COMPANIONS = {
     "pooled_weight": {"pooled_idle": 0.5},
     "reserved_capacity": {"reserved_weight": 1.0},
     "reserved_weight": {"reserved_capacity": 0.02},
+    "merger_tolerance": {"screen_hhi": 0.0, "screen_change": 0.0},
+    "screen_change": {"screen_hhi": 0.0},
 }
 """Levers without which another does nothing."""
+
+LENIENT_REVIEW = {"merger_review_hhi": 1e4, "merger_review_share": 1.0, "merger_review_change": 0.0}
 
 
 @pytest.mark.parametrize("name", LEVERS)
 def test_every_lever_changes_something_and_the_books_still_close(name: str) -> None:
-    world, others = small_world(entry_candidates=12.0), constant(**COMPANIONS.get(name, {}))
+    world = small_world(entry_candidates=12.0, **(LENIENT_REVIEW if name in ("screen_hhi", "screen_share") else {}))
+    others = constant(**COMPANIONS.get(name, {}))
     plain = record(world, 6, policies=[others])
     moved = record(world, 6, policies=[others, constant(**{name: STRENGTHS[name]})])
     assert not same_bits(plain, moved)
@@ -308,8 +330,11 @@ def test_a_carbon_price_leaves_rents_alone_while_the_floor_is_slack() -> None:
         Mechanisms(imitation=False),
         Mechanisms(expectations="static"),
         Mechanisms(growth_rates="own"),
+        Mechanisms(mergers=False),
+        Mechanisms(own_chips=True),
+        Mechanisms(grid=True),
     ],
-    ids=["open_weights", "entry", "imitation", "static", "own"],
+    ids=["open_weights", "entry", "imitation", "static", "own", "mergers", "own_chips", "grid"],
 )
 def test_switching_a_mechanism_changes_something_but_not_the_calibration(off: Mechanisms) -> None:
     on_world, off_world = (
@@ -419,20 +444,23 @@ def test_one_failing_replicate_is_recorded_and_the_others_are_kept(monkeypatch: 
     assert np.array_equal(survived.measures["hhi_revenue"], clean.measures["hhi_revenue"][[0, 1, 2, 4]])
 
 
-def dies_with_the_first_block(job, replicates):
-    """What a worker does that the system kills."""
-    if replicates[0] == 0:
+def dies_with_the_first_block(needs, advance):
+    """What a worker does that the system kills; done here, it works."""
+    if needs[1][0] == 0 and parent_process() is not None:
         os._exit(1)
-    return ensemble.run_block(job, replicates)
+    return ensemble.run_task(needs, advance)
 
 
 def test_a_killed_worker_loses_nothing() -> None:
-    job = ensemble._Job(small_world(), timeline(2), 1, ())
-    blocks = [range(2), range(2, 4)]
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        parts = ensemble._elsewhere(job, blocks, pool, ensemble._Meter(None, 0), dies_with_the_first_block)
-    for part, block in zip(parts, blocks, strict=True):
-        assert same_bits(part, ensemble.run_block(job, block))
+    job = ensemble.Job(small_world(), timeline(2), 1, ())
+    tasks = [job.task(block) for block in (range(2), range(2, 4))]
+    seen: list[tuple[int, int]] = []
+    with Pool(2, progress=lambda *now: seen.append(now)) as pool:
+        for _ in range(2):  # a pool whose workers died can be used again
+            parts = dict(pool.run(dies_with_the_first_block, tasks))
+            for place, task in enumerate(tasks):
+                assert same_bits(parts[place], ensemble.run_task(task.needs, None))
+    assert seen[-1][1] == 16
 
 
 def test_progress_from_workers_ends_at_the_total() -> None:
@@ -555,7 +583,9 @@ def test_appeal_and_efficiency_follow_their_laws_with_one_draw_a_quarter(eight: 
         for r in (0, 1):
             most = max(trained[r])
             best = np.log(before.efficiency[r][before.is_active[r]]).max()
-            for i in np.flatnonzero(stays[r]):
+            merging = eight.flows[t].merging
+            pair = after.group[r, merging.acquirer[r]] if merging.approved[r] else -1  # who share the better algorithm
+            for i in np.flatnonzero(stays[r] & (after.group[r] != pair)):
                 mean = world.class_strength[:, before.firm_class[r, i]]
                 xi = mean + 0.95 * (before.log_strength[r, :, i] - mean) + quality[r, i]
                 assert np.allclose(after.log_strength[r, :, i], xi, rtol=1e-12, atol=1e-12)

@@ -161,7 +161,7 @@ def market(seed: int, n_owners: int = 4, n_firms: int = 7) -> tuple[np.ndarray, 
 @pytest.mark.parametrize("seed", range(5))
 def test_owner_choice_is_its_weights_written_out(seed: int) -> None:
     capacity, rent, appeal, last, use = market(seed)
-    choice = compute_market.choose_owners(capacity, rent, appeal, 1.5, last, 0.85)
+    choice = compute_market.choose_owners(capacity, rent, appeal, 1.5, last, np.array([0.85]))
     target = np.array([[k * w**-1.5 * x for x in row] for k, w, row in zip(capacity, rent, appeal, strict=True)])
     weights = 0.85 * last + 0.15 * target / target.sum(axis=0)
     assert np.allclose(choice.weights, weights, **FINE)
@@ -186,7 +186,7 @@ def test_responses_to_rents_are_derivatives(seed: int) -> None:
     capacity, rent, appeal, last, use = market(seed)
 
     def at(log_rent: np.ndarray) -> compute_market.OwnerChoice:
-        return compute_market.choose_owners(capacity, np.exp(log_rent), appeal, 1.5, last, 0.85)
+        return compute_market.choose_owners(capacity, np.exp(log_rent), appeal, 1.5, last, np.array([0.85]))
 
     y, h = np.log(rent), 1e-6
     choice = at(y)
@@ -277,7 +277,8 @@ def test_strength_returns_to_its_class_mean() -> None:
 
 
 def test_data_portability_shares_what_others_sell() -> None:
-    data = knowledge.next_data(np.array([[10.0, 0.0]]), np.array([[4.0, 1.0]]), np.array([0.5]), 0.1)
+    sold = np.array([[4.0, 1.0]])
+    data = knowledge.next_data(np.array([[10.0, 0.0]]), sold, np.array([[5.0]]), np.array([[0.5]]), 0.1)
     assert data.tolist() == [[13.5, 3.0]]
 
 

@@ -14,7 +14,7 @@ from sim.policies.levers import LEVERS
 from sim.scenario import load_scenario
 from sim.state import Accounts, Demography, Drivers, Flows, Funding, Investment, Markets, State, variables
 from sim.step import Moment, step
-from sim.world.build import World, WorldSpec, build
+from sim.world.build import Mechanisms, World, WorldSpec, build
 from sim.world.tables import ATTRIBUTES, read_population
 from tests.worlds import FEW, START, Run, record, run_quarters, same_bits, small_world, world_with
 
@@ -170,8 +170,8 @@ def relabelled(world: World, order: np.ndarray) -> World:
 
 @pytest.mark.parametrize("knowledge", ["complete", "by_class"])
 def test_relabelling_firms_relabels_results(knowledge: str) -> None:
-    """Luck is keyed by slot, so it is off."""
-    world = world_with(parameters=NO_LUCK, knowledge=knowledge)
+    """Luck, that of mergers included, is keyed by slot, so it is off."""
+    world = world_with(Mechanisms(mergers=False), parameters=NO_LUCK, knowledge=knowledge)
     order = np.random.default_rng(5).permutation(world.sizes["firm"])
     plain, mixed = run_quarters(world, 8), run_quarters(relabelled(world, order), 8)
     assert not np.array_equal(plain.states[-1].cash, mixed.states[-1].cash)
@@ -182,7 +182,7 @@ def test_relabelling_firms_relabels_results(knowledge: str) -> None:
 
 
 def test_relabelling_firms_relabels_results_under_luck_that_follows_the_firm(monkeypatch: pytest.MonkeyPatch) -> None:
-    world = world_with(parameters={"entry_candidates": 0.0})
+    world = world_with(Mechanisms(mergers=False), parameters={"entry_candidates": 0.0})
     order = np.random.default_rng(6).permutation(world.sizes["firm"])
     plain, draw = run_quarters(world, 8), Luck.normal
     monkeypatch.setattr(Luck, "normal", lambda self, *key: draw(self, *key)[..., order])

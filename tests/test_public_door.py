@@ -10,15 +10,23 @@ import pytest
 import sim
 
 NAMES = {
+    "Allocation",
+    "Comparison",
     "Result",
     "Scenario",
+    "Sweep",
     "__version__",
+    "compare",
     "errors",
     "indices",
+    "load_comparison",
     "load_result",
     "load_scenario",
+    "load_sweep",
+    "plan",
     "run",
     "shipped_scenarios",
+    "sweep",
     "verify_result",
 }
 HEAVY = ["pandas", "pyarrow", "scipy", "matplotlib", "networkx", "mesa"]

@@ -19,7 +19,7 @@ from sim.world.build import Mechanisms, World, WorldSpec, build
 from sim.world.tables import world_folders
 from tests.worlds import run_quarters
 
-STATIC = Mechanisms(open_weights=False, entry=False, imitation=False, expectations="static")
+STATIC = Mechanisms(open_weights=False, entry=False, imitation=False, mergers=False, expectations="static")
 STYLISED = [name for name in WORLDS if name != "world_2024"]
 BUDGET = 6.0
 

@@ -11,7 +11,7 @@ import typer
 
 import sim
 from sim.app import terminal
-from sim.app.base import JsonOption, app, examples
+from sim.app.base import JsonOption, PluginOption, app, examples
 
 INTERRUPTED = 130
 OUTPUTS = Path("outputs")
@@ -48,6 +48,7 @@ def run(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change one key; may be repeated."),
     ] = None,
+    plugin: PluginOption = None,  # noqa: ARG001 - its callback has loaded them
     no_figures: Annotated[
         bool, typer.Option("--no-figures", help="Leave out the figures, which take a few seconds.")
     ] = False,
@@ -66,7 +67,7 @@ def run(
     chosen = chosen.replace(replicates=replicates, seed=seed, quarters=quarters)
     loaded = time.perf_counter()
     wanted = out or OUTPUTS / chosen.name
-    n_workers = workers or _processors()
+    n_workers = workers or processors()
     if verbose:
         terminal.say(
             f"{chosen.name}: {chosen.run.replicates} replicates, seed {chosen.run.seed}, "
@@ -145,6 +146,6 @@ def _size(n_bytes: int) -> str:
     return f"{n_bytes} B"
 
 
-def _processors() -> int:
+def processors() -> int:
     """Processors that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

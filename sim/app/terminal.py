@@ -142,6 +142,32 @@ def print_closing(result: sim.Result) -> None:
         print(paragraph(f"Note: {note}"))
 
 
+def print_comparison(made: sim.Comparison) -> None:
+    """Print the tables of a comparison, with what they show and their remarks."""
+    from sim.report import comparison
+
+    screen = console()
+    print(paragraph(comparison.headline(made)))
+    for grid in comparison.grids(made):
+        _print_grid(screen, grid)
+    screen.print()
+    for note in comparison.notes(made):
+        print(paragraph(f"Note: {note}"))
+
+
+def print_sweep(made: sim.Sweep) -> None:
+    """Print the table of a sweep, with what it shows and its remarks."""
+    from sim.report import comparison
+
+    screen = console()
+    print(paragraph(comparison.sweep_headline(made)))
+    for grid in comparison.sweep_grids(made):
+        _print_grid(screen, grid)
+    screen.print()
+    for note in comparison.sweep_notes(made):
+        print(paragraph(f"Note: {note}"))
+
+
 def _print_grid(screen: Console, grid: Grid) -> None:
     """Print a grid; columns that do not fit beside one another follow below, with the labels again."""
     from rich import box

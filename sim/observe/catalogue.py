@@ -9,7 +9,8 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sim.arrays import Array, total
+from sim.arrays import Array, Flags, total
+from sim.groups import Groups
 from sim.state import Flows, State
 from sim.world.build import World
 
@@ -30,6 +31,19 @@ class Moments:
     flows: Flows
     ledger_residual: Array
     world: World
+    groups: Groups = field(init=False)
+    """Who owns whom as the quarter begins."""
+
+    def __post_init__(self) -> None:
+        """Work out the groups once for all measures."""
+        object.__setattr__(self, "groups", Groups(self.before.group))
+
+
+def by_corporation(values: Array, m: Moments) -> tuple[Array, Flags]:
+    """Values of firms under one owner added up at the firm that stands for them, and which slots do; zero elsewhere."""
+    stands = m.before.is_active & m.groups.is_head
+    at_head = stands.reshape(len(stands), *[1] * (values.ndim - 2), -1)
+    return np.where(at_head, m.groups.total(values), 0.0), stands
 
 
 class Measure(NamedTuple):
@@ -99,6 +113,9 @@ class Recording:
 MEASURES: dict[str, Measure] = {}
 """Every measure by name."""
 
+OPTIONAL: dict[str, Measure] = {}
+"""Those that a scenario asks for under ``record``."""
+
 FUNCTIONS: dict[str, Callable[[Moments], Array]] = {}
 """What computes the measures that a quarter alone decides and that are no indices."""
 
@@ -136,6 +153,8 @@ def described(name: str) -> Measure:
     """
     if name in MEASURES:
         return MEASURES[name]
+    if name in OPTIONAL:
+        return OPTIONAL[name]
     for entry in MEASURES.values():
         head, sector, tail = entry.name.partition(SECTOR)
         if sector and len(name) > len(head + tail) and name.startswith(head) and name.endswith(tail):

@@ -9,7 +9,7 @@ import numpy as np
 
 from sim import indices, units
 from sim.arrays import Array, Flags, total
-from sim.observe.catalogue import MEASURES, Kind, Measure, Moments, measure
+from sim.observe.catalogue import MEASURES, Kind, Measure, Moments, by_corporation, measure
 
 
 class Variable(NamedTuple):
@@ -22,8 +22,8 @@ class Variable(NamedTuple):
 
 
 def _of_firms(values: Array, m: Moments) -> tuple[Array, Flags]:
-    is_active = m.before.is_active
-    return np.where(is_active, np.maximum(values, 0.0), 0.0), is_active
+    added, stands = by_corporation(values, m)
+    return np.maximum(added, 0.0), stands
 
 
 VARIABLES: dict[str, Variable] = {
@@ -115,5 +115,5 @@ def observe_indices(m: Moments) -> dict[str, Array]:
 @measure("points", "firms", "stock", "last", name="hhi_revenue_<sector>")
 def hhi_of_sectors(m: Moments) -> Array:
     """Herfindahl-Hirschman index of revenue of firms from the sector."""
-    share = m.flows.markets.share
+    share, _ = by_corporation(m.flows.markets.share, m)
     return np.where(total(share) > 0.0, units.HHI_POINTS * total(share**2), np.nan)

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sim.arrays import Counts, Flags, safe_ratio, total
+from sim.arrays import Array, Counts, Flags, safe_ratio, total
 from sim.observe.catalogue import Event, Moments
 
 _BINDS = 1e-9
@@ -25,6 +25,11 @@ class EventKind(NamedTuple):
 EVENTS: dict[str, EventKind] = {
     "entry": EventKind("firm", "A firm enters; it acts from the next quarter."),
     "exit": EventKind("firm", "A firm leaves at the end of the quarter."),
+    "merger proposed": EventKind("firm", "A firm asks to merge with another."),
+    "merger reviewed": EventKind("firm", "A case is large enough for a review, which weighs consumer gain."),
+    "merger refused": EventKind("firm", "The review or a ban stops a merger."),
+    "merger": EventKind("firm", "A firm takes over another; both product lines stay."),
+    "break-up": EventKind("firm", "A rule splits a firm into successors, or a group into its firms."),
     "weights opened": EventKind("firm", "A firm decides, or is first told, to publish its model weights."),
     "floor binds": EventKind("owner", "Rent is at its floor, so that chips may stand idle; once for each quarter."),
     "grid binds": EventKind("grid", "More chips were made than can be connected; once for each quarter."),
@@ -55,6 +60,17 @@ class EventLog:
         )
         self._note(quarter, "exit", flows.demography.exits, firms, lambda r, i: f"generation {left[r, i]} of the slot")
 
+        merging = flows.merging
+        decided = merging.target >= 0
+        self._note_pairs(quarter, "merger proposed", merging.proposed >= 0, merging.proposer, merging.proposed, firms)
+        for kind, where in (
+            ("merger reviewed", merging.screened),
+            ("merger refused", decided & ~merging.approved),
+            ("merger", merging.approved),
+        ):
+            self._note_pairs(quarter, kind, where, merging.acquirer, merging.target, firms, merging.harm)
+        self._note(quarter, "break-up", merging.break_ups, firms, lambda r, i: f"generation {left[r, i]} of the slot")
+
         opened, told = _chosen(m), self._told(m)
         self._note(quarter, "weights opened", opened | told, firms, lambda r, i: "mandated" if told[r, i] else "chosen")
 
@@ -65,7 +81,7 @@ class EventLog:
             quarter, "floor binds", at_floor, m.world.owner_names, lambda r, j: f"{idle[r, j]:.4f} of supply is idle"
         )
 
-        limit = flows.rules.grid_limit
+        limit = np.minimum(flows.rules.grid_limit, flows.drivers.grid_limit)
         is_full = np.isfinite(limit) & (total(flows.investment.shipments) >= limit * (1.0 - _BINDS))
         self._note(quarter, "grid binds", is_full[:, None], ("grid",), lambda r, _: f"{limit[r]:.4g} M H100e connected")
 
@@ -75,6 +91,21 @@ class EventLog:
         if where.any():
             for row, slot in np.argwhere(where).tolist():
                 self._events.append(Event(self.replicates[row], quarter, kind, names[slot], detail(row, slot)))
+
+    def _note_pairs(
+        self,
+        quarter: str,
+        kind: str,
+        where: Flags,
+        acquirer: Counts,
+        target: Counts,
+        names: Sequence[str],
+        harm: Array | None = None,
+    ) -> None:
+        for row in np.flatnonzero(where).tolist():
+            cost = "" if harm is None or harm[row] == 0.0 else f", {harm[row]:.2%} of spending at stake"
+            detail = f"with {names[target[row]]}{cost}"
+            self._events.append(Event(self.replicates[row], quarter, kind, names[acquirer[row]], detail))
 
     def _told(self, m: Moments) -> Flags:
         """Firms with closed weights that must release them and last quarter, as the same firm, need not."""

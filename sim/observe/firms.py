@@ -6,12 +6,13 @@ import numpy as np
 
 from sim import units
 from sim.arrays import Array, Flags, safe_ratio, total
-from sim.observe.catalogue import Moments, measure
+from sim.observe.catalogue import Moments, by_corporation, measure
 from sim.state import SME
 
 
 def _leader(values: Array, m: Moments) -> Array:
-    leader: Array = np.where(m.before.is_active, values, -1.0).argmax(axis=-1).astype(np.float64)
+    added, stands = by_corporation(values, m)
+    leader: Array = np.where(stands, added, -1.0).argmax(axis=-1).astype(np.float64)
     return leader
 
 
@@ -143,6 +144,67 @@ def n_small_firms(m: Moments) -> Array:
     return total(_small(m))
 
 
+@measure("firms", "firms", "stock", "last")
+def n_independent_firms(m: Moments) -> Array:
+    """Firms in the market, those of one owner counted once."""
+    return total(by_corporation(m.flows.funding.power, m)[1])
+
+
+@measure("firms", "firms", "stock", "last")
+def n_open_firms(m: Moments) -> Array:
+    """Firms that publish their model weights by choice."""
+    return total(m.before.is_open & m.before.is_active)
+
+
+@measure("firms", "firms", "stock", "last")
+def n_pool_members(m: Moments) -> Array:
+    """Firms that use the model of the federated pool."""
+    return total(m.before.is_pool_member)
+
+
+@measure("M H100e", "firms", "stock", "last")
+def own_chips_total(m: Moments) -> Array:
+    """Chips that firms own at the end of the quarter."""
+    return total(m.after.own_chips)
+
+
+@measure("firms", "firms", "flow", "sum")
+def merger_proposals(m: Moments) -> Array:
+    """Pairs of firms that ask to merge."""
+    return (m.flows.merging.proposed >= 0).astype(np.float64)
+
+
+@measure("firms", "firms", "flow", "sum")
+def merger_reviews(m: Moments) -> Array:
+    """Mergers large enough to be reviewed, at the quarter of their decision."""
+    return m.flows.merging.screened.astype(np.float64)
+
+
+@measure("firms", "firms", "flow", "sum")
+def mergers_refused(m: Moments) -> Array:
+    """Mergers that the review or a ban stops."""
+    merging = m.flows.merging
+    return ((merging.target >= 0) & ~merging.approved).astype(np.float64)
+
+
+@measure("firms", "firms", "flow", "sum")
+def mergers(m: Moments) -> Array:
+    """Mergers at the end of the quarter."""
+    return m.flows.merging.approved.astype(np.float64)
+
+
+@measure("firms", "firms", "flow", "sum")
+def break_ups(m: Moments) -> Array:
+    """Firms that a rule splits at the end of the quarter."""
+    return total(m.flows.merging.break_ups)
+
+
+@measure("firms", "firms", "flow", "sum")
+def break_ups_refused(m: Moments) -> Array:
+    """Firms that a rule would split but for want of slots for their successors; asks for more entry_slots."""
+    return total(m.flows.merging.break_ups_refused)
+
+
 @measure("firms", "firms", "flow", "sum")
 def entries(m: Moments) -> Array:
     """Firms that enter at the end of the quarter."""
@@ -222,17 +284,17 @@ def service_price(m: Moments) -> Array:
 
 @measure("firm", "firms", "flow", "last")
 def leader_revenue(m: Moments) -> Array:
-    """Slot of the firm with most revenue, counted from 0."""
+    """Slot of the firm with most revenue, or that stands for those of one owner; counted from 0."""
     return _leader(total(m.flows.markets.revenue, axis=-2), m)
 
 
 @measure("firm", "firms", "stock", "last")
 def leader_power(m: Moments) -> Array:
-    """Slot of the firm with most AI power, counted from 0."""
+    """Slot of the firm with most AI power, or that stands for those of one owner; counted from 0."""
     return _leader(m.flows.funding.power, m)
 
 
 @measure("firm", "firms", "flow", "last")
 def leader_compute_used(m: Moments) -> Array:
-    """Slot of the firm that uses most compute, counted from 0."""
+    """Slot of the firm that uses most compute, or that stands for those of one owner; counted from 0."""
     return _leader(m.flows.markets.compute_used, m)

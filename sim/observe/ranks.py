@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from sim.arrays import Array, Counts, total
-from sim.observe.catalogue import MEASURES, Measure, Moments
+from sim.observe.catalogue import MEASURES, Measure, Moments, by_corporation
 from sim.quarters import QUARTERS_PER_YEAR
 
 TOP = 5
@@ -29,10 +29,12 @@ for _variable, _of in (("revenue", "revenue"), ("power", "AI power")):
 def top_firms(values: Array, m: Moments) -> Counts:
     """The first ``TOP`` active firms by ``values``, -1 for a rank that nobody has; ``[replicate, rank]``.
 
-    A firm is its slot plus the number of slots times the firms that held the slot before. Ties go to the lower slot.
+    Firms of one owner are taken together. A firm is its slot plus the number of slots times the firms that held the
+    slot before. Ties go to the lower slot.
     """
     n_slots = values.shape[-1]
-    left = np.where(m.before.is_active, values, -np.inf)
+    added, stands = by_corporation(values, m)
+    left = np.where(stands, added, -np.inf)
     ranks = []
     for _ in range(min(TOP, n_slots)):
         slot = left.argmax(axis=-1)[..., None]

@@ -45,8 +45,9 @@ def public_compute(m: Moments) -> Array:
 
 @measure("TWh", "owners", "flow", "sum")
 def energy_twh(m: Moments) -> Array:
-    """Electricity of all compute in use, cooling and the public pool included."""
-    in_use = total(m.flows.markets.use) + total(m.flows.markets.allotments.public)
+    """Electricity of all compute in use, cooling, the public pool and firms' own chips included."""
+    markets = m.flows.markets
+    in_use = total(markets.use) + total(markets.allotments.public + markets.own_chips_used)
     return in_use * units.energy_twh(1.0, m.flows.drivers.kilowatt)
 
 

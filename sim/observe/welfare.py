@@ -4,7 +4,8 @@ Welfare of a quarter is what buyers save by AI plus the net receipts, from outsi
 for what is sold, less the resources that these use:
 
     consumer gain + sales + captive services and the tax on them
-    - staff - operating cost - compliance - energy and operations - administration - sites - production of chips
+    - staff - operating cost - compliance - integration of mergers - energy and operations - administration - sites
+    - production of chips
     - mcpf x (- fiscal balance)
 
 The public pool counts like anyone's chips. Payments between the parts cancel: rents, chips, taxes, subsidies, grants,
@@ -47,6 +48,12 @@ def interest_received(m: Moments) -> Array:
     return total(m.flows.accounts.interest)
 
 
+@measure("$bn", "firms", "flow", "sum")
+def firm_investment(m: Moments) -> Array:
+    """What firms pay for chips and sites of their own and for integrating firms they took over."""
+    return total(m.flows.investment.firm_outlay + m.flows.merging.integration_cost)
+
+
 @measure("$bn", "owners", "flow", "sum")
 def owner_profit(m: Moments) -> Array:
     """Rents less running cost, chips and sites; money given to firms is not deducted."""
@@ -56,11 +63,12 @@ def owner_profit(m: Moments) -> Array:
 
 @measure("$bn", "all", "flow", "sum")
 def welfare(m: Moments) -> Array:
-    """Consumer gain, firms' earnings and grants, interest, owners' and makers' profit, fiscal balance less its cost."""
+    """Consumer gain, firms' earnings and grants less investment, interest, others' profit, fiscal balance, its cost."""
     return (
         consumer_gain(m)
         + industry_earnings(m)
         + grants_received(m)
+        - firm_investment(m)
         + interest_received(m)
         + owner_profit(m)
         + maker_profit(m)

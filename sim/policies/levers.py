@@ -53,6 +53,9 @@ LEVERS: dict[str, Lever] = {
     "separation": Lever(_FIRM, "", 0.0, np.maximum, "1 where a firm is severed from the owner of its corporation"),
     "partner_credit": Lever((), "ratio", 1.0, np.multiply, "compute credits that partner owners may give"),
     "open_weights": Lever(_FIRM, "quarters", np.inf, np.minimum, "age at which model weights must be published"),
+    "release_grant": Lever(
+        _FIRM, "$bn per quarter", 0.0, np.add, "paid by the government to firms that publish their weights"
+    ),
     "federation": Lever(_FIRM, "share", 0.0, np.maximum, "training compute that a member gives to the federated pool"),
     "public_budget": Lever((), "$bn per quarter", 0.0, np.add, "chips bought for the public pool, by outlay"),
     "public_order": Lever((), "share", 0.0, np.add, "chips bought for the public pool, by share of shipments"),
@@ -66,7 +69,7 @@ LEVERS: dict[str, Lever] = {
     "entry_grant": Lever((), "$bn", 0.0, np.add, "paid by the government to each firm that enters"),
     "grant": Lever(_FIRM, "$bn per quarter", 0.0, np.add, "paid by the government"),
     "merger_ban": Lever(_FIRM, "", 0.0, np.maximum, "1 where a firm may not merge"),
-    "merger_tolerance": Lever((), "share", np.inf, np.minimum, "loss of consumer gain at which a merger passes"),
+    "merger_tolerance": Lever((), "share", np.inf, np.minimum, "loss of customers below which a merger passes"),
     "review_error": Lever((), "ratio", 1.0, np.multiply, "chance that a review ends wrong"),
     "screen_hhi": Lever((), "points", np.inf, np.minimum, "HHI after a merger from which it is reviewed"),
     "screen_change": Lever((), "points", np.inf, np.minimum, "rise of HHI from which it is reviewed"),
@@ -103,6 +106,7 @@ class Rulebook:
     separation: Array
     partner_credit: Array
     open_weights: Array
+    release_grant: Array
     federation: Array
     public_budget: Array
     public_order: Array
@@ -159,6 +163,8 @@ class Observation:
         (M H100e-quarters) and ``profit`` of last quarter ($bn).
     owners : mapping of str to array [replicate, owner]
         As the quarter begins: ``capacity`` (M H100e) and ``rent`` of last quarter ($bn per M H100e-quarter).
+    public_capacity : array [replicate]
+        Chips of the public pool as the quarter begins, M H100e.
     firm_names, owner_names : tuple of str
         Along the last axes.
     parameters : Parameters
@@ -171,6 +177,7 @@ class Observation:
     past: Sequence[Sight]
     firms: Mapping[str, npt.NDArray[Any]]
     owners: Mapping[str, Array]
+    public_capacity: Array
     firm_names: tuple[str, ...]
     owner_names: tuple[str, ...]
     parameters: Parameters

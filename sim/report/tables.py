@@ -109,8 +109,8 @@ def headline(result: Result) -> str:
             "(an assumption that the facts do not identify)."
         )
     if summary.has("own_finance_share"):
-        begin = _percent(summary.cell("own_finance_share", first)[0])
-        end = _percent(summary.cell("own_finance_share", last)[0])
+        begin = percent(summary.cell("own_finance_share", first)[0])
+        end = percent(summary.cell("own_finance_share", last)[0])
         parts.append(f"Own margins pay {begin} of planned training in {first}, {end} in {last}.")
     parts.append(ranges_note(result))
     return " ".join(parts)
@@ -220,7 +220,7 @@ def _leading(result: Result) -> list[Row]:
                     np.nan,
                     np.nan,
                     "probability",
-                    _percent(value),
+                    percent(value),
                     "",
                 )
             )
@@ -342,7 +342,7 @@ def significant(value: float) -> str:
 _LARGE, _SMALL = 1e6, 1e-3
 
 
-def _percent(value: float) -> str:
+def percent(value: float) -> str:
     """Print a share as a percentage; small ones keep a decimal."""
     if not np.isfinite(value):
         return "n/a"
@@ -359,6 +359,6 @@ _OUTCOMES: dict[str, tuple[str, Callable[[float], str]]] = {
     "total_power": ("Total AI power", significant),
     "largest_run_flop": ("Largest training run (FLOP)", significant),
     "energy_twh": ("Energy (TWh a year)", significant),
-    "small_firm_share_of_compute": ("Small firms' share of compute", _percent),
-    "small_firm_survival": ("Small firms' survival", _percent),
+    "small_firm_share_of_compute": ("Small firms' share of compute", percent),
+    "small_firm_survival": ("Small firms' survival", percent),
 }

@@ -13,6 +13,7 @@ from __future__ import annotations
 from sim.scenario.checks import NAME_PATTERN, is_safe_name
 from sim.scenario.checks import ActorChecker as _ActorChecker  # noqa: F401 - for the tests
 from sim.scenario.load import ScenarioWarning, load_scenario, shipped_scenarios
+from sim.scenario.messages import nearest
 from sim.scenario.schema import Horizon, Mechanisms, PowerSpec, RecordSpec, RunSpec, Scenario, WorldSpec
 from sim.scenario.write import json_schema
 
@@ -29,5 +30,6 @@ __all__ = [
     "is_safe_name",
     "json_schema",
     "load_scenario",
+    "nearest",
     "shipped_scenarios",
 ]

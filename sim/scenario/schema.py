@@ -38,10 +38,6 @@ MAX_TOLD: Final = 100
 """Problems that one error tells; a file can hold thousands."""
 OURS: Final = "scenario"
 """Type of the validation errors whose text is written here, not by pydantic."""
-LATER: Final = {
-    "mechanisms": ("mergers", "federated_pools", "openness"),
-}
-"""Names that the file format reserves and that this version does not offer."""
 
 
 def _tuple(given: object) -> object:
@@ -81,12 +77,12 @@ class WorldSpec(_Section):
     @field_validator("base")
     @classmethod
     def _known_base(cls, base: str) -> str:
-        return _known(base, WORLDS, "world", "world.base")
+        return _known(base, WORLDS, "world")
 
     @field_validator("knowledge_network")
     @classmethod
     def _known_network(cls, kind: str) -> str:
-        return _known(kind, NETWORKS, "knowledge network", "world.knowledge_network")
+        return _known(kind, NETWORKS, "knowledge network")
 
     @field_validator("parameters", mode="before")
     @classmethod
@@ -171,7 +167,7 @@ class PowerSpec(_Section):
     @field_validator("family")
     @classmethod
     def _known_family(cls, family: str) -> str:
-        return _known(family, families(), "power family", "power.family")
+        return _known(family, families(), "power family")
 
 
 class Mechanisms(_Section):
@@ -180,8 +176,14 @@ class Mechanisms(_Section):
     open_weights: bool = Field(default=True, description="others build on published weights")
     entry: bool = Field(default=True, description="new firms may enter")
     imitation: bool = Field(default=True, description="algorithms spread over the network")
-    expectations: Literal["adaptive", "static"] = Field(
-        default="adaptive", description="how firms foresee growth (adaptive), or foresee none"
+    mergers: bool = Field(default=True, description="firms may merge, subject to review")
+    openness: bool = Field(default=True, description="a firm publishes its weights when that pays")
+    federated_pools: bool = Field(default=True, description="firms that a policy invites may train together")
+    own_chips: bool = Field(default=False, description="firms buy chips where that is cheaper than renting")
+    grid: bool = Field(default=False, description="the grid connects only so many chips a quarter")
+    expectations: Literal["adaptive", "static", "perfect_own_path"] = Field(
+        default="adaptive",
+        description="how firms foresee growth: from what they saw, none, or their own as it will be (many runs in one)",
     )
     growth_rates: Literal["industry", "own"] = Field(
         default="industry", description="whose growth rates firms learn from"
@@ -204,6 +206,9 @@ class RecordSpec(_Section):
         default=(), description="quarters whose networks are kept; default: last of the first and last year"
     )
     measures: Literal["quarterly", "yearly"] = Field(default="quarterly", description="how often measures are kept")
+    planner: Literal["none", "yearly"] = Field(
+        default="none", description="whether what a planner would do better is computed each year"
+    )
 
     @field_validator("networks")
     @classmethod
@@ -240,7 +245,9 @@ class Scenario(_Section):
     horizon: Horizon = Field(default_factory=Horizon)
     power: PowerSpec = Field(default_factory=PowerSpec)
     mechanisms: Mechanisms = Field(default_factory=Mechanisms)
-    policies: tuple[dict[str, Any], ...] = Field(default=(), description="policies in force; this version has none")
+    policies: tuple[dict[str, Any], ...] = Field(
+        default=(), description="policies, each by its name with its parameters"
+    )
     run: RunSpec = Field(default_factory=RunSpec)
     record: RecordSpec = Field(default_factory=RecordSpec)
 
@@ -274,9 +281,13 @@ class Scenario(_Section):
     @field_validator("policies", mode="before")
     @classmethod
     def _known_policies(cls, given: object) -> object:
-        if isinstance(given, list | tuple):
-            _refuse(((index,), _unknown_policy(item)) for index, item in enumerate(given))
-        return _tuple(given)
+        """Refuse unknown policies and impossible parameters; fill in every default."""
+        if not isinstance(given, list | tuple) or not given:
+            return _tuple(given)
+        from sim.scenario.policies import problems_of_policies, settled_policies
+
+        _refuse(problems_of_policies(given))
+        return settled_policies(given)
 
     @model_validator(mode="after")
     def _across_sections(self) -> Self:
@@ -297,10 +308,21 @@ class Scenario(_Section):
         return yaml_text(self.resolved())
 
     def content_hash(self) -> str:
-        """SHA-256 (hex) of what determines the numbers: everything but name and question."""
+        """SHA-256 (hex) of what determines the numbers: everything but name and question, and plug-ins' code."""
         data = {key: v for key, v in self.resolved().items() if key not in ("name", "question")}
+        if plugins := self.plugins():
+            data["plugins"] = plugins
         text = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+    def plugins(self) -> dict[str, str]:
+        """SHA-256 (hex) of each plug-in file whose policies the scenario names, by the file's name."""
+        if not self.policies:
+            return {}
+        from sim.policies.registry import plugin_of
+
+        found = [plugin_of(name) for item in self.policies for name in item]
+        return {plugin.file: plugin.sha256 for plugin in found if plugin is not None}
 
     def replace(self, replicates: int | None = None, seed: int | None = None, quarters: int | None = None) -> Scenario:
         """Copy with another size, seed or length.
@@ -364,17 +386,9 @@ def _refuse(problems: Iterable[Problem]) -> None:
         raise ValidationError.from_exception_data(OURS, details)
 
 
-def _known(name: str, known: Mapping[str, str], noun: str, key: str) -> str:
+def _known(name: str, known: Mapping[str, str], noun: str) -> str:
     """Return a name of a catalogue, or refuse it."""
     if name not in known:
-        later = name in LATER.get(key, ())
-        what = f"{noun} {shown(repr(name))} is " + ("not in this version" if later else "unknown")
-        hint = f"try {next(iter(known))}" if later else meant(name, list(known))
-        _refuse([((), f"{what}; allowed: {', '.join(known)}; {hint}")])
+        what = f"{noun} {shown(repr(name))} is unknown"
+        _refuse([((), f"{what}; allowed: {', '.join(known)}; {meant(name, list(known))}")])
     return name
-
-
-def _unknown_policy(item: object) -> str:
-    name = next(iter(item), "") if isinstance(item, Mapping) else item
-    what = f"policy {shown(repr(name))} is unknown"
-    return f"{what}; allowed: this version has no policies yet; write `policies: []`"

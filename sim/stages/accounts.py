@@ -35,8 +35,9 @@ def settle(
     interest = p.cost_of_funds * state.debt
     compliance = np.where(state.is_active, rules.compliance_cost, 0.0)
     charge = markets.allotments.charge
+    own_chips_cost = markets.floor[..., :1] * markets.own_chips_used
 
-    costs = rents + compute_tax + usage_tax + levy + staff + operating + interest + compliance + charge
+    costs = rents + compute_tax + usage_tax + levy + staff + operating + interest + compliance + charge + own_chips_cost
     profit_tax = rules.profit_tax * np.maximum(revenue - costs, 0.0)
     earnings = revenue - costs - profit_tax
     before = state.cash + funding.new_money + earnings
@@ -50,6 +51,7 @@ def settle(
     carbon_cost = emissions * rules.carbon_price / 1e3
     running = markets.floor * markets.use
     carbon_tax = carbon_cost[..., None] * markets.use
+    firm_carbon_tax = carbon_cost[..., None] * markets.own_chips_used
     captive_rent = markets.rent * markets.captive_use
     captive_tax = rules.captive_tax * captive_rent
     rent_income = markets.rent * dot(markets.rented, np.swapaxes(markets.owner_weight, -1, -2))
@@ -99,7 +101,15 @@ def settle(
             running - carbon_tax,
             total(running - carbon_tax),
         ),
+        Flow(
+            "running own chips",
+            "firms",
+            "households",
+            own_chips_cost - firm_carbon_tax,
+            total(own_chips_cost - firm_carbon_tax),
+        ),
         Flow("carbon price", "owners", "government", carbon_tax, total(carbon_tax)),
+        Flow("carbon price of own chips", "firms", "government", firm_carbon_tax, total(firm_carbon_tax)),
         Flow("administration", "government", "households", rules.programme_cost, rules.programme_cost),
         Flow("running the public pool", "government", "households", public_running, public_running),
     )
@@ -110,6 +120,7 @@ def settle(
         interest=interest,
         compute_tax=compute_tax,
         compliance=compliance,
+        own_chips_cost=own_chips_cost,
         allotment_charge=charge,
         other_taxes=other_taxes,
         earnings=earnings,
@@ -118,7 +129,7 @@ def settle(
         cash=before + borrowed - repaid - dividends,
         debt=state.debt + borrowed - repaid,
         owner_income=owner_income,
-        fiscal_balance=total(compute_tax + other_taxes - funding.grant)
+        fiscal_balance=total(compute_tax + other_taxes + firm_carbon_tax - funding.grant)
         + total(captive_tax + carbon_tax)
         - rules.programme_cost
         - public_running,

@@ -8,10 +8,11 @@ from typing import NamedTuple
 import numpy as np
 
 from sim.accounts import Flow
-from sim.arrays import Array, Counts, Flags, safe_ratio, total
+from sim.arrays import Array, Counts, Flags, safe_ratio, shares, total
+from sim.groups import without
 from sim.luck import Luck, poisson_distribution
 from sim.policies.levers import Rulebook
-from sim.stages.funding import horizon_factor, released_compute
+from sim.stages.funding import horizon_factor, released_compute, resale_price
 from sim.state import SME, Demography, Drivers, Funding, Markets, State
 from sim.submodels import compute_market, demand, demography, pricing, training
 from sim.world.build import World
@@ -28,7 +29,8 @@ def turn_over(
     period: int,
 ) -> tuple[State, Demography]:
     """Insolvent firms leave, and candidates for whom it pays enter the slots that are free."""
-    survivors, exits, written_off, recovered = _leave(state, world, funding)
+    survivors, exits, written_off, recovered = _leave(state, world, funding, drivers)
+    chips_paid, chips_sold = state.owner_cash - survivors.owner_cash, np.where(exits, recovered - state.cash, 0.0)
     entrants = _candidates(survivors, world, drivers, rules, markets, luck, period)
     if entrants is None:
         entered, entries = survivors, np.zeros_like(exits)
@@ -43,6 +45,7 @@ def turn_over(
     entry_grants = np.where(entries, rules.entry_grant[:, None], 0.0)
     entered = replace(entered, cash=entered.cash + entry_grants, fund_committed=funding.overdrawn + total(cash_in))
     flows = (
+        Flow("used chips", "owners", "firms", chips_paid, chips_sold),
         Flow("recovered from exits", "firms", "households", recovered, total(recovered)),
         Flow("entrants' equity", "households", "firms", total(cash_in), cash_in),
         Flow("entry grants", "government", "firms", total(entry_grants), entry_grants),
@@ -57,22 +60,31 @@ def turn_over(
     )
 
 
-def _leave(state: State, world: World, funding: Funding) -> tuple[State, Flags, Array, Array]:
+def _leave(state: State, world: World, funding: Funding, drivers: Drivers) -> tuple[State, Flags, Array, Array]:
     beyond = demography.quarters_beyond(state.quarters_beyond, state.debt, funding.debt_limit, state.is_active)
     exits = beyond >= world.parameters.exit_quarters
     if not exits.any():
         nothing = np.zeros_like(state.cash)
         return replace(state, quarters_beyond=beyond), exits, nothing, nothing
-    recovered = np.where(exits, state.cash, 0.0)
-    written_off = np.where(exits, np.maximum(state.debt - state.cash, 0.0), 0.0)
+    auctioned = np.where(exits, state.own_chips, 0.0)
+    recovered = np.where(exits, state.cash + resale_price(state, world, drivers) * auctioned, 0.0)
+    written_off = np.where(exits, np.maximum(state.debt - recovered, 0.0), 0.0)
+    bought = total(auctioned, keepdims=True) * shares(state.capacity)
     stays = ~exits
     survivors = replace(
         state,
         is_active=state.is_active & stays,
         generation=state.generation + exits,
+        is_hosted=state.is_hosted & stays,
+        is_pool_member=state.is_pool_member & stays,
+        group=without(state.group, exits),
+        is_successor=state.is_successor & stays,
         quarters_beyond=np.where(stays, beyond, 0),
         cash=np.where(stays, state.cash, 0.0),
         debt=np.where(stays, state.debt, 0.0),
+        own_chips=np.where(stays, state.own_chips, 0.0),
+        capacity=state.capacity + bought,
+        owner_cash=state.owner_cash - resale_price(state, world, drivers) * bought,
         own_compute=np.where(stays, state.own_compute, 0.0),
         own_compute_history=np.where(stays[..., None, :], state.own_compute_history, 0.0),
         data=np.where(stays, state.data, 0.0),
@@ -128,7 +140,7 @@ def _candidates(
 
     sales = _prospective_sales(world, drivers, markets, effective, efficiency, rent)
     profit = total(sales.profit, axis=-2)
-    growth = _industry_rate(state.profit_growth, state)
+    growth = industry_rate(state.profit_growth, state)
     value = demography.firm_value(
         profit - p.small_firm_fixed_cost, growth, p.cost_of_funds, p.exit_hazard, p.valuation_growth_high
     )
@@ -171,12 +183,12 @@ def _prospective_plan(
     flywheel = training.quality_elasticity(gamma, world.theta, p.serving_size_elasticity, p.substitution)
     stealing = pricing.business_stealing(sales.share, markets.nest, p.nest_growth)
     horizon = horizon_factor(
-        world, _industry_rate(state.profit_growth, state), _industry_rate(state.capability_growth, state)
+        world, industry_rate(state.profit_growth, state), industry_rate(state.capability_growth, state)
     )
     return training.training_plan(total(flywheel * stealing * sales.profit, axis=-2), horizon, own, effective)
 
 
-def _industry_rate(rate: Array, state: State) -> Array:
+def industry_rate(rate: Array, state: State) -> Array:
     """Profit-weighted mean of what firms expect; ``[replicate, 1]``."""
     profit = total(state.profit, axis=-2)
     return safe_ratio(total(rate * profit, keepdims=True), total(profit, keepdims=True))
@@ -219,6 +231,6 @@ def _enter(state: State, world: World, entrants: _Entrants, candidate: Counts) -
         efficiency=pick(entrants.efficiency, state.efficiency),
         log_strength=np.where(enters[..., None, :], world.class_strength[:, [SME]], state.log_strength),
         owner_weight=np.where(enters[..., None, :], weight, state.owner_weight),
-        profit_growth=np.where(enters, _industry_rate(state.profit_growth, state), state.profit_growth),
-        capability_growth=np.where(enters, _industry_rate(state.capability_growth, state), state.capability_growth),
+        profit_growth=np.where(enters, industry_rate(state.profit_growth, state), state.profit_growth),
+        capability_growth=np.where(enters, industry_rate(state.capability_growth, state), state.capability_growth),
     )

@@ -25,6 +25,9 @@ def drive(world: World, period: int) -> Drivers:
         * settling_growth(period, p.captive_growth_start, p.captive_growth_end, p.captive_growth_time),
         investor_fund=p.investor_funding * _fund_growth(world, period),
         parent_fund=p.parent_funding * _fund_growth(world, period),
+        grid_limit=p.grid_connections * np.exp(p.grid_growth * period) / (p.power_per_h100e * p.pue * energy_decline)
+        if world.mechanisms.grid
+        else np.inf,
         order_factor=world.initial_order_factor ** halving(period - len(world.shipments) + 1, p.order_factor_half_life),
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sim.arrays import Array, total
+from sim.groups import Groups
 from sim.policies.levers import Rulebook
 from sim.state import RELEASE_WINDOW, Drivers, Funding, State
 from sim.submodels import funding, pricing, training
@@ -18,7 +19,9 @@ def fund(state: State, world: World, drivers: Drivers, rules: Rulebook) -> Fundi
     open_frontier = training.open_frontier_of_others(released, released > 0.0)
     effective = np.where(
         state.is_active,
-        training.effective_compute(state.own_compute, open_frontier, p.open_discount),
+        training.effective_compute(
+            state.own_compute, open_frontier, p.open_discount, state.is_pool_member * state.pool_compute[..., None]
+        ),
         0.0,
     )
     power = world.power_function.power(effective)
@@ -31,13 +34,14 @@ def fund(state: State, world: World, drivers: Drivers, rules: Rulebook) -> Fundi
     parent_grant = (drivers.parent_fund * world.parent_weight * state.is_active)[..., None, :] * (
         world.parent_owner * is_child
     )
-    grant = np.where(state.is_active, rules.grant, 0.0)
+    grant = np.where(state.is_active, rules.grant + rules.release_grant * state.is_open, 0.0)
     new_money = raised + total(parent_grant, axis=-2) + grant
 
     horizon = horizon_factor(world, state.profit_growth, state.capability_growth)
     marginal_profit = marginal_profit_of_capability(state, world, gamma)
     own_plan = training.training_plan(marginal_profit, horizon, state.own_compute, effective)
-    limit = training.debt_limit(state.cash - state.debt, 4.0 * total(state.profit, axis=-2), p.leverage)
+    net_worth = state.cash - state.debt + resale_price(state, world, drivers) * state.own_chips
+    limit = training.debt_limit(net_worth, 4.0 * total(state.profit, axis=-2), p.leverage)
     desired = np.where(state.is_active, own_plan + p.earmark * new_money, 0.0)
     means = training.means(state.cash + new_money, np.maximum(limit - state.debt, 0.0), p.outlay_limit)
     return Funding(
@@ -58,6 +62,12 @@ def fund(state: State, world: World, drivers: Drivers, rules: Rulebook) -> Fundi
         plan=np.minimum(desired, means),
         debt_limit=limit,
     )
+
+
+def resale_price(state: State, world: World, drivers: Drivers) -> Array:
+    """What a used chip fetches, a share of last quarter's mean price; ``[..., 1]``, $bn per M H100e."""
+    new = total(state.price_cost * drivers.unit_cost * world.flow_share, keepdims=True)
+    return world.parameters.own_chips_resale * new
 
 
 def released_compute(state: State, world: World, rules: Rulebook) -> Array:
@@ -85,7 +95,8 @@ def marginal_profit_of_capability(state: State, world: World, gamma: Array) -> A
     """Sum over sectors of Lambda B Pi at last quarter's shares, $bn per log unit; ``[..., firm]``."""
     p = world.parameters
     flywheel = training.quality_elasticity(gamma, world.theta, p.serving_size_elasticity, p.substitution)
-    stealing = pricing.business_stealing(state.target_share, state.nest, p.nest_growth)
+    joint = Groups(state.group).total(state.target_share)
+    stealing = pricing.business_stealing(joint, state.nest, p.nest_growth)
     return total(flywheel * stealing * state.profit, axis=-2)
 
 

@@ -36,9 +36,12 @@ def invest(
     shipments = _shipments(state, world, drivers, rules, mean_value)
     price = makers.chip_price(drivers.unit_cost, mean_value, p.maker_margin_floor, p.maker_bargaining)
     public_chips = _public_chips(world, rules, price, drivers.site_cost, shipments)
-    delivered = _deliver(world, orders, shipments - public_chips)
     public_outlay = total((price + drivers.site_cost) * public_chips)
     public_price = total(price * public_chips)
+    for_firms, firm_chips = _firm_chips(state, world, drivers, markets, accounts, price, shipments - public_chips)
+    firm_price = total(price * for_firms)[..., None] * shares(firm_chips)
+    firm_sites = drivers.site_cost * firm_chips
+    delivered = _deliver(world, orders, shipments - public_chips - for_firms)
 
     chip_outlay = total(delivered * price[..., None, :])
     site_outlay = drivers.site_cost * total(delivered)
@@ -50,7 +53,9 @@ def invest(
     sales = price * shipments
     cost = drivers.unit_cost * shipments
     flows = (
-        Flow("chips", "owners", "makers", chip_outlay, sales - price * public_chips),
+        Flow("chips", "owners", "makers", chip_outlay, sales - price * (public_chips + for_firms)),
+        Flow("firms' own chips", "firms", "makers", firm_price, price * for_firms),
+        Flow("sites of own chips", "firms", "households", firm_sites, total(firm_sites)),
         Flow("chips of the public pool", "government", "makers", public_price, price * public_chips),
         Flow("sites", "owners", "households", site_outlay, total(site_outlay)),
         Flow(
@@ -72,6 +77,8 @@ def invest(
         price=price,
         shipments=shipments,
         delivered=delivered,
+        firm_chips=firm_chips,
+        firm_outlay=firm_price + firm_sites,
         public_chips=public_chips,
         public_outlay=public_outlay,
         chip_outlay=chip_outlay,
@@ -88,7 +95,8 @@ def connect(state: State, world: World, drivers: Drivers, accounts: Accounts, in
     drift = p.captive_share_drift * (shares(state.capacity) - state.captive_share)
     return replace(
         state,
-        cash=accounts.cash,
+        cash=accounts.cash - investment_.firm_outlay,
+        own_chips=investment.next_capacity(state.own_chips, investment_.firm_chips, p.chip_decay),
         debt=accounts.debt,
         capacity=investment.next_capacity(state.capacity, arrived, p.chip_decay),
         public_capacity=investment.next_capacity(state.public_capacity, total(investment_.public_chips), p.chip_decay),
@@ -114,8 +122,35 @@ def _shipments(state: State, world: World, drivers: Drivers, rules: Rulebook, me
         )
         * makers.demand_response(drivers.unit_cost, mean_value, p.maker_margin_floor, p.shipment_value_exponent)
     )
-    connected = np.minimum(safe_ratio(rules.grid_limit, total(made), otherwise=1.0), 1.0)
+    limit = np.minimum(rules.grid_limit, drivers.grid_limit)
+    connected = np.minimum(safe_ratio(limit, total(made), otherwise=1.0), 1.0)
     return made * connected[..., None]
+
+
+def _firm_chips(
+    state: State, world: World, drivers: Drivers, markets: Markets, accounts: Accounts, price: Array, left: Array
+) -> tuple[Array, Array]:
+    """Chips that firms buy to run themselves, by maker and by firm; M H100e.
+
+    A firm large enough buys where owning costs less than renting, as far as its cash goes. Makers ration firms and
+    owners, who would take all, in the same proportion.
+    """
+    p = world.parameters
+    for_sale = np.where(total(world.captive_to, axis=0) == 0.0, left, 0.0)
+    if not world.mechanisms.own_chips:
+        return np.zeros_like(for_sale), np.zeros_like(state.own_chips)
+    mix = shares(for_sale)
+    outlay = (total(price * mix) + drivers.site_cost)[..., None]
+    is_cheaper = (
+        investment.owning_cost(outlay, markets.floor[..., :1], p.utilisation, user_cost_rate(p)) < markets.user_rent
+    )
+    needed = (markets.rented + markets.own_chips_used) / p.utilisation
+    wants = state.is_active & is_cheaper & (markets.compute_used >= p.own_chips_scale)
+    missing = p.own_chips_speed * np.maximum(needed - state.own_chips, 0.0)
+    orders = np.where(wants, np.minimum(missing, p.outlay_limit * np.maximum(accounts.cash, 0.0) / outlay), 0.0)
+    asked, offered = total(orders), total(for_sale)
+    rationed = safe_ratio(offered, asked + offered)
+    return (rationed * asked)[..., None] * mix, rationed[..., None] * orders
 
 
 def _public_chips(world: World, rules: Rulebook, price: Array, site_cost: float, shipments: Array) -> Array:

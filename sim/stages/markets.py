@@ -9,6 +9,7 @@ import numpy as np
 
 from sim.arrays import Array, Counts, Flags, dot, safe_ratio, shares, total
 from sim.errors import ConvergenceError
+from sim.groups import Groups
 from sim.policies.levers import Rulebook
 from sim.stages.allotment import allot
 from sim.state import Allotments, Drivers, Funding, Markets, State
@@ -45,6 +46,7 @@ class _Problem:
     desired_outlay: Array
     means: Array
     allotment: Array
+    own_chips: Array
     training_cap: Array
     compute_tax: Array
     usage_tax: Array
@@ -53,9 +55,11 @@ class _Problem:
     appeal_to_customers: Array
     staying: Array
     switching: Array
+    groups: Groups
 
     def rows(self, keep: Flags) -> _Problem:
-        return _Problem(**{name: getattr(self, name)[keep] for name in self.__slots__})
+        arrays = {name: getattr(self, name)[keep] for name in self.__slots__ if name != "groups"}
+        return _Problem(**arrays, groups=self.groups.rows(keep))
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +71,7 @@ class _Sweep:
     unit_cost: Array
     training: Array
     rented: Array
+    own_chips_used: Array
     serving: Array
     elasticity: Array
     reply: Array
@@ -115,6 +120,7 @@ def clear_markets(state: State, world: World, drivers: Drivers, rules: Rulebook,
         training=last.training,
         rented=last.rented,
         serving=last.serving,
+        own_chips_used=last.own_chips_used,
         elasticity=last.elasticity,
         price=np.where(is_active[..., None, :], 1.0 / last.per_dollar, 0.0),
         attraction=last.attraction,
@@ -160,10 +166,12 @@ def _pose(
         p.serving_size_elasticity,
         p.serving_algorithm_elasticity,
     )
+    is_hosted = _is_hosted(state, world, rules)
+    appeal = rules.quality * np.where(is_hosted, p.open_hosting_share, 1.0)
     base = demand.attraction_before_price(
-        np.exp(state.log_strength) * rules.quality[..., None, :],
+        np.exp(state.log_strength) * appeal[..., None, :],
         funding.power,
-        state.data,
+        state.data * np.where(is_hosted, 1.0 + p.open_data_gain, 1.0),
         world.theta,
         world.data_elasticity,
         world.data_reference,
@@ -182,6 +190,7 @@ def _pose(
         desired_outlay=funding.desired,
         means=funding.means,
         allotment=allotments.compute,
+        own_chips=p.utilisation * state.own_chips,
         training_cap=rules.training_cap,
         compute_tax=rules.compute_tax,
         usage_tax=rules.usage_tax,
@@ -190,8 +199,18 @@ def _pose(
         appeal_to_customers=np.where(is_present, base, 0.0),
         staying=(1.0 - switching)[..., None, None] * np.where(is_present, state.share, 0.0),
         switching=switching,
+        groups=Groups(state.group),
     )
     return problem, allotments
+
+
+def _is_hosted(state: State, world: World, rules: Rulebook) -> Flags:
+    """Firms whose newest model others may sell too: who opened since the start, or must publish without more delay."""
+    if not world.mechanisms.open_weights:
+        return np.zeros_like(state.is_open)
+    must = rules.open_weights <= world.parameters.open_release_delay
+    hosted: Flags = state.is_hosted | (must & ~state.is_open)
+    return hosted
 
 
 def _appeal_of_owners(world: World, rules: Rulebook) -> Array:
@@ -392,12 +411,14 @@ def _sweep(g: _Problem, world: World, budget: Array, guess: _Guess) -> _Sweep:
     user_cost = user_rent * (1.0 + g.compute_tax)
     cost = pricing.unit_cost(g.serving_need, user_cost, g.usage_tax)
 
-    elasticity = pricing.demand_elasticity(share, guess.nest, p.substitution, p.nest_growth)
+    elasticity = pricing.perceived_elasticity(
+        share, guess.nest, g.revenue_taken, g.groups, p.substitution, p.nest_growth
+    )
     per_dollar = pricing.units_per_dollar(cost, g.revenue_taken, elasticity)
     attraction = g.appeal_to_customers * per_dollar ** (p.substitution - 1.0)
     best_reply = demand.target_share(attraction)
     reply = pricing.reply(elasticity, p.substitution)
-    target = shares(np.maximum(share + pricing.newton_step(share, best_reply, reply), 0.0))
+    target = pricing.moved_shares(share, best_reply, reply, g.groups)
     odds = demand.outside_odds(total(attraction), world.initial_odds, p.nest_growth)
     new_nest = demand.nest_share(odds)
     realised = demand.realised_share(g.staying, target)
@@ -407,7 +428,8 @@ def _sweep(g: _Problem, world: World, budget: Array, guess: _Guess) -> _Sweep:
     given = np.minimum(g.allotment, g.training_cap)
     training = np.minimum(given + allotment.bought(g.desired_outlay, g.means, given, user_cost), g.training_cap)
     serving = g.serving_need * total(quantity, axis=-2)
-    rented = training - given + serving
+    needed = training - given + serving
+    rented = np.maximum(needed - g.own_chips, 0.0)
     captive = compute_market.captive_use(g.captive_outlay, rent, g.captive_tax)
     return _Sweep(
         choice=choice,
@@ -415,6 +437,7 @@ def _sweep(g: _Problem, world: World, budget: Array, guess: _Guess) -> _Sweep:
         unit_cost=cost,
         training=training,
         rented=rented,
+        own_chips_used=np.minimum(needed, g.own_chips),
         serving=serving,
         elasticity=elasticity,
         reply=reply,

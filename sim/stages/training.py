@@ -6,11 +6,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from sim.arrays import Array, safe_ratio, total
+from sim.arrays import Array, Flags, safe_ratio, total
+from sim.groups import Groups
 from sim.luck import Luck
 from sim.policies.levers import Rulebook
 from sim.state import Funding, Markets, State
-from sim.submodels import knowledge, training
+from sim.submodels import knowledge, pricing, training
 from sim.world.build import World
 
 
@@ -26,18 +27,24 @@ def train(
     """What firms know and can do at the end of the quarter."""
     p = world.parameters
     n_firms = state.cash.shape[-1]
+    is_member, given, gained = _federate(state, world, rules, markets)
     own = training.next_own_compute(
         state.own_compute,
         state.efficiency,
-        markets.training,
+        markets.training * (1.0 - given),
         rules.training_efficiency,
         p.capability_decay,
     )
+    opens = _opens(state, world, rules, funding, markets)
     shock = p.progress_shock * luck.normal("progress", period, n_firms)
     surprise = p.quality_shock * luck.normal("quality", period, n_firms)
     quantity = total(markets.quantity, axis=-2)
     moved = replace(
         state,
+        is_open=state.is_open | opens,
+        is_hosted=state.is_hosted | opens,
+        is_pool_member=is_member,
+        pool_compute=knowledge.next_pool(state.pool_compute, gained, p.capability_decay),
         own_compute=np.where(state.is_active, own, 0.0),
         own_compute_history=np.concatenate(
             [state.own_compute[..., None, :], state.own_compute_history[..., :-1, :]], axis=-2
@@ -49,7 +56,13 @@ def train(
         ),
         data=np.where(
             state.is_active,
-            knowledge.next_data(state.data * rules.data_retention, quantity, rules.data_portability, p.data_decay),
+            knowledge.next_data(
+                state.data * rules.data_retention,
+                Groups(state.group).total(quantity),
+                total(quantity, keepdims=True),
+                rules.data_portability[..., None],
+                p.data_decay,
+            ),
             0.0,
         ),
         log_strength=knowledge.next_log_strength(
@@ -67,6 +80,49 @@ def train(
         recent_outlay=_remember(state.recent_outlay, total(markets.user_rent * markets.training)),
     )
     return _expect(state, moved, world)
+
+
+def _federate(state: State, world: World, rules: Rulebook, markets: Markets) -> tuple[Flags, Array, Array]:
+    """Who joins the federated pool, the share of training compute that each gives, and what the pool gains."""
+    p = world.parameters
+    invited = np.clip(rules.federation, 0.0, 1.0) * state.is_active
+    if not world.mechanisms.federated_pools or not invited.any():
+        return np.zeros_like(state.is_active), np.zeros_like(state.cash), np.zeros(state.cash.shape[:-1])
+    offer = invited * state.efficiency * markets.training * rules.training_efficiency
+    joins = knowledge.coalition(offer, p.federated_efficiency, p.federated_size_exponent)
+    contribution = np.where(joins, offer, 0.0)
+    gained = knowledge.pool_yield(contribution, p.federated_efficiency, p.federated_size_exponent)[..., 0]
+    return joins, np.where(joins, invited, 0.0), gained
+
+
+def _opens(state: State, world: World, rules: Rulebook, funding: Funding, markets: Markets) -> Flags:
+    """Firms that publish their weights from now on, because they gain more than they lose; ``[..., firm]``."""
+    p = world.parameters
+    if not (world.mechanisms.openness and world.mechanisms.open_weights):
+        return np.zeros_like(state.is_open)
+    stealing = pricing.business_stealing(Groups(state.group).total(markets.target_share), markets.nest, p.nest_growth)
+    data = state.data / world.data_reference
+    gain = rules.release_grant + knowledge.opening_gain(
+        markets.profit, stealing, p.open_hosting_share, data, p.open_data_gain, world.data_elasticity
+    )
+    released = state.own_compute_history[..., p.open_release_delay - 1, :]
+    opens: Flags = state.is_active & ~state.is_open & (gain > 0.0)
+    for row, slot in np.argwhere(opens & (released > funding.open_frontier)).tolist():
+        opens[row, slot] = gain[row, slot] > _lost_to_rivals(world, funding, markets, released[row, slot], row, slot)
+    return opens
+
+
+def _lost_to_rivals(world: World, funding: Funding, markets: Markets, released: float, row: int, slot: int) -> float:
+    """Profit lost, to first order, because everyone else may build on a better open model; $bn per quarter."""
+    p = world.parameters
+    better = np.maximum(released - funding.open_frontier[row], 0.0)
+    effective = funding.effective_compute[row]
+    rise = np.log1p(p.open_discount * safe_ratio(better, effective)) * (np.arange(len(better)) != slot)
+    flywheel = training.quality_elasticity(
+        funding.power_elasticity[row], world.theta, p.serving_size_elasticity, p.substitution
+    )
+    stolen = total(markets.target_share[row] * flywheel * rise)
+    return float(total(markets.profit[row, :, slot] * (1.0 - p.nest_growth * (1.0 - markets.nest[row])) * stolen))
 
 
 def _progress(state: State, world: World, markets: Markets) -> Array:

@@ -15,6 +15,21 @@ def chip_value(rent: Array, floor: Array, site_cost: float, utilisation: float, 
     return (utilisation * rent - floor) / user_cost_rate - site_cost
 
 
+def owning_cost(outlay: Array, running_cost: Array, utilisation: float, user_cost_rate: float) -> Array:
+    """Cost per unit of use of a chip that one owns, outlay x (r + delta_K + decline) / u + running cost.
+
+    Parameters
+    ----------
+    outlay : array
+        Price of a chip and its site, $bn per M H100e.
+    running_cost : array
+        $bn per M H100e-quarter of use.
+    utilisation, user_cost_rate : float
+        u, and the cost of funds, wear and falling prices per quarter.
+    """
+    return (outlay * user_cost_rate) / utilisation + running_cost
+
+
 def mean_value(value: Array, capacity: Array) -> Array:
     """Capacity-weighted mean of the positive values; ``[...]``."""
     return safe_ratio(total(np.maximum(value, 0.0) * capacity), total(capacity))

@@ -6,7 +6,19 @@ elasticity falls with its share. All shapes are ``[..., sector, firm]`` unless s
 
 from __future__ import annotations
 
-from sim.arrays import Array, total
+from typing import NamedTuple
+
+import numpy as np
+
+from sim.arrays import Array, safe_ratio, shares, total
+from sim.errors import ConvergenceError
+from sim.groups import Groups
+from sim.submodels import demand
+
+_TOLERANCE = 1e-11
+_LEAST_ELASTICITY = 1.001
+"""At which a firm whose sales an owner would rather move elsewhere is as good as withdrawn."""
+_MAX_SWEEPS = 500
 
 
 def demand_elasticity(joint_share: Array, nest: Array, substitution: float, nest_growth: float) -> Array:
@@ -31,6 +43,39 @@ def demand_elasticity(joint_share: Array, nest: Array, substitution: float, nest
     """
     outer = 1.0 + nest_growth * (substitution - 1.0) * (1.0 - nest[..., :, None])
     return substitution + (outer - substitution) * joint_share
+
+
+def perceived_elasticity(
+    share: Array, nest: Array, revenue_share_taken: Array, groups: Groups, substitution: float, nest_growth: float
+) -> Array:
+    """eps of every firm at its owner's joint share; ``[replicate, sector, firm]``.
+
+    Under one levy all firms of an owner have the same. Under levies that differ, an owner moves customers towards the
+    firm that keeps more of its revenue: from the first-order conditions of its joint profit,
+    eps_i = rho / (1 + (rho - eps) / eps x k / k_i) with k_i the kept share of revenue and k its mean over the owner's
+    sales in the sector.
+
+    Parameters
+    ----------
+    share : array [replicate, sector, firm]
+        Target shares.
+    nest : array [replicate, sector]
+        Share of the budget that goes to AI.
+    revenue_share_taken : array [replicate, firm]
+        Part of revenue that levies and operating cost take.
+    groups : Groups
+        Who sets prices together.
+    substitution, nest_growth : float
+        rho and lambda.
+    """
+    common = demand_elasticity(groups.total(share), nest, substitution, nest_growth)
+    differ = groups.differ(revenue_share_taken)
+    if not differ.any():
+        return common
+    kept = np.broadcast_to((1.0 - revenue_share_taken)[..., None, :], share.shape)
+    mean_kept = safe_ratio(groups.total(kept * share), groups.total(share), otherwise=1.0)
+    own = substitution / (1.0 + (substitution - common) / common * mean_kept / kept)
+    return np.where(differ[:, None], np.maximum(own, _LEAST_ELASTICITY), common)
 
 
 def business_stealing(joint_share: Array, nest: Array, nest_growth: float) -> Array:
@@ -107,6 +152,76 @@ def newton_step(share: Array, target: Array, answer: Array) -> Array:
         From ``reply``.
     """
     return _mutual(share, target - share, answer)
+
+
+def moved_shares(share: Array, best_reply: Array, answer: Array, groups: Groups) -> Array:
+    """Shares after one Newton step on mutual best replies; those of a group move together.
+
+    The members of a group have one mark-up, so the group's share takes the step and its members divide it as customers
+    would; arguments as for ``newton_step``.
+    """
+    moved = share + newton_step(share, best_reply, answer)
+    return shares(np.maximum(groups.split(moved, best_reply), 0.0))
+
+
+class Equilibrium(NamedTuple):
+    """Shares ``[..., sector, firm]``, odds and nest ``[..., sector]``, elasticities and dollars' worth per firm."""
+
+    share: Array
+    odds: Array
+    nest: Array
+    elasticity: Array
+    per_dollar: Array
+
+
+def equilibrium(
+    cost: Array,
+    revenue_share_taken: Array,
+    appeal: Array,
+    initial_odds: Array,
+    groups: Groups,
+    substitution: float,
+    nest_growth: float,
+) -> Equilibrium:
+    """Nash prices at given unit costs when customers choose freely.
+
+    Parameters
+    ----------
+    cost, revenue_share_taken : array [replicate, firm]
+        Unit cost, $bn per unit, and the part of revenue that levies and operating cost take.
+    appeal : array [replicate, sector, firm]
+        Attraction before price, zero for who does not offer.
+    initial_odds : array [sector]
+        o_0.
+    groups : Groups
+        Who sets prices together.
+    substitution, nest_growth : float
+        rho and lambda.
+
+    Raises
+    ------
+    ConvergenceError
+        When some replicate has not settled after many sweeps.
+    """
+    share = demand.target_share(appeal * (cost / (1.0 - revenue_share_taken))[..., None, :] ** (1.0 - substitution))
+    nest = np.broadcast_to(demand.nest_share(initial_odds), share.shape[:-1])
+    is_open = np.ones(len(share), dtype=bool)
+    for _ in range(_MAX_SWEEPS):
+        elasticity = perceived_elasticity(share, nest, revenue_share_taken, groups, substitution, nest_growth)
+        per_dollar = units_per_dollar(cost, revenue_share_taken, elasticity)
+        attraction = appeal * per_dollar ** (substitution - 1.0)
+        best_reply = demand.target_share(attraction)
+        odds = demand.outside_odds(total(attraction), initial_odds, nest_growth)
+        next_nest = demand.nest_share(odds)
+        gap = np.maximum(np.abs(best_reply - share).max(axis=(-2, -1)), np.abs(next_nest - nest).max(axis=-1))
+        is_open &= gap > _TOLERANCE
+        if not is_open.any():
+            return Equilibrium(best_reply, odds, next_nest, elasticity, per_dollar)
+        moved = moved_shares(share, best_reply, reply(elasticity, substitution), groups)
+        share = np.where(is_open[:, None, None], moved, share)
+        nest = np.where(is_open[:, None], next_nest, nest)
+    message = f"prices did not settle in {_MAX_SWEEPS} sweeps: the last still moved by {float(gap.max()):.2g}"
+    raise ConvergenceError(message)
 
 
 def cost_response(share: Array, cost_change: Array, answer: Array, substitution: float) -> Array:

@@ -7,12 +7,12 @@ import numpy as np
 from sim.arrays import Array, Flags, best_other, safe_ratio
 
 
-def effective_compute(own: Array, open_frontier: Array, open_discount: float) -> Array:
-    """E_eff = E_own + omega_o x the best open model of another firm; ``[..., firm]``.
+def effective_compute(own: Array, open_frontier: Array, open_discount: float, pooled: Array | float = 0.0) -> Array:
+    """E_eff = E_own + omega_o x the best open model of another firm + E_fed for members of the pool; ``[..., firm]``.
 
     A sum, never accumulated into ``own``: published weights are used, not owned.
     """
-    return own + open_discount * open_frontier
+    return own + open_discount * open_frontier + pooled
 
 
 def open_frontier_of_others(released: Array, is_open: Flags) -> Array:

@@ -43,6 +43,11 @@ class Mechanisms:
     open_weights: bool = True
     entry: bool = True
     imitation: bool = True
+    mergers: bool = True
+    openness: bool = True
+    federated_pools: bool = True
+    own_chips: bool = False
+    grid: bool = False
     expectations: str = "adaptive"
     growth_rates: str = "industry"
 
@@ -439,6 +444,10 @@ def _first_state(
         generation=none,
         firm_class=firms.firm_class,
         is_open=firms.is_open,
+        is_hosted=np.zeros(n_firms, dtype=bool),
+        is_pool_member=np.zeros(n_firms, dtype=bool),
+        group=np.arange(n_firms),
+        is_successor=np.zeros(n_firms, dtype=bool),
         age=none,
         quarters_beyond=none,
         cash=np.where(firms.is_active, p.initial_cash_quarters * firms.compute * p.rent_initial + reserve, 0.0),
@@ -446,6 +455,7 @@ def _first_state(
         own_compute=capability.own,
         own_compute_history=capability.history,
         efficiency=firms.efficiency,
+        own_chips=np.zeros(n_firms),
         data=appeal.data,
         log_strength=appeal.log_strength,
         share=sales.share,
@@ -456,6 +466,7 @@ def _first_state(
         profit_growth=np.full(n_firms, p.initial_profit_growth),
         capability_growth=np.full(n_firms, p.initial_capability_growth),
         nest=sales.nest,
+        pool_compute=np.zeros(()),
         capacity=supply.capacity,
         chips_bought=supply.capacity,
         rent=supply.rent,
@@ -464,6 +475,8 @@ def _first_state(
         owner_cash=np.zeros(len(supply.rent)),
         chips_sold=p.world_stock * shares(column(tables.makers, "stock_share")),
         price_cost=supply.price_cost,
+        review_acquirer=np.full(p.merger_review_delay, -1),
+        review_target=np.full(p.merger_review_delay, -1),
         recent_profit=np.full(RETURN_WINDOW, sales.profit.sum()),
         recent_outlay=np.full(RETURN_WINDOW, outlay),
         fund_committed=np.zeros(()),

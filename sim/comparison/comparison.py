@@ -1,0 +1,644 @@
+"""What a comparison leaves in the user's hands: effects, rankings, trade-offs and figures."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from sim.comparison.design import key_of, world_key
+from sim.comparison.effects import Pairs, moments, pairs_of, table_of
+from sim.comparison.headlines import HEADLINES
+from sim.comparison.outcomes import WHOLE
+from sim.comparison.statistics import half_width, interval
+from sim.comparison.tradeoffs import (
+    OBJECTIVES,
+    TRADED,
+    cost_per_point,
+    disagreeing,
+    flips,
+    gains_by_party,
+    oriented_effects,
+    pareto_set,
+    traded,
+)
+from sim.ensemble import world_spec
+from sim.errors import InputError, ResultError
+from sim.quarters import Quarter
+from sim.world.build import build
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from sim.comparison.design import Contrast, Design, Kind
+    from sim.comparison.outcomes import Outcome
+    from sim.scenario import Scenario
+    from sim.world.build import World
+
+SHOWN = ("2030Q4", "2035Q4")
+"""Horizons that are shown where the run reaches them."""
+
+
+class Stopping(NamedTuple):
+    """How a run that adds replicates ended.
+
+    Attributes
+    ----------
+    targets : dict of str to float
+        Half-width of the 95% interval that was wanted, by measure.
+    is_reached : bool
+        Whether every interval was as narrow at the last two looks.
+    widest : dict of str to float
+        Largest half-width at the end, by measure.
+    n_replicates : int
+    """
+
+    targets: dict[str, float]
+    is_reached: bool
+    widest: dict[str, float]
+    n_replicates: int
+
+
+class Comparison:
+    """Paired effects of scenarios against a baseline.
+
+    Made by :func:`sim.compare` or :func:`sim.load_comparison`, never by hand.
+
+    Attributes
+    ----------
+    baseline : Scenario
+    scenarios : dict of str to Scenario
+        By name, in the order given; with replicates, seed and horizon of the baseline.
+    contrasts : tuple of Contrast
+        What is measured against what.
+    outcomes : dict of str to Outcome
+        Values of every run by key.
+    measures : tuple of str
+        Those that tables and figures show, and over which p values are adjusted.
+    horizons : tuple of str
+        Quarters of ``effects``.
+    robustness : pandas.DataFrame
+        Effects under other values of the flywheel elasticity or another power family; see ``sim.compare``.
+    stopping : Stopping or None
+        How adding replicates ended, if that was asked for.
+    timing : dict of str to float
+        Seconds spent, by stage.
+    content_hash : str
+        SHA-256 (hex) of scenarios and options.
+    folder : pathlib.Path or None
+        Where the comparison is stored, if it is.
+    manifest : dict
+        Contents of ``manifest.json``; empty while it is not stored.
+    is_reused : bool
+        Whether this was found complete on disk instead of being computed.
+    """
+
+    def __init__(
+        self,
+        design: Design,
+        outcomes: Mapping[str, Outcome],
+        *,
+        measures: Sequence[str] | None = None,
+        horizons: Sequence[str | int] | None = None,
+        robustness: pd.DataFrame | None = None,
+        stopping: Stopping | None = None,
+        timing: Mapping[str, float] | None = None,
+    ) -> None:
+        self._design = design
+        self._pairs: dict[tuple[str, str], Pairs] = {}
+        self._worlds: dict[str, World] = {}
+        self.outcomes = dict(outcomes)
+        self.horizons = chosen_horizons(self.quarters, horizons)
+        self.measures = chosen_measures(self._names, measures)
+        self.robustness = _no_rows() if robustness is None else robustness
+        self.stopping = stopping
+        self.timing = dict(timing or {})
+        self.content_hash = ""
+        self.folder: Path | None = None
+        self.manifest: dict[str, Any] = {}
+        self.is_reused = False
+
+    # -- what was compared ----------------------------------------------------------------
+
+    @property
+    def baseline(self) -> Scenario:
+        """What scenarios are compared with."""
+        return self._design.baseline
+
+    @property
+    def scenarios(self) -> dict[str, Scenario]:
+        """Scenarios by name, in the order given."""
+        return self._design.scenarios
+
+    @property
+    def contrasts(self) -> tuple[Contrast, ...]:
+        """What is measured against what."""
+        return self._design.contrasts
+
+    @property
+    def quarters(self) -> tuple[str, ...]:
+        """Last quarter of each year of the horizon."""
+        return next(outcome.quarters for outcome in self.outcomes.values() if outcome.quarters)
+
+    @property
+    def n_replicates(self) -> int:
+        """Replicates asked of each run, added ones included."""
+        return self.stopping.n_replicates if self.stopping else self.baseline.run.replicates
+
+    @property
+    def _names(self) -> tuple[str, ...]:
+        """Every measure of effects."""
+        pairs = [self._paired(contrast) for contrast in self.contrasts]
+        return next((pair.names for pair in pairs if pair is not None), ())
+
+    # -- effects ----------------------------------------------------------------------------
+
+    @cached_property
+    def effects(self) -> pd.DataFrame:
+        """One row for each scenario, kind, measure and horizon.
+
+        Columns: scenario; kind (policy or world) and against what; measure, horizon, unit; means of the reference and
+        of the scenario over pairs, effect and relative effect; 90% and 95% confidence intervals of the effect; share of
+        replicates that rise; variance ratio (unpaired over paired); pairs n; p value, and adjusted by Holm over the
+        shown measures; smallest effect of interest; verdict; replicates to decide an undecided one.
+        """
+        return table_of(self.contrasts, self._all_pairs(), self.horizons, self.measures)
+
+    @property
+    def failures(self) -> pd.DataFrame:
+        """What did not succeed: scenario, replicate (none: the run could not begin), quarter and reason."""
+        import pandas as pd
+
+        called = {contrast.reference: contrast.against for contrast in reversed(self.contrasts)}
+        called |= {key_of(scenario): name for name, scenario in reversed(self.scenarios.items())}
+        called[key_of(self.baseline)] = self.baseline.name
+        rows = [
+            (called.get(key, key), None if failure.replicate == WHOLE else failure.replicate, *failure[1:])
+            for key, outcome in self.outcomes.items()
+            for failure in outcome.failures
+        ]
+        frame = pd.DataFrame(rows, columns=["scenario", "replicate", "quarter", "reason"])
+        return frame.astype({"replicate": "Int64"})
+
+    def pairs(self, scenario: str, measure: str, kind: Kind | None = None) -> pd.DataFrame:
+        """Values of every pair.
+
+        Parameters
+        ----------
+        scenario : str
+            Name of the scenario.
+        measure : str
+        kind : {"policy", "world"}, optional
+            Which of its effects; policy where it has one.
+
+        Returns
+        -------
+        pandas.DataFrame
+            By (replicate, quarter), one row a year: reference, scenario, difference.
+        """
+        import pandas as pd
+
+        pairs = self._pairs_named(scenario, kind)
+        place = self._place(pairs, measure)
+        index = pd.MultiIndex.from_product([pairs.replicates, pairs.quarters], names=["replicate", "quarter"])
+        values = pairs.reference[:, :, place].ravel(), pairs.scenario[:, :, place].ravel()
+        return pd.DataFrame(
+            {"reference": values[0], "scenario": values[1], "difference": values[1] - values[0]}, index=index
+        )
+
+    def path(self, scenario: str, measure: str, kind: Kind | None = None) -> pd.DataFrame:
+        """Effect and its intervals year by year.
+
+        Parameters
+        ----------
+        scenario, measure, kind
+            As for :meth:`pairs`.
+
+        Returns
+        -------
+        pandas.DataFrame
+            By quarter: reference_mean, scenario_mean, effect, ci90_low, ci90_high, ci95_low, ci95_high.
+        """
+        import pandas as pd
+
+        pairs = self._pairs_named(scenario, kind)
+        place = self._place(pairs, measure)
+        found = moments(pairs)
+        effect, error, n = (values[:, place] for values in (found.effect, found.error, found.n))
+        columns = {
+            "reference_mean": found.reference[:, place],
+            "scenario_mean": found.scenario[:, place],
+            "effect": effect,
+        }
+        for level in (0.90, 0.95):
+            for end, values in zip(("low", "high"), interval(effect, error, n, level), strict=True):
+                columns[f"ci{100 * level:.0f}_{end}"] = values
+        return pd.DataFrame(columns, index=pd.Index(pairs.quarters, name="quarter"))
+
+    def ranking(
+        self, measure: str = "hhi_revenue", horizon: str | int | None = None, *, kind: Kind = "policy"
+    ) -> pd.DataFrame:
+        """Scenarios by their effect on a measure, lowest first.
+
+        Parameters
+        ----------
+        measure : str
+        horizon : str or int, optional
+            A quarter or year; the last by default.
+        kind : {"policy", "world"}
+
+        Returns
+        -------
+        pandas.DataFrame
+            Rank, scenario, effect, 95% interval, verdict, and ``share_first``: the share of replicates in which the
+            scenario's effect is the lowest of all, ties shared.
+        """
+        quarter = self._quarter(horizon)
+        chosen = [c for c in self.contrasts if c.kind == kind and self._paired(c) is not None]
+        rows = table_of(chosen, self._all_pairs(), [quarter], self.measures) if chosen else self.effects.iloc[:0]
+        self._require(measure)
+        rows = rows[rows["measure"] == measure]
+        columns = ["scenario", "effect", "relative_effect", "ci95_low", "ci95_high", "verdict", "n"]
+        frame = rows[columns].copy()
+        frame["share_first"] = self._share_first(chosen, measure, quarter)
+        frame = frame.sort_values("effect", kind="stable", ignore_index=True)
+        frame.insert(0, "rank", np.arange(1, len(frame) + 1))
+        return frame
+
+    def _share_first(self, contrasts: Sequence[Contrast], measure: str, quarter: str) -> np.ndarray[Any, Any]:
+        """Share of the replicates that all have, in which each is lowest."""
+        differences = []
+        for contrast in contrasts:
+            pairs = self._all_pairs()[contrast.run, contrast.reference]
+            place, year = self._place(pairs, measure), pairs.quarters.index(quarter)
+            change = pairs.scenario[:, year, place] - pairs.reference[:, year, place]
+            differences.append(dict(zip(pairs.replicates.tolist(), change.tolist(), strict=True)))
+        common = sorted(set.intersection(*(set(each) for each in differences))) if differences else []
+        table = np.array([[each[number] for number in common] for each in differences])
+        table = table[:, np.isfinite(table).all(axis=0)] if len(common) else np.zeros((len(contrasts), 0))
+        is_first = table == table.min(axis=0) if table.shape[1] else table
+        with np.errstate(invalid="ignore"):
+            return np.asarray((is_first / is_first.sum(axis=0)).mean(axis=1) if table.shape[1] else np.nan)
+
+    # -- trade-offs -------------------------------------------------------------------------
+
+    def tradeoffs(
+        self, horizon: str | int | None = None, *, index: str = "hhi_revenue", kind: Kind = "policy"
+    ) -> pd.DataFrame:
+        """Concentration, power, gains, costs, small firms, energy and welfare side by side, never one number.
+
+        Parameters
+        ----------
+        horizon : str or int, optional
+            One of the horizons; the last by default.
+        index : str
+            Measure in points of which costs are counted.
+        kind : {"policy", "world"}
+
+        Returns
+        -------
+        pandas.DataFrame
+            By scenario: effects on the measures of ``sim.comparison.tradeoffs.TRADED``; fiscal and welfare cost of one
+            point less of the index ($bn since the start, with Fieller's 95% interval); whether the scenario is in the
+            Pareto set of :meth:`pareto`, and in which share of replicates.
+        """
+        quarter = self._shown_horizon(horizon)
+        self._require(index)
+        wide = traded(self.effects, TRADED, quarter, kind)
+        named = self._named(kind)
+        if not named:
+            return wide
+        costs = cost_per_point(named, quarter, index).set_index("scenario")
+        front = self.pareto(quarter, kind=kind).set_index("scenario")[["is_pareto", "share_pareto"]]
+        return wide.join(costs).join(front)
+
+    def pareto(
+        self,
+        horizon: str | int | None = None,
+        *,
+        objectives: Mapping[str, int] = OBJECTIVES,
+        kind: Kind = "policy",
+    ) -> pd.DataFrame:
+        """Scenarios, and doing nothing, that no other beats in every objective.
+
+        Parameters
+        ----------
+        horizon : str or int, optional
+            A quarter or year; the last by default.
+        objectives : mapping of str to int
+            1 where more of a measure is wanted, -1 where less is.
+        kind : {"policy", "world"}
+
+        Returns
+        -------
+        pandas.DataFrame
+            Scenario, ``is_pareto`` by mean effects, ``share_pareto`` of replicates, and the mean effects.
+        """
+        for measure in objectives:
+            self._require(measure)
+        named = self._named(kind)
+        if not named:
+            message = f"this comparison has no effect of {kind}"
+            raise ResultError(message)
+        return pareto_set(named, self._quarter(horizon), objectives, self.baseline.name)
+
+    def who_pays(
+        self, horizon: str | int | None = None, *, since_start: bool = False, kind: Kind = "policy"
+    ) -> pd.DataFrame:
+        """Gain or loss of buyers, developers, lenders, owners, makers and government, which add up to welfare.
+
+        Parameters
+        ----------
+        horizon : str or int, optional
+            A quarter or year; the last by default.
+        since_start : bool
+            All years up to then, instead of that year.
+        kind : {"policy", "world"}
+
+        Returns
+        -------
+        pandas.DataFrame
+            Scenario, party, effect ($bn) with intervals, n.
+        """
+        return gains_by_party(self._named(kind), self._quarter(horizon), since_start=since_start)
+
+    def disagreements(self) -> pd.DataFrame:
+        """Where indices of one variable clearly move in different directions, at the horizons."""
+        return disagreeing(self.effects)
+
+    def rank_flips(
+        self, variable: str = "revenue", horizon: str | int | None = None, *, kind: Kind = "policy"
+    ) -> pd.DataFrame:
+        """How the order of scenarios by HHI of a variable changes with the index.
+
+        Parameters
+        ----------
+        variable : str
+            Such as revenue, power, compute_used; see ``sim.observe.VARIABLES``.
+        horizon : str or int, optional
+            One of the horizons; the last by default.
+        kind : {"policy", "world"}
+
+        Returns
+        -------
+        pandas.DataFrame
+            Index (``yardstick``), Kendall's tau-b with the order by HHI, and the pairs of scenarios that flip.
+        """
+        self._require(f"hhi_{variable}")
+        found = oriented_effects(self.effects, variable, self._shown_horizon(horizon), kind)
+        return flips(found, "hhi")
+
+    def family_flips(
+        self, measure: str = "hhi_power", horizon: str | int | None = None, *, kind: Kind = "policy"
+    ) -> pd.DataFrame:
+        """How the order of scenarios changes with the power family; needs ``families`` in :func:`sim.compare`.
+
+        Parameters
+        ----------
+        measure : str
+            One of the shown measures.
+        horizon : str or int, optional
+            One of the horizons; the last by default.
+        kind : {"policy", "world"}
+
+        Raises
+        ------
+        ResultError
+            When no other family was tried.
+        """
+        quarter = self._shown_horizon(horizon)
+        rows = self.robustness
+        rows = rows[(rows["variant"] == FAMILY) & (rows["measure"] == measure)]
+        rows = rows[(rows["horizon"] == quarter) & (rows["kind"] == kind)]
+        found = {
+            str(family): dict(zip(group["scenario"], group["effect"], strict=True))
+            for family, group in rows.groupby("value", sort=False)
+        }
+        own = self.baseline.power.family
+        if own not in found or len(found) == 1:
+            message = f"no other power family was tried for {measure}; compare with families=, or --families"
+            raise ResultError(message)
+        return flips(found, own)
+
+    def _named(self, kind: Kind) -> dict[str, Pairs]:
+        """Pairs by scenario."""
+        chosen = [(contrast, self._paired(contrast)) for contrast in self.contrasts if contrast.kind == kind]
+        return {contrast.scenario: pairs for contrast, pairs in chosen if pairs is not None}
+
+    def _quarter(self, horizon: str | int | None) -> str:
+        return _quarter_of(self.quarters, self.horizons[-1] if horizon is None else horizon)
+
+    def _shown_horizon(self, horizon: str | int | None) -> str:
+        return _quarter_of(self.horizons, self.horizons[-1] if horizon is None else horizon)
+
+    def widest(self, measures: Sequence[str]) -> dict[str, float]:
+        """Largest half-width of a 95% interval over contrasts and horizons, by measure."""
+        widths: dict[str, float] = dict.fromkeys(measures, 0.0)
+        for pairs in self._all_pairs().values():
+            years = [pairs.quarters.index(quarter) for quarter in self.horizons]
+            found = moments(pairs, self.horizons)
+            half = half_width(found.error, found.n, 0.95)
+            for measure in measures:
+                column = half[: len(years), self._place(pairs, measure)]
+                if found.n[:, self._place(pairs, measure)].any():
+                    widths[measure] = max(widths[measure], float(np.max(np.where(np.isfinite(column), column, np.inf))))
+        return widths
+
+    # -- inside ---------------------------------------------------------------------------
+
+    def _all_pairs(self) -> dict[tuple[str, str], Pairs]:
+        """Pairs of every contrast that has any, by keys of run and reference."""
+        for contrast in self.contrasts:
+            self._paired(contrast)
+        return self._pairs
+
+    def _paired(self, contrast: Contrast) -> Pairs | None:
+        keys = contrast.run, contrast.reference
+        if keys not in self._pairs:
+            run, reference = (self.outcomes[key] for key in keys)
+            if not len(np.intersect1d(run.replicates, reference.replicates)):
+                return None
+            self._pairs[keys] = pairs_of(run, reference, (self._world(contrast.run), self._world(contrast.reference)))
+        return self._pairs[keys]
+
+    def _world(self, key: str) -> World:
+        scenario = self._design.runs[key]
+        at = world_key(scenario)
+        if at not in self._worlds:
+            self._worlds[at] = build(world_spec(scenario))
+        return self._worlds[at]
+
+    def _pairs_named(self, scenario: str, kind: Kind | None) -> Pairs:
+        chosen = [c for c in self.contrasts if c.scenario == scenario and kind in (None, c.kind)]
+        if not chosen:
+            kinds = {c.scenario: c.kind for c in self.contrasts}
+            what = f"no effect of {kind}" if scenario in kinds else "no scenario of that name"
+            message = f"{scenario!r}: this comparison has {what}; it has {', '.join(kinds)}"
+            raise ResultError(message)
+        pairs = self._paired(chosen[0])
+        if pairs is None:
+            message = f"no pair of {scenario!r} and {chosen[0].against!r} succeeded; see comparison.failures"
+            raise ResultError(message)
+        return pairs
+
+    def _place(self, pairs: Pairs, measure: str) -> int:
+        self._require(measure)
+        return pairs.names.index(measure)
+
+    def _require(self, measure: str) -> None:
+        if measure not in self._names:
+            chosen_measures(self._names, [measure])
+
+    # -- artefacts ------------------------------------------------------------------------
+
+    def plot(self, figure: str | None = None, **options: Any) -> Figure:
+        """Draw one of the figures.
+
+        Parameters
+        ----------
+        figure : str, optional
+            A name in ``sim.report.figures.COMPARISON_FIGURES``; the effect plot when left out.
+        **options
+            What that figure takes, such as ``measure`` or ``horizon``.
+
+        Raises
+        ------
+        ResultError
+            When there is no figure of that name.
+        """
+        from sim.report.figures.effects import COMPARISON_FIGURES
+
+        name = figure or next(iter(COMPARISON_FIGURES))
+        if name not in COMPARISON_FIGURES:
+            message = f"there is no figure {name!r}; the figures are {', '.join(COMPARISON_FIGURES)}"
+            raise ResultError(message)
+        return COMPARISON_FIGURES[name](self, **options)
+
+    def save(self, folder: str | Path, *, figures: bool = True) -> Path:
+        """Write tables, scenarios, figures and manifest to a new folder.
+
+        Parameters
+        ----------
+        folder : str or Path
+            A folder that does not exist yet, or is empty.
+        figures : bool
+            Whether to draw them.
+
+        Raises
+        ------
+        StoreError
+            When the folder exists already or cannot be written; nothing is left behind.
+        """
+        from sim.comparison import storage
+
+        return storage.write(self, Path(folder), figures=figures)
+
+    def __repr__(self) -> str:
+        where = f", folder={str(self.folder)!r}" if self.folder is not None else ""
+        return (
+            f"Comparison({self.baseline.name!r}, {len(self.scenarios)} scenarios, "
+            f"{self.n_replicates} replicates{where})"
+        )
+
+
+def load_comparison(folder: str | Path) -> Comparison:
+    """Read a comparison back from its folder.
+
+    Raises
+    ------
+    ResultError
+        When the folder does not hold a comparison, or was written by a newer version.
+    StoreError
+        When a file is missing or damaged.
+    """
+    from sim.comparison import storage
+
+    return storage.read(folder)
+
+
+def _no_rows() -> pd.DataFrame:
+    import pandas as pd
+
+    return pd.DataFrame(columns=list(ROBUSTNESS_COLUMNS))
+
+
+FLYWHEEL, FAMILY = "flywheel", "power family"
+"""Variants of ``Comparison.robustness``."""
+
+ROBUSTNESS_COLUMNS = (
+    "variant",
+    "value",
+    "scenario",
+    "kind",
+    "measure",
+    "horizon",
+    "effect",
+    "ci95_low",
+    "ci95_high",
+    "direction",
+    "n",
+)
+"""Columns of ``Comparison.robustness``."""
+
+
+def chosen_horizons(quarters: Sequence[str], asked: Sequence[str | int] | None) -> tuple[str, ...]:
+    """Quarters to show: those asked for, or 2030Q4 and the last.
+
+    Raises
+    ------
+    InputError
+        When one is not the last simulated quarter of a year.
+    """
+    if asked:
+        return tuple(dict.fromkeys(_quarter_of(quarters, horizon) for horizon in asked))
+    return tuple(dict.fromkeys([*(quarter for quarter in SHOWN if quarter in quarters), quarters[-1]]))
+
+
+def _quarter_of(quarters: Sequence[str], horizon: str | int) -> str:
+    """The recorded quarter that a horizon, a quarter or a year, stands for.
+
+    Examples
+    --------
+    >>> _quarter_of(("2024Q4", "2025Q4"), 2025), _quarter_of(("2024Q4", "2025Q4"), "2024Q4")
+    ('2025Q4', '2024Q4')
+    """
+    text = str(horizon)
+    for quarter in quarters:
+        if text in (quarter, quarter[:4]):
+            return quarter
+    try:
+        near = f"{Quarter.parse(text).year}Q4"
+    except InputError:
+        near = ""
+    hint = f"; try {near}" if near in quarters else ""
+    message = (
+        f"horizon {text!r} is not compared: values are those of years, under each year's last simulated quarter; "
+        f"allowed: {', '.join(quarters)}{hint}"
+    )
+    raise InputError(message)
+
+
+def chosen_measures(known: Sequence[str], asked: Sequence[str] | None) -> tuple[str, ...]:
+    """Measures to show: those asked for, or the headlines that the worlds have.
+
+    Raises
+    ------
+    InputError
+        When one is unknown; the nearest is named.
+    """
+    if not asked:
+        return tuple(name for name in HEADLINES if name in known)
+    for name in asked:
+        if name not in known:
+            from sim.scenario import nearest
+
+            near = nearest(name, list(known))
+            hint = f"did you mean {near}?" if near else "see `aipower list measures`"
+            message = f"there is no measure {name!r}; {hint}"
+            raise InputError(message)
+    return tuple(dict.fromkeys(asked))

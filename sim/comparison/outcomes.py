@@ -1,0 +1,173 @@
+"""What a comparison keeps of each run: yearly values of every measure, and adoption by quarter.
+
+Nothing is kept of firms, owners or networks: fifty scenarios of two hundred replicates take about 200 MB.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple
+
+import numpy as np
+
+from sim.ensemble import BLOCK_SIZE, Job, prepare, run_block
+from sim.errors import AipowerError
+from sim.observe import Failure, Recording, yearly
+from sim.pool import Pool, Task
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
+
+    from sim.arrays import Array
+    from sim.pool import Advance
+    from sim.quarters import Quarter
+    from sim.scenario import Scenario
+    from sim.world.build import World
+
+WHOLE = -1
+"""Stands for every replicate where a run could not begin."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What is kept of a run.
+
+    Attributes
+    ----------
+    replicates : array [replicate] of int
+        Numbers of those that succeeded, in order.
+    quarters : tuple of str
+        Last quarter of each year.
+    names : tuple of str
+        Measures.
+    table : array [replicate, year, measure]
+        Each year's value: last, sum, mean or maximum as the catalogue declares.
+    sectors : tuple of str
+    adoption : array [replicate, quarter, sector]
+        Share of the sector's budget that goes to AI, every quarter.
+    failures : tuple of Failure
+        Those that did not succeed; replicate ``WHOLE`` where none could begin.
+    """
+
+    replicates: npt.NDArray[np.int64]
+    quarters: tuple[str, ...]
+    names: tuple[str, ...]
+    table: Array
+    sectors: tuple[str, ...]
+    adoption: Array
+    failures: tuple[Failure, ...] = ()
+
+    @classmethod
+    def failed(cls, reason: str, replicates: Sequence[int] = (WHOLE,)) -> Outcome:
+        """Nothing, because of this."""
+        none = np.zeros((0, 0, 0))
+        failures = tuple(Failure(number, "", reason) for number in replicates)
+        return cls(np.zeros(0, dtype=np.int64), (), (), none, (), none, failures)
+
+
+class _Needs(NamedTuple):
+    """What a worker needs for a block."""
+
+    job: Job
+    replicates: range
+
+
+def simulate_outcomes(
+    jobs: Mapping[str, Job | Outcome], replicates: range | Mapping[str, range], pool: Pool
+) -> dict[str, Outcome]:
+    """Run replicates of every job, all in one pool.
+
+    Parameters
+    ----------
+    jobs : mapping of str to Job or Outcome
+        Runs by key; one that could not begin is an outcome already.
+    replicates : range, or mapping of str to range
+        Which replicates, of all or of each.
+    pool : Pool
+        Where.
+
+    Returns
+    -------
+    dict of str to Outcome
+        By key. Neither workers nor the order of jobs change a number.
+    """
+    wanted = {key: replicates if isinstance(replicates, range) else replicates[key] for key in jobs}
+    places: list[tuple[str, range]] = []
+    tasks: list[Task] = []
+    for key, job in jobs.items():
+        if not isinstance(job, Outcome):
+            blocks = [wanted[key][k : k + BLOCK_SIZE] for k in range(0, len(wanted[key]), BLOCK_SIZE)]
+            places += [(key, block) for block in blocks]
+            tasks += [Task(_Needs(job, block), len(block) * len(job.timeline.quarters)) for block in blocks]
+    parts: dict[str, list[tuple[int, Outcome]]] = {
+        key: [(0, job)] if isinstance(job, Outcome) else [] for key, job in jobs.items()
+    }
+    for place, outcome in pool.run(_run, tasks):
+        key, block = places[place]
+        parts[key].append((block.start, outcome))
+    return {key: joined([outcome for _, outcome in sorted(found, key=_start)]) for key, found in parts.items()}
+
+
+def _start(part: tuple[int, Outcome]) -> int:
+    return part[0]
+
+
+def lean_job(scenario: Scenario, world: World | None = None) -> Job | Outcome:
+    """What runs a scenario with nothing recorded but measures, indices at the ends of years; or why it cannot begin."""
+    try:
+        job = prepare(scenario, world=world)
+    except AipowerError as error:
+        return Outcome.failed(str(error))
+    nothing: frozenset[Quarter] = frozenset()
+    ends = frozenset({quarter.year: quarter for quarter in job.timeline.quarters}.values())
+    indices = None if any(map(may_look, job.policies)) else ends
+    return job._replace(
+        timeline=replace(job.timeline, firms=nothing, owners=nothing, networks=nothing, indices=indices)
+    )
+
+
+def may_look(policy: object) -> bool:
+    """Whether a policy may look at indices between the ends of years: one with a trigger, or a user's own."""
+    is_ours = type(policy).__module__.partition(".")[0] == "sim"
+    return not is_ours or getattr(policy, "trigger", None) is not None
+
+
+def _run(needs: _Needs, advance: Advance | None) -> Outcome:
+    """Run a block; whatever goes wrong is an outcome too."""
+    try:
+        recording = run_block(needs.job, needs.replicates, advance)
+        return _kept(recording, needs.job.world.sector_names)
+    except Exception as error:  # noqa: BLE001 - a policy of the user may raise anything; other scenarios go on
+        return Outcome.failed(f"{type(error).__name__}: {error}", needs.replicates)
+
+
+def _kept(recording: Recording, sectors: tuple[str, ...]) -> Outcome:
+    """Yearly values and quarterly adoption of a recording."""
+    if not len(recording.replicates):
+        return replace(Outcome.failed(""), failures=recording.failures)
+    years = yearly(replace(recording, flows={}))
+    return Outcome(
+        recording.replicates.astype(np.int64),
+        years.quarters,
+        tuple(years.measures),
+        np.stack(list(years.measures.values()), axis=-1),
+        sectors,
+        np.stack([recording.measures[f"adoption_{sector}"] for sector in sectors], axis=-1),
+        recording.failures,
+    )
+
+
+def joined(parts: Sequence[Outcome]) -> Outcome:
+    """One outcome from those of several blocks, in order."""
+    good = [part for part in parts if len(part.replicates)]
+    failures = tuple(dict.fromkeys(failure for part in parts for failure in part.failures))
+    if not good:
+        return replace(parts[0], failures=failures)
+    return replace(
+        good[0],
+        replicates=np.concatenate([part.replicates for part in good]),
+        table=np.concatenate([part.table for part in good]),
+        adoption=np.concatenate([part.adoption for part in good]),
+        failures=failures,
+    )

@@ -1,0 +1,526 @@
+"""A grid of scenarios on common luck: one key, or several, over a range of values."""
+
+from __future__ import annotations
+
+import itertools
+import math
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from sim import store
+from sim.comparison.comparing import check_questions, make_jobs
+from sim.comparison.comparison import chosen_horizons, chosen_measures
+from sim.comparison.design import Contrast, key_of, world_key
+from sim.comparison.effects import effects_of, pairs_of
+from sim.comparison.outcomes import Outcome, simulate_outcomes
+from sim.comparison.statistics import half_width
+from sim.errors import FailureError, InputError, ResultError, ScenarioError
+from sim.pool import Pool
+from sim.runner import progress_bar
+
+if TYPE_CHECKING:
+    from concurrent.futures import Executor
+
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+    from sim.scenario import Scenario
+
+Value = float | int | bool | str
+Axes = Mapping[str, Sequence[Value]]
+
+MOST_CELLS = 1_000
+MOST_STEPS = 1_000
+POLICIES = "policies"
+AS_GIVEN, WITHOUT = "as given", "without policies"
+
+
+class Sweep:
+    """Outcomes of a grid of scenarios.
+
+    Made by :func:`sim.sweep` or :func:`sim.load_sweep`, never by hand.
+
+    Attributes
+    ----------
+    scenario : Scenario
+        What the cells differ from.
+    axes : dict of str to tuple
+        Values by key, such as ``world.parameters.flywheel``.
+    against : str
+        What effects are measured against: each cell without its policies, or the scenario as given.
+    table : pandas.DataFrame
+        One row for each cell, measure and horizon: a column for each axis; measure, horizon, unit; the mean and its
+        95% interval, the 5-95% range over replicates; the paired effect with 90% and 95% intervals and verdict; n.
+    failures : pandas.DataFrame
+        Cell, replicate, quarter and reason.
+    measures, horizons : tuple of str
+        What is shown.
+    """
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        axes: Mapping[str, tuple[Value, ...]],
+        against: str,
+        table: pd.DataFrame,
+        failures: pd.DataFrame,
+        measures: tuple[str, ...],
+        horizons: tuple[str, ...],
+        timing: Mapping[str, float] | None = None,
+    ) -> None:
+        self.scenario = scenario
+        self.axes = dict(axes)
+        self.against = against
+        self.table = table
+        self.failures = failures
+        self.measures = measures
+        self.horizons = horizons
+        self.timing = dict(timing or {})
+        self.content_hash = ""
+        self.folder: Path | None = None
+        self.manifest: dict[str, Any] = {}
+        self.is_reused = False
+
+    def grid(self, measure: str, horizon: str | int | None = None, column: str = "mean") -> pd.DataFrame:
+        """Values over the first axis (rows) and, where there are two, the second (columns).
+
+        Parameters
+        ----------
+        measure : str
+        horizon : str or int, optional
+            A quarter or year of ``horizons``; the last by default.
+        column : str
+            Column of ``table``, such as mean, effect or verdict.
+
+        Raises
+        ------
+        ResultError
+            When the sweep has more than two axes, or no such measure, horizon or column.
+        """
+        if len(self.axes) > _PLANE:
+            message = f"a grid has one or two axes and this sweep has {len(self.axes)}; select rows of .table instead"
+            raise ResultError(message)
+        rows = self._rows(measure, horizon)
+        if column not in rows:
+            message = f"the table has no column {column!r}; it has {', '.join(rows.columns)}"
+            raise ResultError(message)
+        paths = list(self.axes)
+        if len(paths) == 1:
+            return rows.set_index(paths[0])[[column]]
+        flat = rows.set_index(paths)[column].unstack(sort=False)  # noqa: PD010 - pivot would sort the axes
+        return flat.reindex(index=list(self.axes[paths[0]]), columns=list(self.axes[paths[1]]))
+
+    def quarter(self, horizon: str | int | None = None) -> str:
+        """The quarter of ``horizons`` that a quarter or year stands for; the last by default."""
+        return self.horizons[-1] if horizon is None else chosen_horizons(self.horizons, [horizon])[0]
+
+    def _rows(self, measure: str, horizon: str | int | None) -> pd.DataFrame:
+        at = self.quarter(horizon)
+        chosen_measures(tuple(dict.fromkeys(self.table["measure"])), [measure])
+        return self.table[(self.table["measure"] == measure) & (self.table["horizon"] == at)]
+
+    def plot(self, measure: str | None = None, horizon: str | int | None = None) -> Figure:
+        """Draw curves over one axis, or a heat map over two.
+
+        Parameters
+        ----------
+        measure : str, optional
+            Of the heat map; HHI of revenue by default. Curves show several measures unless one is named.
+        horizon : str or int, optional
+            The last by default.
+
+        Raises
+        ------
+        ResultError
+            When there are more than two axes, or no such measure or horizon.
+        """
+        from sim.report.figures.sweeps import sweep_figure
+
+        return sweep_figure(self, measure, horizon)
+
+    def save(self, folder: str | Path, *, figures: bool = True) -> Path:
+        """Write table, scenario, figure and manifest to a new folder.
+
+        Raises
+        ------
+        StoreError
+            When the folder exists already or cannot be written; nothing is left behind.
+        """
+        folder = Path(folder).absolute()
+        self.manifest = store.write_folder(folder, lambda draft: self._fill(draft, figures=figures))
+        self.folder = folder
+        return folder
+
+    def _fill(self, draft: Path, *, figures: bool) -> dict[str, Any]:
+        (draft / store.RESOLVED_SCENARIO).write_text(self.scenario.to_yaml(), encoding="utf-8")
+        self.table.to_csv(draft / "table.csv", index=False, lineterminator="\n")
+        as_text = {path: self.table[path].astype(str) for path in self.axes}
+        self.table.assign(**as_text).to_parquet(draft / "table.parquet", compression="zstd", index=False)
+        self.failures.to_parquet(draft / "failures.parquet", index=False)
+        if figures and len(self.axes) <= _PLANE:
+            from sim.report import style
+
+            (draft / "figures").mkdir()
+            style.save(self.plot(), draft / "figures", "sweep")
+        return {
+            "format": store.SWEEP,
+            "schema": store.SCHEMA,
+            **store.origin(),
+            "name": self.scenario.name,
+            "content_hash": self.content_hash,
+            "seed": self.scenario.run.seed,
+            "replicates": self.scenario.run.replicates,
+            "axes": {path: list(values) for path, values in self.axes.items()},
+            "against": self.against,
+            "measures": list(self.measures),
+            "horizons": list(self.horizons),
+            "n_failed": len(self.failures),
+            "timing_seconds": {name: round(value, 3) for name, value in self.timing.items()},
+            "rows": {"table": len(self.table), "failures": len(self.failures)},
+        }
+
+    def __repr__(self) -> str:
+        sizes = " x ".join(f"{path} ({len(values)})" for path, values in self.axes.items())
+        where = f", folder={str(self.folder)!r}" if self.folder is not None else ""
+        return f"Sweep({self.scenario.name!r}, {sizes}, {self.scenario.run.replicates} replicates{where})"
+
+
+_PLANE = 2
+"""Axes that can be drawn."""
+
+
+def sweep(
+    scenario: Scenario | str | Path | Mapping[str, Any],
+    over: Axes | Sequence[str],
+    *,
+    replicates: int | None = None,
+    seed: int | None = None,
+    quarters: int | None = None,
+    workers: int = 1,
+    executor: Executor | None = None,
+    measures: Sequence[str] | None = None,
+    horizons: Sequence[str | int] | None = None,
+    out: str | Path | None = None,
+    figures: bool = True,
+    progress: bool = False,
+) -> Sweep:
+    """Run a scenario over a grid of values, all on common luck.
+
+    Parameters
+    ----------
+    scenario : Scenario, str, Path or mapping
+        A loaded scenario, or what :func:`sim.load_scenario` accepts.
+    over : mapping or sequence of str
+        Values by key, as in ``{"world.parameters.flywheel": [0.5, 1.0, 1.5]}``, or texts ``"path=1,2,3"`` or
+        ``"path=low:high:n"`` (n values, evenly spaced). A policy of the scenario is named:
+        ``policies.training_cap.flop``.
+    replicates, seed, quarters : int, optional
+        Replace the scenario's own.
+    workers, executor
+        As for :func:`sim.run`; one pool for the whole grid.
+    measures, horizons : sequence, optional
+        What is shown; headlines, and 2030 and the last year, by default. The table holds every measure.
+    out : str or Path, optional
+        Folder to store the sweep in; used as by :func:`sim.run`.
+    figures : bool
+        Draw the figure of the folder.
+    progress : bool
+        Show a progress bar on standard error, if that is a terminal.
+
+    Returns
+    -------
+    Sweep
+        Effects are those of the scenario's policies in each cell, where it has any, else against the scenario as given.
+
+    Raises
+    ------
+    InputError
+        When a key, value, measure or horizon is wrong.
+    FailureError
+        When every replicate of every cell failed.
+    """
+    from sim.scenario import Scenario, load_scenario
+
+    given = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
+    given = given.replace(replicates=replicates, seed=seed, quarters=quarters)
+    check_questions(given, measures or (), horizons)
+    axes = axes_of(over)
+    cells = {place: _cell(given, dict(zip(axes, place, strict=True))) for place in itertools.product(*axes.values())}
+    options = {"axes": {k: list(v) for k, v in axes.items()}, "measures": measures, "horizons": horizons}
+    content_hash = store.hash_of([given.content_hash(), {key: value for key, value in options.items() if value}])
+    if out is not None:
+        choice = store.choose_folder(Path(out), content_hash)
+        if choice.is_complete:
+            found = load_sweep(choice.folder)
+            found.is_reused = True
+            return found
+        store.check_writable(choice.folder)
+    begin = time.perf_counter()
+    made = _simulate(given, axes, cells, workers, executor, measures, horizons, is_shown=progress)
+    made.timing["simulate"] = time.perf_counter() - begin
+    made.content_hash = content_hash
+    if out is not None:
+        store.save_beside(made, Path(out), lambda folder: made.save(folder, figures=figures))
+    return made
+
+
+def _simulate(
+    given: Scenario,
+    axes: dict[str, tuple[Value, ...]],
+    cells: Mapping[tuple[Value, ...], Scenario],
+    workers: int,
+    executor: Executor | None,
+    measures: Sequence[str] | None,
+    horizons: Sequence[str | int] | None,
+    *,
+    is_shown: bool,
+) -> Sweep:
+    """Run every distinct cell and its reference, and lay out the table."""
+    import pandas as pd
+
+    against = WITHOUT if given.policies else AS_GIVEN
+    references = {
+        place: cell.model_copy(update={"policies": ()}) if given.policies else given for place, cell in cells.items()
+    }
+    runs = {key_of(each): each for each in (*cells.values(), *references.values())}
+    jobs = make_jobs(runs)
+    with progress_bar(f"{len(runs)} runs", is_shown=is_shown) as shown, Pool(workers, executor, shown) as pool:
+        outcomes = simulate_outcomes(jobs, range(given.run.replicates), pool)
+    good = [outcome for outcome in outcomes.values() if len(outcome.replicates)]
+    if not good:
+        reason = next(iter(outcomes.values())).failures[0].reason
+        message = f"every replicate of every cell failed; the first: {reason}"
+        raise FailureError(message)
+    quarters = chosen_horizons(good[0].quarters, horizons)
+    worlds = {world_key(runs[key]): job.world for key, job in jobs.items() if not isinstance(job, Outcome)}
+    parts = []
+    for place, cell in cells.items():
+        run, reference = outcomes[key_of(cell)], outcomes[key_of(references[place])]
+        if not len(np.intersect1d(run.replicates, reference.replicates)):
+            continue
+        pairs = pairs_of(run, reference, (worlds[world_key(cell)], worlds[world_key(references[place])]))
+        rows = effects_of(Contrast(cell.name, "policy", "", "", against), pairs, quarters)
+        rows = rows.rename(columns={"scenario_mean": "mean"})
+        years = [pairs.quarters.index(quarter) for quarter in quarters]
+        values = pairs.scenario[:, years].reshape(len(pairs.replicates), -1)
+        parts.append(pd.concat([_places(axes, place, len(rows)), rows[_KEYS], _spread(values), rows[_EFFECTS]], axis=1))
+    table = pd.concat(parts, ignore_index=True)
+    failures = pd.DataFrame(
+        [
+            (_text(axes, place), *failure)
+            for place, cell in cells.items()
+            for failure in outcomes[key_of(cell)].failures
+        ],
+        columns=["cell", "replicate", "quarter", "reason"],
+    ).astype({"replicate": "int64"})
+    names = tuple(dict.fromkeys(table["measure"]))
+    return Sweep(given, axes, against, table, failures, chosen_measures(names, measures), quarters)
+
+
+_KEYS = ["measure", "horizon", "unit"]
+_EFFECTS = [
+    "effect",
+    "relative_effect",
+    "ci90_low",
+    "ci90_high",
+    "ci95_low",
+    "ci95_high",
+    "variance_ratio",
+    "smallest_effect",
+    "verdict",
+    "n",
+]
+
+
+def _places(axes: Axes, place: tuple[Value, ...], n_rows: int) -> pd.DataFrame:
+    """Columns of the axes for the rows of one cell."""
+    import pandas as pd
+
+    return pd.DataFrame({path: [value] * n_rows for path, value in zip(axes, place, strict=True)})
+
+
+def _spread(values: np.ndarray[Any, Any]) -> pd.DataFrame:
+    """Mean over replicates with its 95% interval, and the 5-95% range; one row a column of ``values``."""
+    import pandas as pd
+
+    frame = pd.DataFrame(values)
+    mean, n = frame.mean().to_numpy(), frame.count().to_numpy().astype(float)
+    half = half_width(frame.std(ddof=1).to_numpy() / np.sqrt(np.maximum(n, 1.0)), n, 0.95)
+    return pd.DataFrame(
+        {
+            "mean": mean,
+            "mean_low": mean - half,
+            "mean_high": mean + half,
+            "p5": frame.quantile(0.05).to_numpy(),
+            "p95": frame.quantile(0.95).to_numpy(),
+        }
+    )
+
+
+def _text(axes: Axes, place: tuple[Value, ...]) -> str:
+    return ", ".join(f"{path}={value}" for path, value in zip(axes, place, strict=True))
+
+
+# -- axes --------------------------------------------------------------------------------------
+
+
+def axes_of(over: Axes | Sequence[str]) -> dict[str, tuple[Value, ...]]:
+    """Values by key.
+
+    Raises
+    ------
+    InputError
+        When a text is not ``path=values``, a key comes twice, or the grid is too large.
+
+    Examples
+    --------
+    >>> axes_of(["world.parameters.flywheel=0.5:1.5:3", "mechanisms.entry=true,false"])
+    {'world.parameters.flywheel': (0.5, 1.0, 1.5), 'mechanisms.entry': (True, False)}
+    """
+    if isinstance(over, str):
+        over = [over]
+    pairs = list(over.items()) if isinstance(over, Mapping) else [_axis(text) for text in over]
+    axes: dict[str, tuple[Value, ...]] = {}
+    for path, values in pairs:
+        if path in axes:
+            message = f"{path} is swept twice; give all its values at once: {path}=1,2,3"
+            raise InputError(message)
+        axes[path] = tuple(dict.fromkeys(values))
+        if not axes[path]:
+            message = f"{path} has no values; give some: {path}=1,2,3"
+            raise InputError(message)
+    n_cells = math.prod(map(len, axes.values()))
+    if not axes or n_cells > MOST_CELLS:
+        what = "there is nothing to sweep over" if not axes else f"the grid has {n_cells:,} cells"
+        message = f"{what}; allowed: 1 to {MOST_CELLS:,} cells; try world.parameters.flywheel=0.5:1.5:5"
+        raise InputError(message)
+    return axes
+
+
+def _axis(text: str) -> tuple[str, list[Value]]:
+    """Key and values of ``path=1,2,3`` or ``path=low:high:n``."""
+    path, equals, values = text.partition("=")
+    path = path.strip()
+    if not equals or not path or not values.strip():
+        message = f"--over {text}: not an axis; write a key, =, and values: {path or 'world.parameters.flywheel'}=1,2,3"
+        raise InputError(message)
+    parts = [part.strip() for part in values.split(":")]
+    if len(parts) == 1:
+        return path, [_value(word.strip(), text) for word in values.split(",")]
+    try:
+        low, high, count = float(parts[0]), float(parts[1]), int(parts[2])
+        is_range = len(parts) == _RANGE_PARTS and math.isfinite(low) and math.isfinite(high)
+    except (ValueError, IndexError):
+        is_range, count = False, 0
+    if not is_range or not 1 < count <= MOST_STEPS:
+        message = (
+            f"--over {text}: not a range; write low:high:n with n evenly spaced values, 2 to {MOST_STEPS:,} of them, "
+            f"such as {path}=0.5:1.5:5"
+        )
+        raise InputError(message)
+    return path, [float(np.format_float_positional(value, precision=12)) for value in np.linspace(low, high, count)]
+
+
+_RANGE_PARTS = 3
+
+
+def _value(word: str, text: str) -> Value:
+    """A value as YAML reads it; NumPy-like exponents such as 1e26 are numbers too."""
+    from sim.yaml_reader import resolve
+
+    value = resolve(word) if word else None
+    if value is None:
+        message = f"--over {text}: a value is empty; separate values by single commas"
+        raise InputError(message)
+    return value
+
+
+def _cell(scenario: Scenario, changes: Mapping[str, Value]) -> Scenario:
+    """The scenario with one value of each axis.
+
+    Raises
+    ------
+    ScenarioError
+        When a key is unknown or a value is not allowed.
+    """
+    from sim.scenario import load_scenario
+
+    data: Scenario | dict[str, Any] = scenario
+    overrides = []
+    for path, value in changes.items():
+        if path.split(".")[0] == POLICIES:
+            data = _with_policy(data.resolved() if not isinstance(data, dict) else data, path, value)
+        else:
+            overrides.append(f"{path}={str(value).lower() if isinstance(value, bool) else value}")
+    try:
+        return load_scenario(data, overrides=overrides)
+    except ScenarioError as error:
+        problems = tuple(problem.replace("--set ", "--over ") for problem in error.problems)
+        raise ScenarioError("\n".join(problems), problems) from error
+
+
+def _with_policy(data: dict[str, Any], path: str, value: Value) -> dict[str, Any]:
+    """Put a value into every policy of a name: ``policies.NAME.KEY``."""
+    _, _, rest = path.partition(".")
+    name, _, key = rest.partition(".")
+    names = [next(iter(item), "") for item in data[POLICIES]]
+    if not key or name not in names:
+        from sim.scenario import nearest
+
+        near = nearest(name, names)
+        known = f"it has {', '.join(dict.fromkeys(names))}" if names else "it has none"
+        hint = f"; did you mean {POLICIES}.{near}.{key or 'KEY'}?" if near else ""
+        message = f"--over {path}: the scenario has no policy {name!r}; {known}{hint}"
+        if not key and name in names:
+            message = f"--over {path}: names a policy and no key of it; write {path}.strength, for example"
+        raise ScenarioError(message)
+    steps = key.split(".")
+    policies = []
+    for item in data[POLICIES]:
+        if next(iter(item), "") == name:
+            policies.append({name: _with_key(item[name] or {}, steps, value)})
+        else:
+            policies.append(item)
+    return data | {POLICIES: policies}
+
+
+def _with_key(settings: Mapping[str, Any], steps: Sequence[str], value: Value) -> dict[str, Any]:
+    first, *rest = steps
+    below = settings.get(first)
+    return {**settings, first: _with_key(below if isinstance(below, Mapping) else {}, rest, value) if rest else value}
+
+
+def load_sweep(folder: str | Path) -> Sweep:
+    """Read a sweep back from its folder.
+
+    Raises
+    ------
+    ResultError
+        When the folder does not hold a sweep, or was written by a newer version.
+    StoreError
+        When a file is missing or damaged.
+    """
+    from sim.scenario import load_scenario
+
+    folder = Path(folder).absolute()
+    manifest = store.read_manifest(folder, store.SWEEP)
+    table, failures = (store.read_table(folder, name) for name in ("table", "failures"))
+    axes = {path: tuple(values) for path, values in manifest["axes"].items()}
+    for path, values in axes.items():
+        table[path] = table[path].map({str(value): value for value in values})
+    made = Sweep(
+        load_scenario(folder / store.RESOLVED_SCENARIO),
+        axes,
+        manifest["against"],
+        table,
+        failures,
+        tuple(manifest["measures"]),
+        tuple(manifest["horizons"]),
+        manifest["timing_seconds"],
+    )
+    made.content_hash, made.folder, made.manifest = manifest["content_hash"], folder, manifest
+    return made

@@ -1,0 +1,159 @@
+"""Figures of comparisons and sweeps: what is drawn is what the tables say."""
+
+import numpy as np
+import pytest
+
+import sim
+from sim.errors import ResultError
+from sim.report import style
+from sim.report.comparison import amount, grids, headline, notes, turning
+from sim.report.figures.effects import COMPARISON_CAPTIONS, COMPARISON_FIGURES
+from tests.comparisons import base, scenario
+
+
+@pytest.fixture(scope="module")
+def made():
+    changes = [
+        scenario("no-open", {"mechanisms": {"open_weights": False}}),
+        scenario("same"),
+        scenario("steep", {"world": {"parameters": {"flywheel": 1.2}}}),
+    ]
+    return sim.compare(base(), changes, flywheels=(0.8,))
+
+
+def axes_of(figure):
+    return {axes.get_label(): axes for axes in figure.axes}
+
+
+def drawn(axes, gid):
+    (line,) = [line for line in axes.lines if line.get_gid() == gid]
+    return line
+
+
+def row_of(made, scenario_name, measure):
+    rows = made.effects
+    rows = rows[
+        (rows["scenario"] == scenario_name) & (rows["measure"] == measure) & (rows["horizon"] == made.horizons[-1])
+    ]
+    return rows.iloc[0]
+
+
+@pytest.mark.parametrize("name", COMPARISON_FIGURES)
+def test_every_figure_draws_twice_the_same_and_has_a_caption(made, name):
+    assert style.png(made.plot(name)) == style.png(made.plot(name))
+    assert COMPARISON_CAPTIONS[name]
+
+
+def test_an_unknown_figure_is_refused(made):
+    with pytest.raises(ResultError, match="no figure 'efects'; the figures are effects, paths, map, tradeoff"):
+        made.plot("efects")
+
+
+def test_the_effect_plot_shows_effects_and_both_intervals(made):
+    axes = axes_of(made.plot())["hhi_revenue"]
+    row = row_of(made, "no-open", "hhi_revenue")
+    point = drawn(axes, "no-open (world)")
+    assert point.get_xdata()[0] == row["effect"]
+    for level in ("90", "95"):
+        bar = drawn(axes, f"no-open (world):{level}")
+        assert bar.get_xdata().tolist() == [row[f"ci{level}_low"], row[f"ci{level}_high"]]
+    assert drawn(axes, "same").get_marker() == "s", "negligible effects have a mark of their own"
+
+
+def test_undefined_effects_are_said_to_be_so(made):
+    axes = axes_of(made.plot("effects", measures=["welfare_paired"]))["welfare_paired"]
+    assert [text.get_text() for text in axes.texts] == ["not defined"]
+
+
+def test_paths_are_those_of_the_comparison(made):
+    axes = axes_of(made.plot("paths", measures=["hhi_revenue", "total_power"]))
+    path = made.path("no-open", "hhi_revenue")
+    assert drawn(axes["hhi_revenue"], "no-open (world)").get_ydata().tolist() == path["effect"].tolist()
+    power = made.path("no-open", "total_power")
+    share = 100 * power["effect"] / power["reference_mean"]
+    assert drawn(axes["total_power"], "no-open (world)").get_ydata() == pytest.approx(share.to_numpy())
+
+
+def test_the_map_leaves_negligible_cells_blank(made):
+    figure = made.plot("map")
+    axes = axes_of(figure)["map"]
+    cells = axes.images[0].get_array()
+    names = [label.get_text() for label in axes.get_yticklabels()]
+    assert names == ["no-open (world)", "same", "steep (world)"]
+    assert cells.shape == (3, len(made.measures))
+    assert (cells[1] == 0.0).all()
+    row = row_of(made, "no-open", "hhi_revenue")
+    expected = np.log2(1 + abs(row["effect"] / row["smallest_effect"])) if row["verdict"] != "negligible" else 0.0
+    assert abs(cells[0, made.measures.index("hhi_revenue")]) == pytest.approx(expected)
+
+
+def test_the_trade_off_rings_what_nothing_beats(made):
+    figure = made.plot("tradeoff", x="hhi_revenue", y="total_power")
+    axes = axes_of(figure)["plane"]
+    for name in ("no-open", "steep"):
+        point = drawn(axes, f"{name} (world)")
+        assert point.get_xdata()[0] == row_of(made, name, "hhi_revenue")["effect"]
+    rings = [line for line in axes.lines if line.get_fillstyle() == "none"]
+    table = made.pareto(objectives={"hhi_revenue": -1, "total_power": 1}, kind="world").set_index("scenario")
+    best = table.drop(index="base")["is_pareto"]
+    assert len(rings) >= int(best.sum())
+
+
+# --- tables ------------------------------------------------------------------------------------
+
+
+def test_tables_keep_policies_and_worlds_apart(made):
+    titles = [grid.title for grid in grids(made)]
+    assert titles[0] == "Effect of policies: same, against base"
+    assert "Effect of the change of world, 2025Q2" in titles
+    assert "Effect of the change of world: no-open, against base" in titles
+
+
+def test_a_cell_says_effect_verdict_and_interval(made):
+    (grid,) = [g for g in grids(made) if g.title.startswith("Effect of the change of world: no-open")]
+    assert grid.columns == ("", *made.horizons, "\N{GREEK CAPITAL LETTER LAMDA}: 0.8")
+    row = row_of(made, "no-open", "hhi_revenue")
+    cell = {line[0]: line for line in grid.rows}["HHI of revenue"][grid.columns.index(made.horizons[-1])]
+    assert cell.startswith(f"{amount(row, row['effect'])} {row['verdict']}")
+    assert amount(row, row["ci95_low"]) in cell
+
+
+def test_the_remarks_name_luck_multiplicity_and_variants(made):
+    assert "luck only" in headline(made)
+    text = " ".join(notes(made))
+    n = len(made.effects[made.effects["p_holm"].notna()])
+    assert f"{n} effects were asked about at once" in text and "Holm" in text
+    assert "flywheel 0.8" in text
+
+
+def test_a_clear_effect_that_turns_elsewhere_is_marked(made):
+    row = row_of(made, "no-open", "gini_revenue")
+    changed = made.robustness.copy()
+    is_it = (changed["scenario"] == "no-open") & (changed["measure"] == "gini_revenue")
+    changed.loc[is_it, "direction"] = "down" if row["effect"] > 0 else "up"
+    before, made.robustness = made.robustness, changed
+    try:
+        keys = {(s, m, h) for s, _, m, h in turning(made)}
+    finally:
+        made.robustness = before
+    assert (row["verdict"] == "clear") == (("no-open", "gini_revenue", made.horizons[-1]) in keys)
+
+
+# --- sweeps ------------------------------------------------------------------------------------
+
+
+def test_curves_show_the_means_of_the_table():
+    made = sim.sweep(base(), ["world.parameters.flywheel=0.8,1.0,1.1"], replicates=3)
+    axes = axes_of(made.plot())["hhi_revenue"]
+    line = drawn(axes, "hhi_revenue")
+    assert line.get_xdata().tolist() == [0.8, 1.0, 1.1]
+    assert line.get_ydata().tolist() == made.grid("hhi_revenue")["mean"].tolist()
+
+
+def test_the_heat_map_shows_the_means_of_the_table():
+    made = sim.sweep(
+        base(), {"world.parameters.flywheel": [0.8, 1.1], "power.family": ["power", "log", "hill"]}, replicates=2
+    )
+    axes = axes_of(made.plot("gini_revenue"))["map"]
+    assert np.array_equal(axes.images[0].get_array(), made.grid("gini_revenue").to_numpy())
+    assert [label.get_text() for label in axes.get_xticklabels()] == ["power", "log", "hill"]
