@@ -14,11 +14,11 @@ from sim import policies
 from sim.ensemble import simulate
 from sim.errors import PolicyError, ScenarioError
 from sim.explain import explain
-from sim.policies.who import Who
 from sim.policies.allocation import claims
 from sim.policies.base import COST_LEVERS, BasePolicy, FirmPolicy, Scene
 from sim.policies.catalogue import facts
 from sim.policies.levers import LEVERS, combine
+from sim.policies.who import Who
 from sim.scenario import ScenarioWarning, load_scenario
 from sim.world.build import Mechanisms, WorldSpec, build
 from sim.world.tables import world_folders
