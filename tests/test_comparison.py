@@ -14,6 +14,7 @@ from sim.comparison.comparison import Comparison
 from sim.comparison.design import design, key_of
 from sim.comparison.effects import PAIRED_MEASURES
 from sim.comparison.outcomes import Outcome
+from sim.ensemble import Job
 from sim.errors import FailureError, InputError, ResultError, ScenarioError
 from sim.observe import MEASURES, Failure
 from sim.submodels.demand import consumer_gain
@@ -250,15 +251,19 @@ def test_a_wrong_question_is_refused_before_anything_runs(options, words, monkey
 
 def failing(monkeypatch, wanted):
     """Let chosen replicates of runs without open weights raise what a user's policy might raise."""
-    run_block = outcomes.run_block
 
-    def sometimes(job, replicates, advance=None):
-        if not job.world.mechanisms.open_weights and wanted & set(replicates):
-            message = "no such lever"
-            raise ValueError(message)
-        return run_block(job, replicates, advance)
+    def breaking(run):
+        def sometimes(jobs, replicates, advance=None):
+            for job in [jobs] if isinstance(jobs, Job) else jobs:
+                if not job.world.mechanisms.open_weights and wanted & set(replicates):
+                    message = "no such lever"
+                    raise ValueError(message)
+            return run(jobs, replicates, advance)
 
-    monkeypatch.setattr(outcomes, "run_block", sometimes)
+        return sometimes
+
+    for name in ("run_block", "run_branches"):
+        monkeypatch.setattr(outcomes, name, breaking(getattr(outcomes, name)))
     monkeypatch.setattr(outcomes, "BLOCK_SIZE", 1)
 
 
@@ -302,7 +307,8 @@ def test_a_world_that_cannot_be_built_is_a_failure_of_its_scenario(monkeypatch):
 
 
 def test_a_baseline_that_fails_is_an_error(monkeypatch):
-    monkeypatch.setattr(outcomes, "run_block", lambda *_: 1 / 0)
+    for name in ("run_block", "run_branches"):
+        monkeypatch.setattr(outcomes, name, lambda *_: 1 / 0)
     with pytest.raises(FailureError, match="every replicate of the baseline base failed"):
         sim.compare(base(), [scenario("no-open", NO_OPEN)])
 

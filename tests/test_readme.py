@@ -42,7 +42,7 @@ def small(words):
     """An `aipower` command with two replicates of four quarters and no figures where it runs something."""
     if words[1] == "explain":
         return [INSIDE if words[k - 1] == "--quarter" else word for k, word in enumerate(words)]
-    if words[1] != "run":
+    if words[1] not in ("run", "compare", "sweep"):
         return words
     kept = []
     position = 0
