@@ -9,6 +9,7 @@ import sim
 from sim.app import cli, comparing
 from sim.comparison import comparing as library
 from sim.comparison import outcomes
+from sim.ensemble import Job
 
 SIZE = ("--replicates", "3", "--quarters", "4", "--workers", "1", "--no-figures")
 BASE = "schema: 1\nextends: small_world\nname: base\n"
@@ -134,14 +135,16 @@ def test_every_wrong_file_of_a_folder_is_told_at_once(files, aipower):
 
 
 def test_failures_end_with_1_after_the_others_are_shown(files, aipower, monkeypatch):
-    run_block = outcomes.run_block
+    def breaking(run):
+        def sometimes(jobs, replicates, advance=None):
+            if any(not job.world.mechanisms.entry for job in ([jobs] if isinstance(jobs, Job) else jobs)):
+                raise ZeroDivisionError
+            return run(jobs, replicates, advance)
 
-    def sometimes(job, replicates, advance=None):
-        if not job.world.mechanisms.entry:
-            raise ZeroDivisionError
-        return run_block(job, replicates, advance)
+        return sometimes
 
-    monkeypatch.setattr(outcomes, "run_block", sometimes)
+    for name in ("run_block", "run_branches"):
+        monkeypatch.setattr(outcomes, name, breaking(getattr(outcomes, name)))
     code, out, _ = aipower("compare", "base.yaml", "more", *SIZE, "--no-robust")
     assert code == 1
     text = " ".join(out.split())
