@@ -1,4 +1,4 @@
-"""Write ``notation.md`` and ``measures.md`` from the code: ``python docs/generate.py``.
+"""Write ``notation.md``, ``measures.md`` and ``policies.md`` from the code: ``python docs/generate.py``.
 
 ``tests/test_docs.py`` fails while the committed files differ from what this writes.
 """  # noqa: INP001  a script, not a package
@@ -9,8 +9,11 @@ import sys
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from sim import observe, state
+from sim import observe, policies, state
+from sim.app.catalogues import as_text
 from sim.parameters import parameter_table
+from sim.policies.base import FirmPolicy
+from sim.policies.catalogue import COMMON, facts
 from sim.policies.levers import LEVERS
 
 HERE = Path(__file__).parent
@@ -26,6 +29,33 @@ ABOUT_MEASURES = """\
 A result has {n_all} measures, one number for each replicate and quarter: {n_indices} indices of {n_quantities}
 quantities, and {n_others} others. *Year* says how a year's value is made of its quarters. *Kind* says whether a
 measure is of a moment (stock) or of a quarter (flow); an index has no unit of time and counts as a stock."""
+
+ABOUT_POLICIES = """\
+A scenario lists policies by name with their parameters; each answers, quarter by quarter, with
+[levers](notation.md#levers), and the market does the rest. `aipower list policies` and `aipower show policy NAME` say
+the same; [own-policy.md](own-policy.md) shows how to write one. Ready scenarios, one for each policy and a strong
+variant, are in `scenarios/policies/`, packages of several in `scenarios/packages/`."""
+
+ABOUT_COMMON = """\
+Every policy takes these beside its own. `who` and `error` belong to policies that reach firms; the others act on the
+whole market and refuse them.
+
+- *When.* From `start` up to, not including, `end`. With a `ramp` of n quarters the strength rises by 1/n a quarter, the
+  first step in the first quarter.
+- *Whom.* `all`, `{class: sme}` (or `giant`, `lab`), `{names: [OpenAI]}`, `{top: 5, by: revenue}`,
+  `{outside_top: 5, by: compute}`, `{share_above: 0.2, of: power}`. Sizes are those seen `lag` quarters ago. A firm that
+  entered since is never among the largest and always outside them; before the first sight nobody is reached by size. A
+  name means the firm that has it at the start, not a later one in its slot.
+- *Trigger.* `{measure: hhi_revenue, above: 2500, for: 4}`: in force from the first quarter, at or after `start`, in
+  which the last four quarters seen were all above. Once it has fired the policy stays in force until `end`: a law is
+  not repealed when a number falls again. It looks at each replicate by itself.
+- *Enforcement.* Each firm that is reached escapes with chance `error`, drawn anew each quarter from luck of its own.
+- *Cost.* `cost` times the strength, in each quarter in which the policy reaches anyone: paid by the government, or by
+  the firms reached in equal parts, or by owners in proportion to their chips.
+- *Together.* Several policies combine by each lever's rule; their order in the file changes no bit. Two copies of the
+  same policy are two policies, and share the luck of enforcement.
+
+At no strength, after the horizon, or with nobody to reach, nothing changes, bit for bit, and nothing is paid."""
 
 STAGES = (
     (state.State, "State: what one quarter hands to the next"),
@@ -127,6 +157,54 @@ def measures() -> str:
     return document(parts)
 
 
+def policy_page() -> str:
+    """Every shipped policy: what it does, its parameters, what to expect, an example."""
+    shipped = {name: policies.find(name) for name in policies.SHIPPED}
+    rows = [(f"[{name}](#{name})", str(facts(cls)["meaning"])) for name, cls in shipped.items()]
+    parts = [
+        "# Policies",
+        NOTICE,
+        ABOUT_POLICIES,
+        table(("policy", "what it does"), rows),
+        "## What all policies have in common",
+        ABOUT_COMMON,
+        parameter_table_of(FirmPolicy, [*COMMON]),
+    ]
+    for name, cls in shipped.items():
+        told = facts(cls)
+        own = [key for key in told["parameters"] if key not in COMMON]  # type: ignore[attr-defined]
+        parts += [f"## {name}", cls.description()]
+        parts += [parameter_table_of(cls, own)] if own else []
+        group = " It takes `who` and `error`." if issubclass(cls, FirmPolicy) else ""
+        off = " and ".join(code(f"--set {change}") for change in cls.mechanism_off)
+        parts += [
+            f"Levers: {', '.join(map(code, cls.uses))}. Strength scales {cls.strength_scales}.{group}",
+            f"Assumed: {cls.inputs}. Left to the market: {cls.outcomes}. First to look at: {code(cls.headline)}.",
+            f"It acts through this: {cls.mechanism}" + (f" (switched off by {off})." if off else "."),
+            f"Side effects: {cls.side_effects}",
+            f"Resembles: {'; '.join(cls.resembles)}.",
+            f"```yaml\npolicies:\n  {cls.example}\n```",
+        ]
+    return document(parts)
+
+
+def parameter_table_of(cls: type[policies.BasePolicy], names: Sequence[str]) -> str:
+    """Parameters of a policy, with unit, range and default."""
+    told: dict[str, dict[str, object]] = facts(cls)["parameters"]  # type: ignore[assignment]
+    rows = [
+        (
+            code(name),
+            str(entry["meaning"]),
+            str(entry["unit"]),
+            as_text(entry.get("range", entry.get("allowed", ""))),
+            as_text(entry["default"]).replace("none: it must be given", "must be given"),
+        )
+        for name, entry in told.items()
+        if name in names
+    ]
+    return table(("parameter", "meaning", "unit", "allowed", "default"), rows)
+
+
 def document(parts: Iterable[str]) -> str:
     """Paragraphs with empty lines between them."""
     return "\n\n".join(parts) + "\n"
@@ -159,7 +237,7 @@ def rule(combine: object) -> str:
     return COMBINATIONS[str(getattr(combine, "__name__", combine))]
 
 
-PAGES = {"notation.md": notation, "measures.md": measures}
+PAGES = {"notation.md": notation, "measures.md": measures, "policies.md": policy_page}
 """File names and what writes them."""
 
 

@@ -112,6 +112,8 @@ def _leaves(data: object, path: Path = ()) -> Iterator[tuple[Path, object]]:
         named = {str(item["name"]): {key: value for key, value in item.items() if key != "name"} for item in data}
         if len(named) == len(data):
             data = named
+    elif isinstance(data, list) and data and all(isinstance(item, Mapping) and len(item) == 1 for item in data):
+        data = _by_policy(data)
     if isinstance(data, Mapping) and data:
         for key, value in data.items():
             yield from _leaves(value, (*path, str(key)))
@@ -119,8 +121,15 @@ def _leaves(data: object, path: Path = ()) -> Iterator[tuple[Path, object]]:
         yield path, data
 
 
+def _by_policy(items: list[Mapping[str, object]]) -> dict[str, object]:
+    """Policies by name, those of the same name with their place among them."""
+    names = [next(iter(item)) for item in items]
+    places = [f" ({names[:k].count(name) + 1})" if names.count(name) > 1 else "" for k, name in enumerate(names)]
+    return {name + place: item[name] for name, place, item in zip(names, places, items, strict=True)}
+
+
 def _unit(path: Path) -> str:
-    """Unit of a parameter, or of an actor's number; empty for anything else."""
+    """Unit of a parameter, or of an actor's or a policy's number; empty for anything else."""
     from sim.parameters import parameter_table
     from sim.world.tables import ATTRIBUTES
 
@@ -129,4 +138,9 @@ def _unit(path: Path) -> str:
             return parameter_table()[name].unit
         case ("world", population, _, attribute, *_) if attribute in ATTRIBUTES.get(population, {}):
             return ATTRIBUTES[population][attribute].unit
+        case ("policies", name, *rest) if rest:
+            from sim.policies import find
+            from sim.policies.catalogue import parameters
+
+            return str(parameters(find(name.partition(" ")[0])).get(rest[0], {}).get("unit", ""))
     return ""

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from sim import policies
 from sim.arrays import Array
 from sim.engine import QuarterError, Timeline, simulate_block
 from sim.errors import FailureError
@@ -112,7 +113,7 @@ def prepare(scenario: Scenario, seed: int | None = None, world: World | None = N
         world or build(world_spec(scenario)),
         timeline(scenario),
         scenario.run.seed if seed is None else seed,
-        (),
+        policies.build(scenario.policies),
     )
 
 

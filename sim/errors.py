@@ -6,6 +6,7 @@
     ├── InputError            the user's input is wrong (exit code 2)
     │   ├── ScenarioError     a scenario file or mapping
     │   ├── WorldError        a world table
+    │   ├── PolicyError       a policy, or a plug-in file with policies
     │   └── ResultError       a result folder, or a question it cannot answer
     └── FailureError          something failed and is reported (exit code 1)
         ├── ReplicateError    one replicate cannot go on; recorded as data
@@ -49,6 +50,10 @@ class ScenarioError(InputError):
 
 class WorldError(InputError):
     """A world table is wrong."""
+
+
+class PolicyError(InputError):
+    """A policy cannot be found, registered or used."""
 
 
 class ResultError(InputError):

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sim import units
+from sim import policies, units
 from sim.engine import replay
 from sim.ensemble import timeline, world_spec
 from sim.errors import FailureError, ResultError
@@ -105,7 +105,7 @@ def explain(scenario: Scenario, firm: str, quarter: str, replicate: int = 0) -> 
         near = [name for name in world.firm_names if firm.lower() in name.lower()][:5]
         message = f"there is no firm {firm!r}" + (f"; did you mean {', '.join(near)}?" if near else "")
         raise ResultError(message)
-    before, flows = replay(world, when.quarters, asked, scenario.run.seed, replicate)
+    before, flows = replay(world, when.quarters, asked, scenario.run.seed, replicate, policies.build(scenario.policies))
     slot = world.firm_names.index(firm)
     if not before.is_active[0, slot]:
         message = f"{firm} is not in the market in {quarter} of replicate {replicate}"

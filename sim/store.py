@@ -308,6 +308,7 @@ def _describe(result: Result, rows: dict[str, int]) -> dict[str, Any]:
         **origin(),
         "name": scenario.name,
         "content_hash": scenario.content_hash(),
+        "plugins": scenario.plugins(),
         "seed": scenario.run.seed,
         "replicates": scenario.run.replicates,
         "n_succeeded": len(result.replicates),

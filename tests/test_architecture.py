@@ -14,8 +14,8 @@ ROOT = Path(sim.__file__).parent
 LAYERS = [
     {"errors", "units", "luck", "arrays"},
     {"quarters", "parameters", "yaml_reader"},
-    {"indices", "accounts", "groups", "policies"},
-    {"state"},
+    {"indices", "accounts", "groups"},
+    {"policies", "state"},
     {"submodels"},
     {"world", "scenario"},
     {"observe"},
@@ -34,6 +34,7 @@ LAYER = {name: height for height, names in enumerate(LAYERS) for name in names}
 EXCEPTIONS = {
     ("comparison", "report"): "`comparison.plot()` and `comparison.save()` draw, for users' convenience",
     ("result", "report"): "`result.plot()` and `result.save()` draw, for users' convenience",
+    ("scenario", "observe"): "a policy's trigger names a measure, and the name is checked with the scenario",
 }
 
 # What the front ends may import besides the names in `sim.__all__`: catalogues, drawings, comparisons, exports.

@@ -14,6 +14,7 @@ from typer.testing import CliRunner
 import sim
 from sim.app import catalogues, cli, terminal
 
+SINGULAR = {"policies": "policy"}
 KINDS = [kind.value for kind in catalogues.Kind]
 SIZE = ("--replicates", "2", "--quarters", "4")
 SMALL = (*SIZE, "--no-figures")
@@ -317,7 +318,7 @@ def test_a_list_in_a_pipe_has_one_line_for_each_entry(aipower, kind):
     assert names[0] == "name"
     assert len(names) > 1
     for name in names[1:]:
-        assert aipower("show", kind.removesuffix("s"), name)[1].startswith(f"{name}\n")
+        assert aipower("show", SINGULAR.get(kind, kind.removesuffix("s")), name)[1].startswith(f"{name}\n")
 
 
 def test_a_parameter_is_shown_with_its_symbol_and_who_uses_it(aipower):

@@ -146,3 +146,12 @@ def test_another_name_alone_is_said_to_leave_the_numbers(tmp_path):
     assert "Neither matters for the numbers" in text
     file.write_text("extends: baseline\nrun: {seed: 2}\n")
     assert "Neither matters" not in command("baseline", file)
+
+
+def test_policies_are_compared_by_name_with_their_units():
+    one = load_scenario({"policies": [{"training_cap": {"flop": 1e26}}, {"compute_tax": {"rate": 0.1}}]})
+    two = load_scenario({"policies": [{"compute_tax": {"rate": 0.2}}, {"training_cap": {"flop": 1e26}}]})
+    assert of_scenarios(one, two) == [("policies.compute_tax.rate", 0.1, 0.2, "share of rent")]
+    both = load_scenario({"policies": [{"compute_tax": {"rate": 0.1}}, {"compute_tax": {"rate": 0.2}}]})
+    added = {row.key: (row.a, row.b) for row in of_scenarios(load_scenario({}), both)}
+    assert added["policies.compute_tax (2).rate"] == (None, 0.2)

@@ -62,14 +62,14 @@ def references(text: str) -> set[str]:
     return {number for found in REFERENCE.findall(text) for number in re.findall(r"\d+(?:\.\d+)?", found)}
 
 
-@pytest.mark.parametrize("page", ["notation.md", "measures.md"])
+@pytest.mark.parametrize("page", ["notation.md", "measures.md", "policies.md"])
 def test_generated_pages_are_what_the_code_gives(page: str) -> None:
     """When this fails: python docs/generate.py."""
     assert (DOCS / page).read_text(encoding="utf-8") == generator().PAGES[page]()
 
 
 def test_the_generator_writes_the_pages_that_are_compared() -> None:
-    assert set(generator().PAGES) == {"notation.md", "measures.md"}
+    assert set(generator().PAGES) == {"notation.md", "measures.md", "policies.md"}
 
 
 @pytest.mark.parametrize("path", PAGES, ids=name)

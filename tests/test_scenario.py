@@ -219,7 +219,7 @@ MISTAKES = [
         "mechanisms.expectations",
         "did you mean adaptive?",
     ),
-    ("policies:\n  - training_cap: {flop: 1e26}", 2, "policies[0]", "'training_cap' is unknown"),
+    ("policies:\n  - trainig_cap: {flop: 1e26}", 2, "policies[0]", "did you mean training_cap?"),
     ("policies: training_cap", 1, "policies", "a list"),
     ("policies:", 1, "policies", "write []"),
     ("policies+: 3", 1, "policies+", "a list"),

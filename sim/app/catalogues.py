@@ -18,6 +18,7 @@ class Kind(StrEnum):
     POWER_FUNCTIONS = "power-functions"
     NETWORKS = "networks"
     MEASURES = "measures"
+    POLICIES = "policies"
     LEVERS = "levers"
     SCENARIOS = "scenarios"
     PARAMETERS = "parameters"
@@ -29,6 +30,7 @@ COLUMNS = {
     Kind.POWER_FUNCTIONS: ("meaning",),
     Kind.NETWORKS: ("meaning",),
     Kind.MEASURES: ("unit", "meaning"),
+    Kind.POLICIES: ("meaning",),
     Kind.LEVERS: ("unit", "neutral", "meaning"),
     Kind.SCENARIOS: ("question",),
     Kind.PARAMETERS: ("value", "range", "unit"),
@@ -46,6 +48,7 @@ def catalogue(kind: Kind) -> Catalogue:
         Kind.POWER_FUNCTIONS: _power_functions,
         Kind.NETWORKS: _networks,
         Kind.MEASURES: _measures,
+        Kind.POLICIES: _policies,
         Kind.LEVERS: _levers,
         Kind.SCENARIOS: _scenarios,
         Kind.PARAMETERS: _parameters,
@@ -69,8 +72,8 @@ def entry(kind: str, name: str) -> dict[str, object]:
     InputError
         When the kind or the name is unknown; near names are offered.
     """
-    kinds = {member.value.removesuffix("s"): member for member in Kind}
-    single = kind.removesuffix("s")
+    kinds = {_singular(member.value): member for member in Kind}
+    single = _singular(kind)
     if single not in kinds:
         message = f"there is no kind of thing called {kind!r}; allowed: {', '.join(kinds)}"
         raise InputError(message)
@@ -85,6 +88,29 @@ def entry(kind: str, name: str) -> dict[str, object]:
     if chosen is Kind.PARAMETERS:
         facts["used in"] = list(users(name))
     return facts
+
+
+def _singular(kind: str) -> str:
+    return kind.removesuffix("ies") + "y" if kind.endswith("ies") else kind.removesuffix("s")
+
+
+def flat(facts: Mapping[str, object]) -> dict[str, object]:
+    """Facts with those of each part in one line: its name, what it means, its unit and range.
+
+    Examples
+    --------
+    >>> flat({"parameters": {"rate": {"meaning": "of sales", "range": (0, 1)}}})
+    {'parameter rate': 'of sales; range 0 to 1'}
+    """
+    lines: dict[str, object] = {}
+    for fact, value in facts.items():
+        if isinstance(value, Mapping):
+            for name, entries in value.items():
+                more = [f"{key} {as_text(each)}" for key, each in entries.items() if key != "meaning" and each != ""]
+                lines[f"{_singular(fact)} {name}"] = "; ".join([as_text(entries["meaning"]), *more])
+        else:
+            lines[fact] = value
+    return lines
 
 
 def as_text(fact: object) -> str:
@@ -194,6 +220,13 @@ def _measures() -> Catalogue:
         }
         for name, measure in MEASURES.items()
     }
+
+
+def _policies() -> Catalogue:
+    from sim.policies import find, names
+    from sim.policies.catalogue import facts
+
+    return {name: facts(find(name)) for name in names()}
 
 
 def _levers() -> Catalogue:

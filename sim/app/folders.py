@@ -9,7 +9,7 @@ import typer
 
 import sim
 from sim.app import terminal
-from sim.app.base import JsonOption, ResultArgument, app, examples
+from sim.app.base import JsonOption, PluginOption, ResultArgument, app, examples
 from sim.errors import FailureError
 
 
@@ -53,6 +53,7 @@ def export(
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FOLDER", help="Where to. Default: <RUN>-<FORMAT> beside it.")
     ] = None,
+    plugin: PluginOption = None,  # noqa: ARG001 - its callback has loaded them
     force: Annotated[bool, typer.Option("--force", help="Replace files of the same names.")] = False,
 ) -> None:
     """Write the tables of a result for a spreadsheet, Stata or R.

@@ -11,7 +11,7 @@ import typer
 
 import sim
 from sim.app import catalogues, terminal
-from sim.app.base import JsonOption, app, examples
+from sim.app.base import JsonOption, PluginOption, app, examples
 from sim.app.catalogues import Kind, as_text
 
 if TYPE_CHECKING:
@@ -35,6 +35,7 @@ HASH_SHOWN = 12
 def list_(
     kind: Annotated[Kind, typer.Argument(help="What to list.")],
     *,
+    plugin: PluginOption = None,  # noqa: ARG001 - its callback has loaded them
     as_json: JsonOption = False,
 ) -> None:
     """List what scenarios and results may name."""
@@ -51,7 +52,7 @@ def list_(
     epilog=examples(
         "aipower show baseline",
         "aipower show parameter flywheel",
-        "aipower show measure hhi_revenue",
+        "aipower show policy compute_tax",
         "aipower show outputs/baseline",
     )
 )
@@ -62,18 +63,19 @@ def show(
     ],
     name: Annotated[str | None, typer.Argument(help="Which one, after a kind.")] = None,
     *,
+    plugin: PluginOption = None,  # noqa: ARG001 - its callback has loaded them
     as_json: JsonOption = False,
 ) -> None:
     """Show a complete scenario, a result's closing table, or one entry of a list.
 
-    The kinds are world, power-function, network, measure, lever, scenario, parameter and mechanism.
+    The kinds are world, power-function, network, measure, policy, lever, scenario, parameter and mechanism.
     """
     if name is not None:
         facts = catalogues.entry(what, name)
         if as_json:
             terminal.print_json({"name": name} | facts)
         else:
-            terminal.print_entry(name, {fact: as_text(value) for fact, value in facts.items()})
+            terminal.print_entry(name, {fact: as_text(value) for fact, value in catalogues.flat(facts).items()})
     elif _is_result(what):
         result = sim.load_result(what)
         if as_json:
@@ -100,6 +102,7 @@ def explain(
     firm: Annotated[str, typer.Option(metavar="NAME", help="As in the table of firms.")],
     quarter: Annotated[str, typer.Option(metavar="QUARTER", help="For example 2030Q2.")],
     replicate: Annotated[int, typer.Option(min=0, metavar="N", help="Which history.")] = 0,
+    plugin: PluginOption = None,  # noqa: ARG001 - its callback has loaded them
     as_json: JsonOption = False,
 ) -> None:
     """Say why: the terms of a firm's plan, compute, prices, shares and cash, recomputed for one quarter.
@@ -131,6 +134,7 @@ def diff(
     first: Annotated[str, typer.Argument(metavar="A", help="A scenario file, a shipped name, or a result folder.")],
     second: Annotated[str, typer.Argument(metavar="B", help="What to compare it with.")],
     *,
+    plugin: PluginOption = None,  # noqa: ARG001 - its callback has loaded them
     as_json: JsonOption = False,
 ) -> None:
     """Show what differs between two scenarios, or two results.

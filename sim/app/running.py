@@ -11,7 +11,7 @@ import typer
 
 import sim
 from sim.app import terminal
-from sim.app.base import JsonOption, app, examples
+from sim.app.base import JsonOption, PluginOption, app, examples
 
 INTERRUPTED = 130
 OUTPUTS = Path("outputs")
@@ -48,6 +48,7 @@ def run(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change one key; may be repeated."),
     ] = None,
+    plugin: PluginOption = None,  # noqa: ARG001 - its callback has loaded them
     no_figures: Annotated[
         bool, typer.Option("--no-figures", help="Leave out the figures, which take a few seconds.")
     ] = False,

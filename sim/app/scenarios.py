@@ -10,7 +10,7 @@ import typer
 
 import sim
 from sim.app import terminal
-from sim.app.base import JsonOption, app, examples
+from sim.app.base import JsonOption, PluginOption, app, examples
 from sim.errors import InputError, ScenarioError
 
 STARTER = """\
@@ -32,6 +32,8 @@ question: What if ...?
 #horizon: {{start: 2024Q1, end: 2030Q4}}   # both included
 #power: {{family: log}}     # aipower list power-functions
 #mechanisms: {{entry: false, imitation: true}}   # aipower list mechanisms
+#policies:                # aipower list policies, aipower show policy compute_tax
+#  - compute_tax: {{rate: 0.1, captive: true, start: 2027Q1}}
 #run: {{replicates: 100, seed: 1}}
 #record: {{networks: [2024Q4, 2030Q4]}}
 """
@@ -43,6 +45,7 @@ question: What if ...?
 def validate(
     scenarios: Annotated[list[str], typer.Argument(metavar="SCENARIO...", help="Files, or names of shipped ones.")],
     *,
+    plugin: PluginOption = None,  # noqa: ARG001 - its callback has loaded them
     as_json: JsonOption = False,
 ) -> None:
     """Check scenario files and show every problem at once."""

@@ -163,6 +163,8 @@ class Observation:
         (M H100e-quarters) and ``profit`` of last quarter ($bn).
     owners : mapping of str to array [replicate, owner]
         As the quarter begins: ``capacity`` (M H100e) and ``rent`` of last quarter ($bn per M H100e-quarter).
+    public_capacity : array [replicate]
+        Chips of the public pool as the quarter begins, M H100e.
     firm_names, owner_names : tuple of str
         Along the last axes.
     parameters : Parameters
@@ -175,6 +177,7 @@ class Observation:
     past: Sequence[Sight]
     firms: Mapping[str, npt.NDArray[Any]]
     owners: Mapping[str, Array]
+    public_capacity: Array
     firm_names: tuple[str, ...]
     owner_names: tuple[str, ...]
     parameters: Parameters

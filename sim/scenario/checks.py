@@ -42,7 +42,7 @@ _TABLE_HINT = "[[1, 1], [10, 3], [100, 6]]"
 _TABLE_RULE = "rows of [effective compute, power], or the name of a CSV file"
 _RESERVED = {"con", "prn", "aux", "nul"} | {f"{d}{n}" for d in ("com", "lpt") for n in range(10)}
 _ACTOR_NAME = re.compile(r"[^\W_](?:[\w .&'()/+-]{0,62}[\w.)+])?")
-_GENERATED_NAME = re.compile(r"(entrant|small firm) \d+")
+GENERATED_NAME = re.compile(r"(entrant|small firm) \d+")
 _is_quarter = re.compile(QUARTER_PATTERN).fullmatch
 
 Problem: TypeAlias = tuple[KeyPath, str]
@@ -152,7 +152,7 @@ class ActorChecker:
             what = "has no name" if name is None else f"{quoted(name)} is {kind(name)}, not text"
             return f"{what}; allowed: the name of a {self.noun}; write `name: {next(iter(self.known), 'NAME')}`"
         folded = name.casefold()
-        if not _ACTOR_NAME.fullmatch(name) or _GENERATED_NAME.fullmatch(folded):
+        if not _ACTOR_NAME.fullmatch(name) or GENERATED_NAME.fullmatch(folded):
             rule = "letters, digits, spaces and .&'()/+- (no `Entrant 1`, which the model names)"
             return f"{shown(repr(name))} cannot be a name; allowed: up to 64 {rule}; try another"
         if folded in self.seen:
@@ -303,6 +303,7 @@ def problems_across(data: Mapping[str, Any]) -> Iterator[Problem]:
     if _is_quarter(start) and start != begins:
         text = f"{start} is not where {base} starts; allowed: {begins}; write start: {begins}"
         yield ("horizon", "start"), text
+    yield from _problems_of_sight(data)
     networks = sections.get("record", {}).get("networks")
     if not (_is_quarter(start) and _is_quarter(end) and start <= end and isinstance(networks, list | tuple)):
         return
@@ -310,6 +311,12 @@ def problems_across(data: Mapping[str, Any]) -> Iterator[Problem]:
         if _is_quarter(str(quarter)) and not start <= quarter <= end:
             text = f"{quarter} is outside the horizon; allowed: {start} to {end}; try {end}"
             yield ("record", "networks", index), text
+
+
+def _problems_of_sight(data: Mapping[str, Any]) -> Iterator[Problem]:
+    from sim.scenario.policies import problems_of_sight
+
+    return problems_of_sight(data)
 
 
 def notes(scenario: Scenario) -> Iterator[Problem]:
@@ -339,3 +346,7 @@ def notes(scenario: Scenario) -> Iterator[Problem]:
             if close and actor["name"] not in known:
                 text = f"{actor['name']} is new; did you mean {close[0]}?"
                 yield ("world", population, index, "name"), text
+    if scenario.policies:
+        from sim.scenario.policies import notes_of_policies
+
+        yield from notes_of_policies(scenario)

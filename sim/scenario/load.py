@@ -42,7 +42,8 @@ def load_scenario(
         ``extends`` is relative to the current folder).
     overrides : sequence of str
         Changes such as ``"world.parameters.flywheel=1.2"``, applied last and in turn; the value is
-        read as YAML. An actor is named: ``"world.firms.OpenAI.revenue=2"``.
+        read as YAML. An actor is named: ``"world.firms.OpenAI.revenue=2"``. So is a policy,
+        ``"policies.training_cap.flop=1e26"``, or counted from 0: ``"policies.0.flop=1e26"``.
 
     Returns
     -------
@@ -72,7 +73,7 @@ def load_scenario(
     for text in (overrides,) if isinstance(overrides, str) else overrides:
         change = _override(text)
         _read_table_of(change, Path.cwd() / "scenario", "scenario", _Fence.around(Path.cwd() / "scenario"))
-        whole = merged(whole, change)
+        whole = merged(whole, _with_policies_in_place(whole, change))
     if "name" not in whole.value:
         if not is_safe_name(path.stem):
             message = f"{whole.origin.source}: name: missing, and the file's {wrong_name(path.stem)}"
@@ -267,6 +268,42 @@ def _override(text: str) -> Node:
         else:
             node = Node({part: node}, origin)
     return node
+
+
+def _with_policies_in_place(whole: Node, change: Node) -> Node:
+    """Put a change such as ``policies.training_cap.flop`` into the list of policies: by name, or by position.
+
+    A policy that is not there yet is appended.
+    """
+    changed, listed = change.value.get("policies"), whole.value.get("policies")
+    if changed is None or not isinstance(changed.value, dict):
+        return change
+    items = list(listed.value) if listed is not None and isinstance(listed.value, list) else []
+    for key, parameters in changed.value.items():
+        places = [k for k, item in enumerate(items) if key in (_policy_name(item), str(k))]
+        if len(places) > 1:
+            rule = f"a name that stands there once, or a position from 0 to {len(items) - 1}"
+            what = f"{key} stands there {len(places)} times"
+            change.origin.refuse("policies", what, rule, f"try --set policies.{places[0]}.KEY=VALUE")
+        if not places and key.isdigit():
+            rule = f"a position below {len(items)}, or a name"
+            change.origin.refuse("policies", f"there is no policy at position {key}", rule, "name the policy")
+        name = _policy_name(items[places[0]]) if places else key
+        patch = Node({name or key: parameters}, change.origin)
+        if places and isinstance(items[places[0]].value, dict):
+            items[places[0]] = merged(items[places[0]], patch, ("policies", places[0]))
+        elif places:
+            items[places[0]] = patch
+        else:
+            items.append(patch)
+    return Node(change.value | {"policies": Node(items, change.origin)}, change.origin)
+
+
+def _policy_name(item: Node) -> str | None:
+    """Name of a policy as it stands in the list."""
+    if isinstance(item.value, dict) and len(item.value) == 1:
+        return str(next(iter(item.value)))
+    return item.value if isinstance(item.value, str) else None
 
 
 def _actor_path(population: str, parts: list[str]) -> list[str]:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import functools
 import itertools
-import re
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
 from sim.errors import ScenarioError
 from sim.parameters import parameter_table
-from sim.scenario.checks import QUARTER_PATTERN, problems_across, problems_of_actors
-from sim.scenario.messages import as_number, form, kind, limits, meant, nearest, quoted
+from sim.scenario.checks import problems_across, problems_of_actors
+from sim.scenario.messages import form, nearest
 from sim.scenario.nodes import Node
+from sim.scenario.remedies import explained
 from sim.scenario.schema import MAX_TOLD, OURS, Scenario
 from sim.scenario.write import json_schema
 from sim.yaml_reader import KeyPath, dotted, join_problems
@@ -59,15 +59,7 @@ def _explained(details: ErrorDetails) -> str:
     if details["type"] == "extra_forbidden":
         return _unknown_key(path)
     entry = _entries().get(tuple(0 if isinstance(part, int) else part for part in path), {})
-    value = details["input"]
-    what = "is not known here"
-    if details["type"].endswith("_type") or details["type"] == "none_required":
-        what = f"is {kind(value)}"
-    elif entry.get("pattern") == QUARTER_PATTERN:
-        what = "is not a quarter"
-    elif details["type"] in ("greater_than_equal", "less_than_equal"):
-        what = "is out of range"
-    return f"{quoted(value)} {what}; allowed: {_remedy(entry, value)}"
+    return explained(details, entry)
 
 
 def _unknown_key(path: KeyPath) -> str:
@@ -108,25 +100,3 @@ def _entries() -> dict[KeyPath, dict[str, Any]]:
 
     walk(schema, ())
     return entries
-
-
-def _remedy(entry: dict[str, Any], value: object) -> str:
-    """Say what the JSON Schema allows, and what to try instead of a value."""
-    if "enum" in entry:
-        return f"{', '.join(map(str, entry['enum']))}; {meant(value, entry['enum'])}"
-    if entry.get("pattern") == QUARTER_PATTERN:
-        match = re.search(r"([0-9]{4})(?:\W*[qQ]?\W*([1-4])(?![0-9]))?", str(value))
-        return f"a quarter, like 2027Q1; try {f'{match[1]}Q{match[2] or 1}' if match else '2027Q1'}"
-    default = entry.get("default")
-    hint = "leave it out" if default in (None, "") else f"try {default}"
-    is_no = str(value).casefold() in ("no", "off", "0", "n", "f", "false", "none")
-    keys = list(entry.get("properties", {})) or ["key"]
-    remedies = {
-        "array": "a list; write [] or one item a line, each after `- `",
-        "boolean": f"true or false; write {'false' if is_no else 'true'}",
-        "integer": f"a whole number{limits(entry.get('minimum'), entry.get('maximum'))}; {as_number(value) or hint}",
-        "null": f"null; {hint}",
-        "object": f"a mapping with {', '.join(keys[:8])}; indent `{keys[0]}:` under it",
-        "string": f"text; {hint}",
-    }
-    return remedies.get(str(entry.get("type")), f"what the schema says; {hint}")

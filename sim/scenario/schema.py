@@ -238,7 +238,9 @@ class Scenario(_Section):
     horizon: Horizon = Field(default_factory=Horizon)
     power: PowerSpec = Field(default_factory=PowerSpec)
     mechanisms: Mechanisms = Field(default_factory=Mechanisms)
-    policies: tuple[dict[str, Any], ...] = Field(default=(), description="policies in force; this version has none")
+    policies: tuple[dict[str, Any], ...] = Field(
+        default=(), description="policies, each by its name with its parameters"
+    )
     run: RunSpec = Field(default_factory=RunSpec)
     record: RecordSpec = Field(default_factory=RecordSpec)
 
@@ -272,9 +274,13 @@ class Scenario(_Section):
     @field_validator("policies", mode="before")
     @classmethod
     def _known_policies(cls, given: object) -> object:
-        if isinstance(given, list | tuple):
-            _refuse(((index,), _unknown_policy(item)) for index, item in enumerate(given))
-        return _tuple(given)
+        """Refuse unknown policies and impossible parameters; fill in every default."""
+        if not isinstance(given, list | tuple) or not given:
+            return _tuple(given)
+        from sim.scenario.policies import problems_of_policies, settled_policies
+
+        _refuse(problems_of_policies(given))
+        return settled_policies(given)
 
     @model_validator(mode="after")
     def _across_sections(self) -> Self:
@@ -295,10 +301,21 @@ class Scenario(_Section):
         return yaml_text(self.resolved())
 
     def content_hash(self) -> str:
-        """SHA-256 (hex) of what determines the numbers: everything but name and question."""
+        """SHA-256 (hex) of what determines the numbers: everything but name and question, and plug-ins' code."""
         data = {key: v for key, v in self.resolved().items() if key not in ("name", "question")}
+        if plugins := self.plugins():
+            data["plugins"] = plugins
         text = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(text.encode("ascii")).hexdigest()
+
+    def plugins(self) -> dict[str, str]:
+        """SHA-256 (hex) of each plug-in file whose policies the scenario names, by the file's name."""
+        if not self.policies:
+            return {}
+        from sim.policies.registry import plugin_of
+
+        found = [plugin_of(name) for item in self.policies for name in item]
+        return {plugin.file: plugin.sha256 for plugin in found if plugin is not None}
 
     def replace(self, replicates: int | None = None, seed: int | None = None, quarters: int | None = None) -> Scenario:
         """Copy with another size, seed or length.
@@ -368,9 +385,3 @@ def _known(name: str, known: Mapping[str, str], noun: str) -> str:
         what = f"{noun} {shown(repr(name))} is unknown"
         _refuse([((), f"{what}; allowed: {', '.join(known)}; {meant(name, list(known))}")])
     return name
-
-
-def _unknown_policy(item: object) -> str:
-    name = next(iter(item), "") if isinstance(item, Mapping) else item
-    what = f"policy {shown(repr(name))} is unknown"
-    return f"{what}; allowed: this version has no policies yet; write `policies: []`"

@@ -9,6 +9,7 @@ from typing import Any
 
 from sim.parameters import ParameterRow, parameter_table
 from sim.scenario.checks import MAX_ROWS, MIN_ROWS, NAME_PATTERN, POPULATIONS, family_parameters, whole_parameters
+from sim.scenario.policies import schema_of_policies
 from sim.scenario.schema import MAX_QUESTION, Scenario, families
 from sim.world import WORLDS
 from sim.world.tables import ATTRIBUTES, Attribute, world_folders
@@ -32,6 +33,9 @@ def _lines(data: Mapping[str, Any], indent: str = "", table: Mapping[str, Parame
         elif key in POPULATIONS and value:
             yield f"{indent}{key}:"
             yield from (f"{indent}  - {_flow(actor)}" for actor in value)
+        elif key == "policies" and value:
+            yield f"{indent}{key}:"
+            yield from (f"{indent}  - {name}: {_flow(each)}" for item in value for name, each in item.items())
         elif table:
             row = table[key]
             default = "" if value == row.value else f"; default {_flow(row.value)}"
@@ -68,12 +72,14 @@ def json_schema() -> dict[str, Any]:
     properties = schema["properties"]
     properties["name"]["pattern"] = NAME_PATTERN
     properties["question"]["maxLength"] = MAX_QUESTION
-    policies = {"type": "array", "items": {"type": "object"}, "maxItems": 0}
+    item, definitions_of_policies = schema_of_policies()
+    policies = {"type": "array", "items": item}
     properties["policies"] |= policies
-    properties["policies+"] = policies | {"description": "policies to append"}
+    properties["policies+"] = policies | {"description": "policies to append to those of the parent"}
     text = {"type": "string", "description": "the parent file, relative to this one"}
     schema["properties"] = {"schema": properties.pop("schema"), "extends": text} | properties
     definitions = schema["$defs"]
+    definitions |= definitions_of_policies
     del definitions["RecordSpec"]["properties"]["networks"]["default"]
     _describe_power(definitions["PowerSpec"]["properties"])
     _describe_world(definitions["WorldSpec"]["properties"])

@@ -53,6 +53,7 @@ def regulate(
             "profit": total(state.profit, axis=-2),
         },
         owners={"capacity": state.capacity, "rent": state.rent},
+        public_capacity=state.public_capacity,
         firm_names=world.firm_names,
         owner_names=world.owner_names,
         parameters=world.parameters,
