@@ -13,7 +13,7 @@ MEASURES = (
     "gini_revenue", "gini_power", "cr4_revenue", "theil_compute_used", "industry_revenue", "industry_profit",
     "rental_price", "chip_price", "chips_sold_cumulative", "compute_used_total", "serving_share", "captive_share",
     "own_finance_share", "funding_raised", "training_outlay", "markup_mean", "service_price", "adoption",
-    "consumer_gain", "n_firms", "small_firm_share_of_compute", "largest_run_flop", "energy_twh", "emissions_mtco2",
+    "consumer_gain", "n_firms", "n_independent_firms", "mergers", "small_firm_share_of_compute", "largest_run_flop", "energy_twh", "emissions_mtco2",
 )  # fmt: skip
 QUARTERS = ("2024Q4", "2027Q4", "2030Q4", "2035Q4")
 REPLICATES, SEED = 8, 1

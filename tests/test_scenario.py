@@ -209,7 +209,7 @@ MISTAKES = [
     ("power: {family: lgo}", 1, "power.family", "did you mean log?"),
     ("power: {family: hill, threshold_jump: 2}", 1, "power.threshold_jump", "belongs to power family threshold"),
     ("power: {family: power, elasticity: 0.5}", 1, "power.elasticity", "allowed: family"),
-    ("mechanisms: {mergers: true}", 1, "mechanisms.mergers", "not in this version"),
+    ("mechanisms: {mergers: yes please}", 1, "mechanisms.mergers", "allowed: true or false"),
     ("mechanisms: {openweights: true}", 1, "mechanisms.openweights", "did you mean open_weights?"),
     ("mechanisms: {entry: no}", 1, "mechanisms.entry", "write false"),
     ("mechanisms: {entry: 1}", 1, "mechanisms.entry", "write true"),

@@ -64,7 +64,7 @@ SLACK = {
     "outlay_limit", "leverage", "expected_profit_growth_low", "expected_profit_growth_high",
     "expected_capability_growth_high", "expected_gap_low", "exit_hazard", "valuation_growth_high", "funding_return_high",
     "funding_return_low", "capacity_response_low", "capacity_response_high", "initial_training_share", "exit_quarters",
-    "shipment_value_exponent", "cost_of_funds",
+    "shipment_value_exponent", "cost_of_funds", "own_chips_resale",
 }  # fmt: skip
 
 
@@ -75,22 +75,29 @@ NEEDS = {
     "federated_efficiency": {"federation": 0.3}, "federated_size_exponent": {"federation": 0.3},
     "partner_replacement": {"partner_credit": 0.0},
     # every merger is reviewed, and every review has something to find
-    "merger_review_hhi": {"screen_change": 0.0, "screen_share": 2.0},
+    "merger_review_hhi": {"merger_review_change": 0.0, "merger_review_share": 1.0},
     "merger_review_change": {"screen_hhi": 0.0},
-    "merger_review_share": {"screen_change": 0.0},
+    "merger_review_share": {"merger_review_change": 0.0, "merger_review_hhi": 1e4},
     "merger_review_error": {"screen_change": 0.0},
+    "merger_tolerance": {"screen_change": 0.0, "review_error": 5.0},
+    "merger_rate": {"merger_rate": 0.2},
 }  # fmt: skip
+
+# The plausible range of these is too narrow to tell in ten quarters.
+FAR = {"merger_review_hhi", "merger_review_share", "merger_tolerance"}
 
 
 @pytest.mark.parametrize("name", [name for name in parameter_table() if name not in SLACK])
 def test_moving_a_parameter_moves_the_model(name: str) -> None:
     row = parameter_table()[name]
-    base = {**FEW, "entry_candidates": 12.0}
-    here = base.get(name, row.value)
-    moved = {**base, name: row.high if row.high != here else row.low}
-    family = next((each for each, names in FAMILY_PARAMETERS.items() if name in names), "power")
     needs = NEEDS.get(name, {})
-    switches = Mechanisms(**{key: value for key, value in needs.items() if key not in LEVERS})
+    base = {**FEW, "entry_candidates": 12.0, **{key: needs[key] for key in needs if key in parameter_table()}}
+    here, high = base.get(name, row.value), row.maximum if name in FAR else row.high
+    moved = {**base, name: high if high != here else row.low}
+    family = next((each for each, names in FAMILY_PARAMETERS.items() if name in names), "power")
+    switches = Mechanisms(
+        **{key: on for key, on in needs.items() if key not in LEVERS and key not in parameter_table()}
+    )
     levers = {key: value for key, value in needs.items() if key in LEVERS}
     runs = [
         numbers(

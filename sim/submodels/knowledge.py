@@ -95,11 +95,11 @@ def pool_yield(contribution: Array, efficiency: float, size_exponent: float) -> 
 
 
 def coalition(offer: Array, efficiency: float, size_exponent: float) -> Flags:
-    """Who joins a federated pool: the largest set of firms of which each gets at least what it gives; ``[..., firm]``.
+    """Who joins a federated pool: firms of which each gets at least what it gives; ``[..., firm]``.
 
     In a lasting pool a member gives its contribution every quarter and uses what all contributions yield; both decay at
     the same rate, so its profit, which rises with effective compute, is higher inside iff the yield is at least what it
-    gives. Found by letting the largest leave while it would lose.
+    gives. Found by letting the largest leave while it would lose, so that nobody outside would gain by joining.
 
     Parameters
     ----------
