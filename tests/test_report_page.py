@@ -68,7 +68,7 @@ def run_folder(run, tmp_path_factory):
 class Reader(HTMLParser):
     """Tags, attributes, texts and the nesting of a page."""
 
-    VOID = {"meta", "br", "img"}
+    VOID = frozenset({"meta", "br", "img"})
 
     def __init__(self, text):
         super().__init__()
@@ -224,11 +224,7 @@ def test_what_a_scenario_file_says_is_text_and_nothing_else(read):
 def test_a_name_in_a_figure_or_table_is_text_too():
     bad = "<b>&</b>"
     table = Table("t", bad, pd.DataFrame({"a": [bad]}), (bad, bad), ((bad, f"{bad}\n-3"),))
-    shown = html(
-        Page(
-            bad, bad, bad, (Section("results", bad, (Shown(table),)),), (table,), bad
-        )
-    )
+    shown = html(Page(bad, bad, bad, (Section("results", bad, (Shown(table),)),), (table,), bad))
     found = Reader(shown)
     assert not [attributes for tag, attributes in found.tags if tag == "b" and "Table" not in shown]
     assert shown.count("<b>") == 1, "of the table's number alone"
@@ -342,7 +338,11 @@ def test_the_command_writes_beside_the_folder_and_finds_it_again(run, aipower, m
     assert aipower("report", "one", "--quiet") == (0, "one-report/report.html\n", "")
     code, out, _ = aipower("report", "one", "--json")
     facts = json.loads(out)
-    assert facts["is_reused"] and facts["page"] == "one-report/report.html" and "one-report/tables/luck.csv" in facts["files"]
+    assert (
+        facts["is_reused"]
+        and facts["page"] == "one-report/report.html"
+        and "one-report/tables/luck.csv" in facts["files"]
+    )
     code, out, _ = aipower("report", "one")
     assert code == 0 and "the same to the last byte" in out
     (run.folder.parent / "one-report" / "report.html").write_text("mine")

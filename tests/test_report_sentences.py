@@ -157,7 +157,7 @@ def test_scenarios_are_counted_by_verdict():
 
 def test_extremes_are_those_of_clear_effects_whatever_the_means():
     rows = [row(), row(effect=-900.0, half=2000.0, scenario="wild", **UNDECIDED), row(effect=90.0, scenario="split")]
-    fall, rise = extreme_sentences(rows, {"cap": 0.64})
+    (_, fall), (_, rise) = extreme_sentences(rows, {"cap": 0.64})
     assert fall == (
         "The largest clear fall on average is that of cap: 212 points (180 to 244 points), and the lowest of all in 64% "
         "of replicates."
@@ -180,6 +180,7 @@ def test_signs_at_other_flywheels_are_told_as_they_are():
     turns = flywheel_sentence(variants("down", "none", "up"))
     assert "changes sign" in turns
     assert turns.endswith("falls at 0.5, changes by less than would matter at 1 and rises at 1.5.")
+    assert "it falls at 0.5 and is undecided at 1 and 1.5" in flywheel_sentence(variants("down", "unclear", "unclear"))
     assert "changes sign" not in flywheel_sentence(variants("down", "unclear", "unclear")), "undecided is no sign"
 
 

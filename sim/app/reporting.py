@@ -33,7 +33,7 @@ def report(
 ) -> None:
     """Write a report that one can send: one HTML file that needs no network, figures, and tables as CSV and LaTeX.
 
-    What a comparison did not keep, firms for Lorenz curves and luck alone, is simulated again, which takes some seconds.
+    What a comparison did not keep, firms for Lorenz curves and luck alone, is simulated again: some seconds.
     """
     from sim.report import page
 

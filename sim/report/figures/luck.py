@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from sim.report import style
 from sim.report.figures.common import WIDTH
@@ -41,7 +42,8 @@ def luck_figure(
         f"{years[0]}: {begins[0]:,.0f} and {begins[1]:,.0f}"
     )
     remark = (
-        f"Lines: mean; bands: 5-95% range over replicates ({len(own):,} and {len(null):,}). Luck alone: twenty equal firms "
+        f"Lines: mean; bands: 5-95% range over replicates ({len(own):,} and {len(null):,}). Luck alone: twenty "
+        f"equal firms "
         "whose appeal is a random walk (Gibrat)."
     )
     with style.settings():
@@ -57,7 +59,8 @@ def luck_figure(
         axes.set_xlim(min(*years, *null_years), max(*years, *null_years) + (1e-9 if len(years) > 1 else 0.5))
         axes.set_xlabel("Year")
         axes.set_ylabel("HHI of revenue (points)")
-        axes.xaxis.get_major_locator().set_params(integer=True)  # type: ignore[attr-defined]
+        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.0f}"))
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True, min_n_ticks=1))
         names = [style.shorten(who, 8, 1.3) for who, *_ in looks]
         style.label_right(axes, float(max(years)), ends, names, [style.BLUE, style.ORANGE])
     return figure

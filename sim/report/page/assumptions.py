@@ -112,20 +112,25 @@ def policies_table(scenarios: Mapping[str, Scenario]) -> Table | None:
 
     used: dict[str, list[str]] = {}
     for who, scenario in scenarios.items():
-        for item in scenario.policies:
-            for name in item:
-                used.setdefault(name, [])
-                used[name] += [who] if who not in used[name] else []
+        for name in dict.fromkeys(name for item in scenario.policies for name in item):
+            used.setdefault(name, []).append(who)
     rows = []
-    for name, who in used.items():
+    for name, users in used.items():
         cls = find(name)
         meaning = cls.description().partition("\n\n")[0]
-        rows.append(
-            (name, listed(who), meaning, cls.inputs, cls.outcomes, cls.side_effects, listed(list(cls.resembles)))
-        )
+        like = listed(list(cls.resembles))
+        rows.append((name, listed(users), meaning, cls.inputs, cls.outcomes, cls.side_effects, like))
     if not rows:
         return None
-    columns = ("Policy", "In", "What it does", "Assumed", "Left to the market", "Side effects", "Resembles")
+    columns: tuple[str, ...] = (
+        "Policy",
+        "In",
+        "What it does",
+        "Assumed",
+        "Left to the market",
+        "Side effects",
+        "Resembles",
+    )
     names = [column.lower().replace(" ", "_") for column in columns]
     caption = "What each policy takes as given, what it leaves to the market, and real instruments that it resembles."
     frame = pd.DataFrame(rows, columns=names)

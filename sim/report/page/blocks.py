@@ -14,6 +14,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+FOOTER = "A model's answer under stated assumptions, not a forecast. Money is in billions of 2024 US dollars ($bn)."
+"""Last line of every page."""
+
+
 @dataclass(frozen=True)
 class Text:
     """A paragraph."""

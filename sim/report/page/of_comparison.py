@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sim.comparison import HEADLINES, label_of
-from sim.report.comparison import TURNS, UNCERTAIN, VERDICTS, luck_note, notes, turning
+from sim.report.comparison import TURNS, UNCERTAIN, luck_note, notes, turning
 from sim.report.figures.effects import COMPARISON_CAPTIONS, COMPARISON_FIGURES
 from sim.report.figures.lorenz import LORENZ, gini_of_curve, lorenz_curves, lorenz_of_runs
 from sim.report.page import assumptions, origin, replays, sentences, tables
 from sim.report.page.blocks import (
+    FOOTER,
     Block,
     Fold,
     Formula,
@@ -29,7 +30,7 @@ from sim.report.page.luck import luck_blocks
 from sim.report.page.words import capital, counted, listed, noun, size
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     import pandas as pd
 
@@ -69,7 +70,9 @@ def page(comparison: Comparison, step: Callable[[str], None]) -> Page:
         section("question", "Question", _questions(comparison, found)),
         section("results", "Key results", _results(comparison)),
         section(
-            "effects", "Effects", [figures.get("effects"), *map(Shown, found.effects), Text(_MARKS), figures.get("map")]
+            "effects",
+            "Effects",
+            [figures.get("effects"), *map(Shown, found.effects), Points(_MARKS), figures.get("map")],
         ),
         section("paths", "Paths", [Text(_PATHS), figures.get("paths")]),
         section("trade-offs", "Trade-offs, costs and who pays", _tradeoffs(comparison, found, figures)),
@@ -96,14 +99,21 @@ def page(comparison: Comparison, step: Callable[[str], None]) -> Page:
         warning=origin.warning(comparison.manifest, "the Lorenz curves and luck alone"),
         sections=tuple(part for part in sections if part.blocks),
         tables=tuple({table.name: table for table in every if table is not None}.values()),
-        footer=_FOOTER,
+        footer=FOOTER,
     )
 
 
-_FOOTER = "A model's answer under stated assumptions, not a forecast. Money is in billions of 2024 US dollars ($bn)."
 _MARKS = (
-    f"{capital(VERDICTS)} {UNCERTAIN}: no longer clear after Holm's correction. {TURNS}: clearly of the other sign at another "
-    "flywheel elasticity or power family. The tables beside this page hold every number with all its digits."
+    "Clear: the 95% interval leaves out zero, and the effect is not negligible.",
+    "Negligible: the 90% interval lies inside the smallest effect that would matter (see Method).",
+    "Undecided: neither, or fewer than 10 pairs differ at all. It does not mean that there is no effect.",
+    f"{UNCERTAIN} No longer clear after Holm's correction.",
+    f"{TURNS} Clearly of the other sign at another flywheel elasticity or power family.",
+)
+_LIMITS = (
+    "They show luck only: how far the mean of these histories may lie from that of infinitely many of this model.",
+    "They do not show doubt about parameters, most of which are assumptions, nor about what the model leaves out.",
+    "They do not show how far one history may differ: the effect in a single future can be far from the mean.",
 )
 _PATHS = "Mean paired differences, year by year, with 95% bands: when effects begin, whether they last, when they turn."
 
@@ -191,12 +201,13 @@ def _results_of_one(comparison: Comparison, at: list[Row]) -> list[Block | None]
     """Headlines at every horizon, the other measures at the last."""
     horizon = at[0]["horizon"]
     main = [row for row in at if row["measure"] in KEY_MEASURES] or at
-    rest = [row for row in at if row not in main] if horizon == comparison.horizons[-1] else []
+    is_short = len(comparison.contrasts) <= tables.MOST_DETAILED and horizon == comparison.horizons[-1]
+    rest = [row for row in at if row not in main] if is_short else []
     title = f"At the end of {horizon[:4]}: {sentences.subject(at[0])}, against {at[0]['against']}"
     balance = sentences.balance_sentence(at)
     return [
         Heading(title),
-        Points(tuple(map(sentences.effect_sentence, main))),
+        Points(tuple(sentences.effect_sentence(row) + _sign(comparison, row) for row in main)),
         Text(balance) if balance else None,
         Text("The other measures:") if rest else None,
         Points(tuple(map(sentences.effect_sentence, rest))) if rest else None,
@@ -213,8 +224,20 @@ def _results_of_many(comparison: Comparison, at: list[Row]) -> list[Block | None
         rows = [row for row in at if row["measure"] == measure]
         first = comparison.ranking(measure, horizon, kind=kind).set_index("scenario")["share_first"]
         shares = {str(name): float(value) for name, value in first.items()}
-        said.append(" ".join([sentences.count_sentence(rows), *sentences.extreme_sentences(rows, shares)]))
+        extremes = [
+            f"{sentence}{_sign(comparison, row)}" for row, sentence in sentences.extreme_sentences(rows, shares)
+        ]
+        said.append(" ".join([sentences.count_sentence(rows), *extremes]))
     return [*blocks, Points(tuple(said))]
+
+
+def _sign(comparison: Comparison, row: Mapping[str, Any]) -> str:
+    """The sign of an effect at other flywheel elasticities, as a sentence to add; empty where none was tried."""
+    values, signs = tables.signs(comparison)
+    found = signs.get((row["scenario"], row["kind"], row["measure"], row["horizon"]))
+    if not found:
+        return ""
+    return f" Sign at flywheel elasticity {', '.join(f'{float(v):g}' for v in values)}: {', '.join(found)}."
 
 
 def _tradeoffs(comparison: Comparison, found: _Tables, figures: dict[str, Picture]) -> list[Block | None]:
@@ -229,15 +252,19 @@ def _tradeoffs(comparison: Comparison, found: _Tables, figures: dict[str, Pictur
         f" and {len(inside) - _MOST_NAMED} more" if len(inside) > _MOST_NAMED else ""
     )
     said = (
-        f"The Pareto set holds {len(inside):,} of {len(frame):,} alternatives, doing nothing ({comparison.baseline.name}) among "
-        f"them: by mean effects, no other is better in all four of less HHI of revenue, more AI power, more welfare and a "
-        f"better fiscal balance. It is {named}. Means alone decide here; the share of replicates in the table shows how far "
+        f"The Pareto set holds {len(inside):,} of {len(frame):,} alternatives, doing nothing "
+        f"({comparison.baseline.name}) among "
+        f"them: by mean effects, no other is better in all four of less HHI of revenue, more AI power, more "
+        f"welfare and a "
+        f"better fiscal balance. It is {named}. Means alone decide here; the share of replicates in the table "
+        f"shows how far "
         "luck does."
         if inside
         else "The Pareto set is not defined, for an effect on one of its aims is not."
     )
     costs = (
-        "What a point of HHI costs is the sum of $bn since the start over the points by which the index is lower at the "
+        "What a point of HHI costs is the sum of $bn since the start over the points by which the index is lower "
+        "at the "
         "horizon, with Fieller's 95% interval: negative where it brings money, unbounded where the points may be none."
     )
     return [
@@ -246,7 +273,8 @@ def _tradeoffs(comparison: Comparison, found: _Tables, figures: dict[str, Pictur
         Text(costs),
         shown(found.tradeoffs),
         Text(
-            "Who pays: gains and losses of one year against the reference. Intervals show luck, one by one; they are not "
+            "Who pays: gains and losses of one year against the reference. Intervals show luck, one by one; they "
+            "are not "
             "corrected for how many are shown."
         ),
         shown(found.parties),
@@ -279,9 +307,12 @@ def _lorenz(comparison: Comparison) -> tuple[list[Block | None], Table | None]:
     table = tables.inequality_table(ginis, quarter)
     drawn = picture("lorenz", "Lorenz curves among firms", lorenz_of_runs(curves, quarter))
     others = [name for name in done if name != comparison.baseline.name]
-    why = f", which have the lowest and the highest effect on {noun(rows[0]['measure'])}" if len(others) > 1 else ""
+    why = (
+        f", which have the lowest and the highest mean effect on {noun(rows[0]['measure'])}" if len(others) > 1 else ""
+    )
     about = (
-        f"Shares of compute, AI power and revenue among active firms in {comparison.baseline.name} and in {listed(others)}{why}. "
+        f"Shares of compute, AI power and revenue among active firms in {comparison.baseline.name} and in "
+        f"{listed(others)}{why}. "
         "A comparison keeps no firms, so those of its first replicates were simulated again."
         if others
         else "A comparison keeps no firms, so those of its first replicates were simulated again."
@@ -292,7 +323,8 @@ def _lorenz(comparison: Comparison) -> tuple[list[Block | None], Table | None]:
 def _indices(comparison: Comparison, found: _Tables) -> list[Block | None]:
     disagree = found.disagreements
     words = (
-        "An index is a point of view: HHI weighs the large, Gini counts everybody, and a merger of two small firms raises "
+        "An index is a point of view: HHI weighs the large, Gini counts everybody, and a merger of two small "
+        "firms raises "
         "one and lowers the other. So no ranking here rests on one index."
     )
     none = Text(f"At {comparison.horizons[-1]} no two indices of one variable clearly disagree on a direction.")
@@ -309,7 +341,8 @@ def _robustness(comparison: Comparison, found: _Tables) -> list[Block | None]:
     robustness = comparison.robustness
     if robustness.empty:
         words = (
-            "Not looked at: the comparison was made without other flywheel elasticities. The elasticity is an assumption that "
+            "Not looked at: the comparison was made without other flywheel elasticities. The elasticity is an "
+            "assumption that "
             "the facts do not identify, so a headline that rests on one value of it should not travel alone."
         )
         return [Text(words)]
@@ -323,8 +356,10 @@ def _robustness(comparison: Comparison, found: _Tables) -> list[Block | None]:
     turns = [key for key in _ordered(shown_rows) if key in turning(comparison)]
     blocks: list[Block | None] = [
         Text(
-            "The flywheel elasticity, how much revenue rises with effective compute, decides whether leads grow, and the "
-            "facts do not identify it. So headline effects were looked at again under other values, with up to 25 pairs "
+            "The flywheel elasticity, how much revenue rises with effective compute, decides whether leads grow, "
+            "and the "
+            "facts do not identify it. So headline effects were looked at again under other values, with up to "
+            "25 pairs "
             "each: fewer than above, so more of them are undecided."
         ),
         Text(sentences.turning_sentence(turns, n_clear, tried)),
@@ -377,12 +412,25 @@ def _one_by_one(comparison: Comparison) -> list[Block | None]:
         said = [*sentences.scenario_sentences(of), sentences.balance_sentence(of)]
         if contrast.kind == kind:
             index = [row for row in of if row["measure"] == INDEX]
-            said += [sentences.cost_sentence(costs[contrast.scenario], index[0])] if index else []
+            said += (
+                [_turns(comparison, index[0]), sentences.cost_sentence(costs[contrast.scenario], index[0])]
+                if index
+                else []
+            )
             said.append(
                 sentences.parties_sentence([row for row in parties if row["scenario"] == contrast.scenario], last)
             )
         blocks.append(Points(tuple(sentence for sentence in said if sentence)))
     return blocks
+
+
+def _turns(comparison: Comparison, row: Row) -> str:
+    """What becomes of one effect at other flywheel elasticities; empty where none was tried."""
+    tried = comparison.robustness
+    tried = tried[tried["variant"] == "flywheel"]
+    for key in ("scenario", "kind", "measure", "horizon"):
+        tried = tried[tried[key] == row[key]]
+    return "" if tried.empty else sentences.flywheel_sentence(sentences.records(tried))
 
 
 def _method(comparison: Comparison) -> list[Block | None]:
@@ -391,7 +439,8 @@ def _method(comparison: Comparison) -> list[Block | None]:
         effects["measure"].isin(comparison.measures) & np.isfinite(effects["variance_ratio"]), "variance_ratio"
     ]
     pairing = (
-        f" Here the difference between independent runs varies {ratio.median():,.3g} times as much (median over the effects "
+        f" Here the difference between independent runs varies {ratio.median():,.3g} times as much (median over "
+        f"the effects "
         "shown): without pairing, that many times more replicates would be needed for the same intervals."
         if len(ratio)
         else ""
@@ -400,46 +449,43 @@ def _method(comparison: Comparison) -> list[Block | None]:
     world = (
         [
             Text(
-                "A scenario that also changes the world is measured against the same world without its policies; what the "
+                "A scenario that also changes the world is measured against the same world without its policies; "
+                "what the "
                 "change of world does by itself, against the baseline, is reported apart (marked: world)."
             )
         ]
         if "world" in kinds
         else []
     )
-    smallest = [
-        f"{capital(noun(name))}: {_smallest(effects, name)} ({HEADLINES[name].reason})."
-        for name in comparison.measures
-        if name in HEADLINES
-    ]
+    smallest: dict[str, list[str]] = {}
+    for name in comparison.measures:
+        if name in HEADLINES:
+            what = f"{_smallest(effects, name)} ({HEADLINES[name].reason})"
+            smallest.setdefault(what, []).append(noun(name))
     return [
         Text(
-            "An agent-based model simulates the market quarter by quarter, from chips to AI power. Every random draw belongs "
-            "to a named decision of a named actor, so that replicate r of every scenario has the luck of replicate r of the "
+            "An agent-based model simulates the market quarter by quarter, from chips to AI power. Every random "
+            "draw belongs "
+            "to a named decision of a named actor, so that replicate r of every scenario has the luck of "
+            "replicate r of the "
             f"baseline, and effects are differences within pairs.{pairing}"
         ),
         Formula("effect"),
         *world,
         Heading("Intervals and verdicts"),
         Text(
-            "Intervals are Student's t intervals of the mean difference. An effect is clear where the 95% interval leaves out "
+            "Intervals are Student's t intervals of the mean difference. An effect is clear where the 95% "
+            "interval leaves out "
             "zero, negligible where the 90% interval lies inside the smallest effect that would matter (the test of "
-            "equivalence at 5%; Schuirmann 1987, Lakens 2017), else undecided. Undecided does not mean none. Smallest effects "
+            "equivalence at 5%; Schuirmann 1987, Lakens 2017), else undecided. Undecided does not mean none. "
+            "Smallest effects "
             "that would matter were declared before any result was seen:"
         ),
-        Points(tuple(smallest)) if smallest else None,
+        Points(tuple(f"{capital(listed(names))}: {what}." for what, names in smallest.items())) if smallest else None,
         Heading("Many questions at once"),
         *map(Text, notes(comparison)[1:]),
         Heading("What the intervals do not show"),
-        Points(
-            (
-                "They show luck only: how far the mean over infinitely many histories of this model may lie from the mean of "
-                "those simulated.",
-                "They do not show doubt about parameters, of which most are assumptions (see Assumptions), nor about what the "
-                "model leaves out.",
-                "They do not show how far a single history may differ: the effect in one future can be far from the mean.",
-            )
-        ),
+        Points(_LIMITS),
     ]
 
 

@@ -10,7 +10,7 @@ from sim import diff
 from sim.report import tables as closing
 from sim.report.figures import CAPTIONS, FIGURES, drawable
 from sim.report.page import assumptions, origin, replays
-from sim.report.page.blocks import Block, Fold, Page, Picture, Points, Shown, Text, picture, section, shown
+from sim.report.page.blocks import FOOTER, Block, Fold, Page, Picture, Points, Shown, Text, picture, section, shown
 from sim.report.page.luck import luck_blocks
 from sim.report.page.table import Table, printed
 from sim.report.page.tables import value_text
@@ -102,7 +102,7 @@ def page(result: Result, step: Callable[[str], None]) -> Page:
         warning=origin.warning(result.manifest, "luck alone"),
         sections=tuple(part for part in sections if part.blocks),
         tables=tuple(table for table in every if table is not None),
-        footer="A model's answer under stated assumptions, not a forecast. Money is in billions of 2024 US dollars ($bn).",
+        footer=FOOTER,
     )
 
 
@@ -121,7 +121,7 @@ def _results(result: Result) -> list[Block | None]:
     rows = closing.closing(result)
     return [
         Text(closing.headline(result)),
-        Points(tuple([*path_sentences(result, rows), *leader_sentences(rows)])),
+        Points((*path_sentences(result, rows), *leader_sentences(rows))),
         *map(Text, closing.notes(result)),
     ]
 
@@ -204,12 +204,14 @@ def _differences(result: Result) -> Table:
 def _method(result: Result) -> list[Block | None]:
     return [
         Text(
-            "An agent-based model simulates the market quarter by quarter, from chips to AI power. Each replicate is one "
+            "An agent-based model simulates the market quarter by quarter, from chips to AI power. Each "
+            "replicate is one "
             f"history with its own luck, drawn per named decision; seed {result.scenario.run.seed} fixes them all."
         ),
         Text(closing.ranges_note(result)),
         Text(
-            "A run by itself says nothing about what a policy changes: for that, compare it with a baseline on common luck "
+            "A run by itself says nothing about what a policy changes: for that, compare it with a baseline on "
+            "common luck "
             "(aipower compare), which gives paired effects with intervals."
         ),
     ]

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-import numpy as np
-
 from sim.errors import AipowerError
 from sim.runner import run
 
 if TYPE_CHECKING:
+    import numpy as np
     import numpy.typing as npt
 
     from sim.comparison import Comparison
@@ -38,6 +37,10 @@ class Yearly(NamedTuple):
 
     years: tuple[int, ...]
     values: npt.NDArray[np.float64]
+
+    def of(self, year: int) -> npt.NDArray[np.float64]:
+        """One year's values, ``[replicate]``."""
+        return self.values[:, self.years.index(year)]
 
 
 def luck_only(scenario: Scenario) -> Yearly:

@@ -219,8 +219,10 @@ def count_sentence(rows: Sequence[Mapping[str, Any]]) -> str:
     return f"{what} in {rows[0]['horizon']}: of {len(rows):,} {kind}, {listed(parts)}."
 
 
-def extreme_sentences(rows: Sequence[Mapping[str, Any]], first: Mapping[str, float] | None = None) -> list[str]:
-    """Say which clear effects are the largest each way; ties and order are those of means, and said to be.
+def extreme_sentences(
+    rows: Sequence[Mapping[str, Any]], first: Mapping[str, float] | None = None
+) -> list[tuple[Mapping[str, Any], str]]:
+    """Say which clear effects are the largest each way, by their means; each with its row.
 
     Parameters
     ----------
@@ -229,7 +231,7 @@ def extreme_sentences(rows: Sequence[Mapping[str, Any]], first: Mapping[str, flo
     first : mapping of str to float, optional
         Share of replicates in which each scenario's effect is the lowest of all.
     """
-    said = []
+    said: list[tuple[Mapping[str, Any], str]] = []
     for sign, word in ((-1, "fall"), (1, "rise")):
         moved = [row for row in rows if direction(row) == sign]
         if not moved:
@@ -237,7 +239,7 @@ def extreme_sentences(rows: Sequence[Mapping[str, Any]], first: Mapping[str, flo
         row = max(moved, key=lambda each: abs(each["effect"]))
         share = (first or {}).get(row["scenario"], np.nan)
         how = f", and the lowest of all in {100 * share:.0f}% of replicates" if sign < 0 and np.isfinite(share) else ""
-        said.append(f"The largest clear {word} on average is that of {subject(row)}: {_brief(row)}{how}.")
+        said.append((row, f"The largest clear {word} on average is that of {subject(row)}: {_brief(row)}{how}."))
     return said
 
 
@@ -259,7 +261,10 @@ def flywheel_sentence(rows: Sequence[Mapping[str, Any]]) -> str:
     clear = {word for word in found.values() if word in {"up", "down"}}
     if len(set(found.values())) == 1:
         return f"{capital(what)} {values[next(iter(found.values()))]} at each flywheel elasticity tried ({tried})."
-    each = listed([f"{values[word]} at {float(value):g}" for value, word in found.items()])
+    at: dict[str, list[str]] = {}
+    for value, word in found.items():
+        at.setdefault(word, []).append(f"{float(value):g}")
+    each = listed([f"{values[word]} at {listed(places)}" for word, places in at.items()])
     turns = (
         "changes sign with the flywheel elasticity: it" if len(clear) > 1 else "depends on the flywheel elasticity: it"
     )
@@ -356,7 +361,8 @@ def failure_sentences(failures: pd.DataFrame, n_replicates: int) -> list[str]:
             said.append(f"{scenario} could not be run, so nothing is said of its effects: {reason}.")
         else:
             said.append(
-                f"{counted(len(group), 'replicate')} of {n_replicates:,} of {scenario} failed, and with them their pairs "
+                f"{counted(len(group), 'replicate')} of {n_replicates:,} of {scenario} failed, and with them "
+                f"their pairs "
                 f"are left out; the first in {first['quarter']}: {reason}."
             )
     return said

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class Table(NamedTuple):
-    """A table.
+    r"""A table.
 
     Attributes
     ----------
@@ -27,7 +27,7 @@ class Table(NamedTuple):
     columns : tuple of str
         Headings as printed.
     rows : tuple of tuple of str
-        Cells as printed; lines of a cell end in ``\\n``.
+        Cells as printed; lines of a cell end in ``\n``.
     n_labels : int
         Columns of text at the left; those behind them hold numbers and stand right.
     """
@@ -80,12 +80,12 @@ def _on_one_line(cell: str) -> str:
 
 
 def latex_escape(text: str) -> str:
-    """Text that LaTeX prints as it is.
+    r"""Text that LaTeX prints as it is.
 
     Examples
     --------
-    >>> latex_escape("5% of $1_000 & more"), latex_escape("-3 at \\N{GREEK CAPITAL LETTER LAMDA}")
-    ('5\\\\% of \\\\$1\\\\_000 \\\\& more', '$-$3 at $\\\\Lambda$')
+    >>> latex_escape("5% of $1_000 & more"), latex_escape("-3 at \N{GREEK CAPITAL LETTER LAMDA}")
+    ('5\\% of \\$1\\_000 \\& more', '$-$3 at $\\Lambda$')
     """
     return _SPECIAL.sub(lambda found: _LATEX[found.group()], typeset(text))
 

@@ -28,6 +28,7 @@ MOST_DETAILED: Final = 3
 """Effects of at most so many scenarios are printed for every measure."""
 
 FEW_FLIPS: Final = 4
+_LEAST_MONEY: Final = 0.005
 
 
 def label(row: Mapping[str, Any]) -> str:
@@ -81,17 +82,20 @@ def effects_table(comparison: Comparison) -> Table:
 
 def overview_table(comparison: Comparison, horizon: str) -> Table:
     """Scenarios by a few measures at one horizon."""
-    measures, turns = chosen_measures(comparison), turning(comparison)
+    measures, turns, (values, tried) = chosen_measures(comparison), turning(comparison), signs(comparison)
     effects = comparison.effects
     frame = effects[(effects["horizon"] == horizon) & effects["measure"].isin(measures)].reset_index(drop=True)
     rows: dict[str, dict[str, str]] = {}
     for row in records(frame):
         effect, interval = _effect_and_interval(row)
-        text = effect if is_undefined(row) else f"{effect}\n{interval}\n{word(row, turns)}"
+        beside = "".join(tried.get((row["scenario"], row["kind"], row["measure"], horizon), ()))
+        text = effect if is_undefined(row) else f"{effect}\n{interval}\n{word(row, turns)} {beside}".rstrip()
         rows.setdefault(label(row), {})[row["measure"]] = text
     cells = [(name, *(found.get(measure, "") for measure in measures)) for name, found in rows.items()]
     columns = ("Scenario", *(SHORT.get(measure, label_of(measure)) for measure in measures))
-    caption = f"Effects at {horizon} with 95% confidence intervals and verdicts."
+    caption = f"Effects at {horizon} with 95% confidence intervals and verdicts" + (
+        f"; behind these the direction at flywheel elasticities {_tried(values)}: {_DIRECTIONS}." if values else "."
+    )
     return Table(f"overview-{horizon}", caption, frame, columns, printed(cells))
 
 
@@ -139,7 +143,7 @@ def tradeoffs_table(comparison: Comparison, horizon: str) -> Table:
             (
                 name,
                 *(_effect_and_word(each) for each in found),
-                *(_cost(row, what) if is_lower else "HHI not clearly lower" for what in ("fiscal", "welfare")),
+                *(_cost(row, what) if is_lower else "HHI not\nclearly lower" for what in ("fiscal", "welfare")),
                 _pareto(row),
             )
         )
@@ -178,7 +182,7 @@ def _number(value: float) -> str:
 
 def _pareto(row: Row) -> str:
     inside, share = row.get("is_pareto"), row.get("share_pareto", np.nan)
-    if inside is None or inside is not True and inside is not False and not isinstance(inside, np.bool_):
+    if not isinstance(inside, bool | np.bool_):
         return "not defined"
     return f"{'in' if inside else 'out'}\n{100 * share:.0f}%"
 
@@ -202,7 +206,28 @@ def parties_table(comparison: Comparison, horizon: str) -> Table:
 
 
 def _plus(value: float) -> str:
+    if 0.0 < abs(value) < _LEAST_MONEY:
+        return f"{'+' if value > 0.0 else '-'}0.00"
     return "0" if value == 0.0 else f"{'+' if value > 0.0 else '-'}{figure(abs(value))}"
+
+
+_DIRECTIONS = "+ rises, - falls, 0 less than would matter, ? undecided"
+
+
+def _tried(values: Sequence[str]) -> str:
+    return ", ".join(f"{float(value):g}" for value in values)
+
+
+def signs(comparison: Comparison) -> tuple[list[str], dict[tuple[str, str, str, str], list[str]]]:
+    """Flywheel elasticities that were tried, and the sign at each by scenario, kind, measure and horizon."""
+    frame = comparison.robustness
+    rows = records(frame[frame["variant"] == "flywheel"])
+    values = list(dict.fromkeys(row["value"] for row in rows))
+    found: dict[tuple[str, str, str, str], list[str]] = {}
+    for row in rows:
+        key = (row["scenario"], row["kind"], row["measure"], row["horizon"])
+        found.setdefault(key, []).append(SIGNS[row["direction"]])
+    return values, found
 
 
 # -- robustness ----------------------------------------------------------------------------------------
@@ -223,11 +248,11 @@ def signs_table(comparison: Comparison) -> Table | None:
         (name, *("  ".join(each.get((measure, value), " ") for value in values) for measure in measures))
         for name, each in found.items()
     ]
-    tried = ", ".join(f"{float(value):g}" for value in values)
     columns = ("Scenario", *(SHORT.get(measure, label_of(measure)) for measure in measures))
     caption = (
-        f"Direction of effects at {comparison.horizons[-1]} at flywheel elasticities {LAMBDA} = {tried}, in this order: "
-        "+ rises, - falls, 0 less than would matter, ? undecided."
+        f"Direction of effects at {comparison.horizons[-1]} at flywheel elasticities {LAMBDA} = {_tried(values)}, "
+        f"in this "
+        f"order: {_DIRECTIONS}."
     )
     return Table("signs", caption, frame.reset_index(drop=True), columns, printed(cells))
 
@@ -320,7 +345,7 @@ def luck_table(name: str, own: Yearly, null: Yearly, years: Sequence[int]) -> Ta
             if year not in each.years:
                 texts.append("not simulated")
                 continue
-            values = each.values[:, each.years.index(year)]
+            values = each.of(year)
             mean, low, high = np.nanmean(values), *np.nanquantile(values, [0.05, 0.95])
             rows.append({"run": who, "year": year, "mean": mean, "p5": low, "p95": high})
             texts.append(f"{mean:,.0f}\n{low:,.0f} to {high:,.0f}")
@@ -340,12 +365,12 @@ def differences_table(comparison: Comparison) -> Table:
 
     from sim import diff
 
-    rows = []
-    for name, scenario in comparison.scenarios.items():
-        ours = ("name", "question", "run.", "record.")
-        for found in diff.of_scenarios(comparison.baseline, scenario):
-            if not found.key.startswith(ours):
-                rows.append((name, found.key, value_text(found.a), value_text(found.b), found.unit))
+    rows = [
+        (name, found.key, value_text(found.a), value_text(found.b), found.unit)
+        for name, scenario in comparison.scenarios.items()
+        for found in diff.of_scenarios(comparison.baseline, scenario)
+        if found.key.partition(".")[0] not in {"name", "question", "run", "record"}
+    ]
     columns = ("Scenario", "Key", f"In {comparison.baseline.name}", "In the scenario", "Unit")
     frame = pd.DataFrame(rows, columns=["scenario", "key", "baseline", "value", "unit"])
     caption = "What each scenario says otherwise than the baseline."

@@ -139,22 +139,22 @@ def capital(text: str) -> str:
 
 
 def typeset(text: str) -> str:
-    """Hyphens before numbers become minus signs.
+    r"""Hyphens before numbers become minus signs.
 
     Examples
     --------
-    >>> typeset("-3 to +2, 5-95%, gpt-4") == "\\N{MINUS SIGN}3 to +2, 5-95%, gpt-4"
+    >>> typeset("-3 to +2, 5-95%, gpt-4") == "\N{MINUS SIGN}3 to +2, 5-95%, gpt-4"
     True
     """
     return _MINUS.sub("\N{MINUS SIGN}", text)
 
 
 def powers(text: str) -> str:
-    """Numbers such as 1.2e28 in powers of ten.
+    r"""Numbers such as 1.2e28 in powers of ten.
 
     Examples
     --------
-    >>> powers("1.2e28 FLOP, 3e5f0") == "1.2\\N{MULTIPLICATION SIGN}10\\u00b2\\u2078 FLOP, 3e5f0"
+    >>> powers("1.2e28 FLOP, 3e5f0") == "1.2\N{MULTIPLICATION SIGN}10\u00b2\u2078 FLOP, 3e5f0"
     True
     """
     return _POWER.sub(lambda found: f"{found[1]}\N{MULTIPLICATION SIGN}10{found[2].translate(_SUPERSCRIPTS)}", text)

@@ -63,7 +63,8 @@ def of_folder(folder: str | Path) -> Comparison | Result:
     format_ = store.read_manifest(Path(folder))["format"]
     if format_ == store.SWEEP:
         message = (
-            f"{folder} holds a sweep, of which there is no report; its folder has table and figure. Reports are written of "
+            f"{folder} holds a sweep, of which there is no report; its folder has table and figure. Reports are "
+            f"written of "
             "what `aipower compare` and `aipower run` wrote"
         )
         raise ResultError(message)
