@@ -127,6 +127,14 @@ def measures() -> str:
             ("name", "unit", "population", "kind", "year", "meaning"),
             [(code(m.name), m.unit, m.population, m.kind, m.aggregation, m.sentence) for m in others],
         ),
+        "## Only where a scenario asks for it",
+        table(
+            ("name", "unit", "population", "kind", "year", "meaning"),
+            [
+                (code(m.name), m.unit, m.population, m.kind, m.aggregation, m.sentence)
+                for m in observe.OPTIONAL.values()
+            ],
+        ),
         "## Indices",
         "The name is index, underscore, quantity, as in `hhi_revenue`.",
         table(
@@ -197,7 +205,7 @@ def parameter_table_of(cls: type[policies.BasePolicy], names: Sequence[str]) -> 
             str(entry["meaning"]),
             str(entry["unit"]),
             as_text(entry.get("range", entry.get("allowed", ""))),
-            as_text(entry["default"]).replace("none: it must be given", "must be given"),
+            as_text(entry["default"]).replace("none, must", "must"),
         )
         for name, entry in told.items()
         if name in names

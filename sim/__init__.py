@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sim import errors, indices
     from sim.comparison import Comparison, Sweep, compare, load_comparison, load_sweep, sweep
+    from sim.planner import Allocation, plan
     from sim.result import Result, load_result, verify_result
     from sim.runner import run
     from sim.scenario import Scenario, load_scenario, shipped_scenarios
@@ -24,6 +25,7 @@ __version__ = "0.1.0"
 
 # public name -> the module that holds it; None where the name is the module
 _HOMES = {
+    "Allocation": "sim.planner",
     "Comparison": "sim.comparison",
     "Result": "sim.result",
     "Scenario": "sim.scenario",
@@ -35,6 +37,7 @@ _HOMES = {
     "load_result": "sim.result",
     "load_scenario": "sim.scenario",
     "load_sweep": "sim.comparison",
+    "plan": "sim.planner",
     "run": "sim.runner",
     "shipped_scenarios": "sim.scenario",
     "sweep": "sim.comparison",
@@ -42,6 +45,7 @@ _HOMES = {
 }
 
 __all__ = [
+    "Allocation",
     "Comparison",
     "Result",
     "Scenario",
@@ -54,6 +58,7 @@ __all__ = [
     "load_result",
     "load_scenario",
     "load_sweep",
+    "plan",
     "run",
     "shipped_scenarios",
     "sweep",

@@ -57,7 +57,17 @@ def of_scenarios(a: Scenario, b: Scenario) -> list[Difference]:
     list of Difference
         With dotted keys, as ``--set`` takes them, and units of parameters and actors' numbers.
     """
-    return _differences(a.resolved(), b.resolved())
+    left, right = a.resolved(), b.resolved()
+    if left["world"]["tables"] != right["world"]["tables"]:
+        left["world"]["tables"], right["world"]["tables"] = (_complete_tables(each) for each in (a, b))
+    return _differences(left, right)
+
+
+def _complete_tables(scenario: Scenario) -> dict[str, Any]:
+    """Facts of a scenario's world, of its own tables and of its base's, so that only facts that differ are told."""
+    from sim.scenario.own_tables import complete_tables
+
+    return complete_tables(scenario.world.base, scenario.world.tables)
 
 
 def of_origins(a: Result, b: Result) -> list[Difference]:
@@ -131,11 +141,15 @@ def _by_policy(items: list[Mapping[str, object]]) -> dict[str, object]:
 def _unit(path: Path) -> str:
     """Unit of a parameter, or of an actor's or a policy's number; empty for anything else."""
     from sim.parameters import parameter_table
-    from sim.world.tables import ATTRIBUTES
+    from sim.world.tables import ATTRIBUTES, SHIPMENT_UNIT
 
     match path:
-        case ("world", "parameters", name) if name in parameter_table():
+        case ("world", "parameters", name) | ("world", "tables", "parameters", name, _) if name in parameter_table():
             return parameter_table()[name].unit
+        case ("world", "tables", "shipments", _):
+            return SHIPMENT_UNIT
+        case ("world", "tables", population, _, attribute, *_) if attribute in ATTRIBUTES.get(population, {}):
+            return ATTRIBUTES[population][attribute].unit
         case ("world", population, _, attribute, *_) if attribute in ATTRIBUTES.get(population, {}):
             return ATTRIBUTES[population][attribute].unit
         case ("policies", name, *rest) if rest:

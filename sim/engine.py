@@ -13,6 +13,7 @@ from sim.foresight import Foresight, Search
 from sim.foresight import realised as foresight_of
 from sim.luck import Luck
 from sim.observe import (
+    PLANNER_GAP,
     EventLog,
     Moments,
     RankLog,
@@ -22,6 +23,7 @@ from sim.observe import (
     maker_table,
     observe,
     owner_table,
+    planner_gap,
 )
 from sim.policies.levers import Policy, Sight
 from sim.quarters import Quarter, quarter_range
@@ -44,6 +46,8 @@ class Timeline:
         Quarters whose supply network is kept.
     indices : frozenset of Quarter, optional
         Quarters whose indices of distributions are kept, undefined in all others; every quarter when left out.
+    planner : frozenset of Quarter
+        Quarters in which the planner's gap is computed.
     """
 
     start: Quarter
@@ -52,6 +56,7 @@ class Timeline:
     owners: frozenset[Quarter] = frozenset()
     networks: frozenset[Quarter] = frozenset()
     indices: frozenset[Quarter] | None = None
+    planner: frozenset[Quarter] = frozenset()
 
     @property
     def quarters(self) -> tuple[Quarter, ...]:
@@ -83,7 +88,7 @@ class _Recorder:
     delivered: list[Array] = field(default_factory=list)
 
     def record(self, m: Moments, quarter: Quarter, timeline: Timeline, row: dict[str, Array]) -> None:
-        self.measures.append(row)
+        self.measures.append(row | _optional(m, quarter, timeline))
         self.ranks.record(m)
         self.events.record(m, str(quarter))
         flows = m.flows
@@ -102,6 +107,14 @@ class _Recorder:
                 "firm_owner": np.swapaxes(used, -1, -2),
                 "owner_maker": np.sum(self.delivered, axis=0),
             }
+
+
+def _optional(m: Moments, quarter: Quarter, timeline: Timeline) -> dict[str, Array]:
+    """Measures that the scenario asks for, nan in quarters without."""
+    if not timeline.planner:
+        return {}
+    unknown = np.full_like(m.ledger_residual, np.nan)
+    return {PLANNER_GAP: planner_gap(m) if quarter in timeline.planner else unknown}
 
 
 def simulate_block(

@@ -131,6 +131,7 @@ def world_spec(scenario: Scenario) -> WorldSpec:
         mechanisms=Mechanisms(**mechanisms.model_dump()),
         knowledge=world.knowledge_network,
         folders=world_folders(world.base),
+        tables=world.tables,
     )
 
 
@@ -144,6 +145,7 @@ def timeline(scenario: Scenario) -> Timeline:
         firms=_kept(record.firms, start, end),
         owners=_kept(record.owners, start, end),
         networks=frozenset(Quarter.parse(quarter) for quarter in record.networks),
+        planner=_kept(record.planner, start, end),
     )
 
 

@@ -7,6 +7,7 @@
     │   ├── ScenarioError     a scenario file or mapping
     │   ├── WorldError        a world table
     │   ├── PolicyError       a policy, or a plug-in file with policies
+    │   ├── PlanError         a planner's problem, or rules that no allocation keeps
     │   └── ResultError       a result folder, or a question it cannot answer
     └── FailureError          something failed and is reported (exit code 1)
         ├── ReplicateError    one replicate cannot go on; recorded as data
@@ -54,6 +55,10 @@ class WorldError(InputError):
 
 class PolicyError(InputError):
     """A policy cannot be found, registered or used."""
+
+
+class PlanError(InputError):
+    """A planner's problem is wrong, or no allocation keeps all of its rules."""
 
 
 class ResultError(InputError):

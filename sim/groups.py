@@ -59,15 +59,17 @@ class Groups:
         self.head = head
         slots = np.arange(head.shape[-1])
         joined = head != slots
+        self._rows = self._slots = self._first = self._size = np.zeros(0, dtype=np.int64)
         if not joined.any():
-            self._rows = self._slots = self._label = np.zeros(0, dtype=np.int64)
             return
         has_members = np.zeros_like(joined)
         rows, _ = np.nonzero(joined)
         has_members[rows, head[joined]] = True
-        self._rows, self._slots = np.nonzero(joined | has_members)
-        key = self._rows * head.shape[-1] + head[self._rows, self._slots]
-        _, self._label = np.unique(key, return_inverse=True)
+        members, slots = np.nonzero(joined | has_members)
+        key = members * head.shape[-1] + head[members, slots]
+        order = np.argsort(key, kind="stable")  # a group's members side by side
+        self._rows, self._slots = members[order], slots[order]
+        _, self._first, self._size = np.unique(key[order], return_index=True, return_counts=True)
 
     @property
     def is_trivial(self) -> bool:
@@ -84,26 +86,13 @@ class Groups:
         heads: Flags = self.head == np.arange(self.head.shape[-1])
         return heads
 
-    @property
-    def is_joint(self) -> Flags:
-        """Whether a firm shares its owner with another; ``[replicate, firm]``."""
-        joint = np.zeros(self.head.shape, dtype=bool)
-        joint[self._rows, self._slots] = True
-        return joint
-
     def total(self, values: npt.NDArray[Any]) -> Array:
         """Each entry's sum over its group; ``[replicate, ..., firm]``."""
-        return self._put(values, lambda mine: self._sums(mine)[self._label])
+        return self._put(values, self._sums)
 
     def largest(self, values: Array) -> Array:
         """Each entry's largest value in its group; ``[replicate, ..., firm]``."""
-
-        def of(mine: Array) -> Array:
-            most = np.full((self._label.max() + 1, *mine.shape[1:]), -np.inf)
-            np.maximum.at(most, self._label, mine)
-            return most[self._label]
-
-        return self._put(values, of)
+        return self._put(values, lambda mine: self._spread(np.maximum.reduceat(mine, self._first)))
 
     def split(self, values: Array, weights: Array) -> Array:
         """Each group's sum of ``values``, divided among its members in proportion to ``weights``.
@@ -113,24 +102,37 @@ class Groups:
         if self.is_trivial:
             return values
         weight = self._members(weights)
-        size = np.bincount(self._label)[self._label].reshape(-1, *[1] * (weight.ndim - 1))
-        whole = self._sums(weight)[self._label]
-        part = np.where(whole == 0.0, 1.0 / size, safe_ratio(weight, whole))
-        return self._put(values, lambda mine: self._sums(mine)[self._label] * part)
+        whole = self._sums(weight)
+        even = 1.0 / self._spread(self._size).reshape(-1, *[1] * (weight.ndim - 1))
+        part = np.where(whole == 0.0, even, safe_ratio(weight, whole))
+        return self._put(values, lambda mine: self._sums(mine) * part)
+
+    def differ(self, values: Array) -> Flags:
+        """Whether the firms of a group have different ``values``; ``[replicate, firm]``, none for a firm on its own."""
+        if self.is_trivial:
+            return np.zeros(self.head.shape, dtype=bool)
+        mine = self._members(values)
+        spread = np.maximum.reduceat(mine, self._first) > np.minimum.reduceat(mine, self._first)
+        different = np.zeros(self.head.shape, dtype=bool)
+        different[self._rows, self._slots] = self._spread(spread)
+        return different
 
     def _members(self, values: Array) -> Array:
         """Entries of those that are in a group; ``[member, ...]``."""
-        members: Array = np.moveaxis(values, -1, 1)[self._rows, self._slots]
+        members: Array = values[self._rows, ..., self._slots]
         return members
 
     def _sums(self, members: Array) -> Array:
-        sums = np.zeros((self._label.max() + 1, *members.shape[1:]))
-        np.add.at(sums, self._label, members)
-        return sums
+        """Each member's sum over its group; ``[member, ...]``."""
+        return self._spread(np.add.reduceat(members, self._first))
+
+    def _spread(self, of_groups: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """One entry for each group, repeated for each of its members."""
+        return np.repeat(of_groups, self._size, axis=0)
 
     def _put(self, values: Array, of: Callable[[Array], Array]) -> Array:
         if self.is_trivial:
             return values
         answer = np.array(values, dtype=np.float64)
-        np.moveaxis(answer, -1, 1)[self._rows, self._slots] = of(self._members(values))
+        answer[self._rows, ..., self._slots] = of(self._members(answer))
         return answer

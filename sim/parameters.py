@@ -1,8 +1,8 @@
 """The scalar parameters of the model: one row each in ``world/data/parameters.csv``.
 
 The table holds symbol, value, unit, plausible range (``low`` to ``high``), hard limits (``minimum`` and ``maximum``,
-outside which the equations lose their meaning), kind of evidence and source. A world's own table holds the rows that
-differ (value, range and source). A scenario may set any of them by name.
+outside which the equations lose their meaning), kind of evidence and source. A world's own table, and a user's, holds
+the rows that differ (value, range and source). A scenario may set any of them by name.
 """
 
 from __future__ import annotations
@@ -35,14 +35,20 @@ class ParameterRow:
     source: str
 
 
+OwnRow = tuple[str, float, float, float]
+"""Name, value, low and high of a row of a user's own table."""
+
+
 @functools.cache
-def parameter_table(folders: tuple[Path, ...] = (DATA,)) -> dict[str, ParameterRow]:
+def parameter_table(folders: tuple[Path, ...] = (DATA,), own: tuple[OwnRow, ...] = ()) -> dict[str, ParameterRow]:
     """Every parameter by name, in the order of the table.
 
     Parameters
     ----------
     folders : tuple of Path
         The shipped tables, then those of a world's layers; later rows win.
+    own : tuple of OwnRow
+        Rows of a user's own table, which win over all.
 
     Returns
     -------
@@ -52,7 +58,7 @@ def parameter_table(folders: tuple[Path, ...] = (DATA,)) -> dict[str, ParameterR
     Raises
     ------
     WorldError
-        When a world's row names no parameter, or has another unit.
+        When a row names no parameter, has another unit, or a value outside its hard limits.
     """
     shipped, *layers = folders
     table = {row["name"]: _parse(row) for row in _rows(shipped)}
@@ -65,6 +71,9 @@ def parameter_table(folders: tuple[Path, ...] = (DATA,)) -> dict[str, ParameterR
             value, low, high = (float(row[key]) for key in ("value", "low", "high"))
             value = _checked(table[name], value)
             table[name] = replace(table[name], value=value, low=low, high=high, kind=row["kind"], source=row["source"])
+    for name, value, low, high in own:
+        _checked(table[name], value)
+        table[name] = replace(table[name], value=value, low=low, high=high, kind="own", source="own world table")
     return table
 
 
@@ -228,14 +237,19 @@ class Parameters:
     mcpf: float
 
     @classmethod
-    def from_table(cls, changes: Mapping[str, float] | None = None, folders: tuple[Path, ...] = (DATA,)) -> Parameters:
+    def from_table(
+        cls,
+        changes: Mapping[str, float] | None = None,
+        folders: tuple[Path, ...] = (DATA,),
+        own: tuple[OwnRow, ...] = (),
+    ) -> Parameters:
         """Build from a world's table and a scenario's ``changes``.
 
         Parameters
         ----------
         changes : mapping of str to float, optional
             Values that replace the table's, by name and in its unit.
-        folders : tuple of Path
+        folders, own
             As for ``parameter_table``.
 
         Raises
@@ -243,7 +257,7 @@ class Parameters:
         WorldError
             When a name is unknown, a value is outside its hard limits, or a count is not whole.
         """
-        table = parameter_table(folders)
+        table = parameter_table(folders, own)
         values = {name: row.value for name, row in table.items()}
         for name, value in (changes or {}).items():
             if name not in table:

@@ -80,6 +80,20 @@ def run(
     return result
 
 
+def check_world(scenario: Scenario) -> None:
+    """Calibrate the world of a scenario, as a run would at its start.
+
+    Raises
+    ------
+    WorldError
+        When its facts contradict each other, which no single one of them shows.
+    """
+    from sim.ensemble import world_spec
+    from sim.world.build import build
+
+    build(world_spec(scenario))
+
+
 def _simulate(scenario: Scenario, workers: int, executor: Executor | None, *, is_shown: bool) -> Result:
     """Run all replicates and wrap what was recorded."""
     from sim.ensemble import simulate

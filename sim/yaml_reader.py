@@ -42,7 +42,8 @@ _CONSTANTS: Final[dict[str, bool | float | None]] = (
     | dict.fromkeys(("false", "False", "FALSE"), False)
     | dict.fromkeys((".nan", ".NaN", ".NAN"), math.nan)
 )
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+FORBIDDEN: Final = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""Characters that no text file here may hold, such as NUL."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def parse_yaml(text: str, source: str) -> Document:
     >>> parse_yaml("run: {seed: 0, step: 1e-3, by: no}", "example").value
     {'run': {'seed': 0, 'step': 0.001, 'by': 'no'}}
     """
-    if found := _FORBIDDEN.search(text):
+    if found := FORBIDDEN.search(text):
         line = text.count("\n", 0, found.start()) + 1
         message = (
             f"{source}:{line}: holds the character U+{ord(found[0]):04X}; text, tabs and line "

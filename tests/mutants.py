@@ -58,6 +58,13 @@ def settle_with(patch: Patch, **values: float) -> None:
     before(patch, step, "settle", lambda state, world, *rest: (state, with_parameters(world, **values), *rest))
 
 
+def pose_with(patch: Patch, change: Callable[[Any], Any]) -> None:
+    """The problem of both markets, changed; allotments stay."""
+    from sim.stages import markets
+
+    after(patch, markets, "_pose", lambda posed, *_: (change(posed[0]), posed[1]))
+
+
 @mutant
 def nothing(patch: Patch) -> None:
     """No error at all: the control, which every test must pass."""
@@ -69,9 +76,7 @@ def nothing(patch: Patch) -> None:
 @mutant
 def tax_of_the_wrong_sign(patch: Patch) -> None:
     """Firms decide as if a tax on compute made it cheaper."""
-    from sim.stages import markets
-
-    after(patch, markets, "_pose", lambda problem, *_: dataclasses.replace(problem, compute_tax=-problem.compute_tax))
+    pose_with(patch, lambda problem: dataclasses.replace(problem, compute_tax=-problem.compute_tax))
 
 
 @mutant
@@ -191,17 +196,13 @@ def serving_ignores_power(patch: Patch) -> None:
 @mutant
 def floor_ignored(patch: Patch) -> None:
     """Rents fall until chips are used, whatever they cost to run."""
-    from sim.stages import markets
-
-    after(patch, markets, "_pose", lambda g, *_: dataclasses.replace(g, floor=1e-4 * g.floor))
+    pose_with(patch, lambda g: dataclasses.replace(g, floor=1e-4 * g.floor))
 
 
 @mutant
 def idle_chips_are_sold(patch: Patch) -> None:
     """All capacity can be used: the market forgets the share that stands idle."""
-    from sim.stages import markets
-
-    after(patch, markets, "_pose", lambda g, *_: dataclasses.replace(g, supply=g.capacity))
+    pose_with(patch, lambda g: dataclasses.replace(g, supply=g.capacity))
 
 
 @mutant
@@ -225,7 +226,7 @@ def clouds_without_loyalty(patch: Patch) -> None:
     """Firms choose owners anew in every quarter."""
     from sim.submodels import compute_market
 
-    before(patch, compute_market, "choose_owners", lambda *args: (*args[:-1], 0.0))
+    before(patch, compute_market, "choose_owners", lambda *args: (*args[:-1], 0.0 * args[-1]))
 
 
 # --- training and knowledge ----------------------------------------------------------
@@ -273,7 +274,7 @@ def open_weights_without_delay(patch: Patch) -> None:
     before(
         patch,
         funding,
-        "released_frontier",
+        "released_compute",
         lambda state, *rest: (
             dataclasses.replace(
                 state,
@@ -297,7 +298,7 @@ def data_never_decay(patch: Patch) -> None:
     """Old data are worth as much as new ones."""
     from sim.submodels import knowledge
 
-    before(patch, knowledge, "next_data", lambda data, quantity, portability, decay: (data, quantity, portability, 0.0))
+    before(patch, knowledge, "next_data", lambda *args: (*args[:-1], 0.0))
 
 
 @mutant
@@ -470,7 +471,7 @@ def orders_ignore_value(patch: Patch) -> None:
     """Owners order by capacity, whatever a chip is worth to them."""
     from sim.submodels import investment
 
-    before(patch, investment, "order_shares", lambda *args: (*args[:-1], 0.0))
+    before(patch, investment, "order_shares", lambda *args: (*args[:-1], 0.0 * args[-1]))
 
 
 @mutant
@@ -557,3 +558,177 @@ def insolvent_firms_stay(patch: Patch) -> None:
         return (dataclasses.replace(survivors, is_active=state.is_active), *rest)
 
     after(patch, demography, "_leave", kept)
+
+
+# --- owners of several firms ---------------------------------------------------------
+
+
+@mutant
+def sisters_compete(patch: Patch) -> None:
+    """Firms under one owner set prices as if they were strangers."""
+    from sim.submodels import pricing
+
+    before(
+        patch,
+        pricing,
+        "perceived_elasticity",
+        lambda share, nest, taken, groups, *rest: (share, nest, taken, _strangers(groups), *rest),
+    )
+
+
+def _strangers(groups: Any) -> Any:
+    from sim.groups import Groups
+
+    return Groups(np.broadcast_to(np.arange(groups.head.shape[-1]), groups.head.shape))
+
+
+@mutant
+def sisters_train_against_each_other(patch: Patch) -> None:
+    """A firm plans its training as if what it takes from a sister were won."""
+    from sim.stages import funding
+
+    patch.setattr(funding, "Groups", lambda head: _strangers(type("Heads", (), {"head": head})))
+
+
+@mutant
+def reviews_decide_at_once(patch: Patch) -> None:
+    """A merger is decided in the quarter in which it is proposed."""
+    from sim.stages import mergers
+
+    def last(queue, *_):
+        return mergers._Pair(np.roll(queue.acquirer, -1, axis=-1), np.roll(queue.target, -1, axis=-1))
+
+    after(patch, mergers, "_waiting", last)
+
+
+@mutant
+def reviews_pass_everything(patch: Patch) -> None:
+    """The review finds no harm in anything."""
+    from sim.stages import mergers
+
+    after(patch, mergers, "_harm", lambda harm, *_: 0.0 * harm)
+
+
+@mutant
+def bans_are_ignored(patch: Patch) -> None:
+    """Firms that may not merge do."""
+    from sim import step
+
+    before(
+        patch,
+        step,
+        "merge",
+        lambda state, world, drivers, rules, *rest: (
+            state, world, drivers, dataclasses.replace(rules, merger_ban=0.0 * rules.merger_ban), *rest
+        ),
+    )  # fmt: skip
+
+
+@mutant
+def successors_each_get_all_the_cash(patch: Patch) -> None:
+    """A break-up multiplies money, and the books show a payment from households."""
+    from sim.stages import mergers
+
+    patch.setattr(mergers, "_DIVIDED", tuple(name for name in mergers._DIVIDED if name != "cash"))
+    patch.setattr(mergers, "_COPIED", (*mergers._COPIED, "cash"))
+
+
+@mutant
+def data_of_an_acquired_firm_are_lost(patch: Patch) -> None:
+    """A merged pair has the acquirer's data only."""
+    from sim.stages import mergers
+
+    def forget(state, before_, merger):
+        return dataclasses.replace(state, data=before_.data)
+
+    after(patch, mergers, "_join", forget)
+
+
+# --- compute outside the market, pools, chips of one's own ------------------------------
+
+
+@mutant
+def allotments_come_on_top(patch: Patch) -> None:
+    """Given compute replaces nothing that a firm would have rented."""
+    from sim.submodels import allotment
+
+    before(patch, allotment, "bought", lambda desired, means, given, cost: (desired, means, 0.0 * given, cost))
+
+
+@mutant
+def set_aside_capacity_stays_on_the_market(patch: Patch) -> None:
+    """What is reserved for some firms is rented to others as well."""
+    from sim.stages import markets
+
+    def twice(result, *_):
+        supply, allotments = result
+        return supply + allotments.owner_reserved, allotments
+
+    after(patch, markets, "allot", twice)
+
+
+@mutant
+def public_chips_are_free(patch: Patch) -> None:
+    """The government's balance forgets the chips of the public pool."""
+    from sim import step
+
+    def forget(result, *_):
+        return dataclasses.replace(result, public_outlay=0.0 * result.public_outlay)
+
+    after(patch, step, "invest", forget)
+
+
+@mutant
+def everyone_uses_the_pool(patch: Patch) -> None:
+    """The federated pool's model is open to firms that give nothing."""
+    from sim import step
+
+    before(
+        patch,
+        step,
+        "fund",
+        lambda state, *rest: (dataclasses.replace(state, is_pool_member=state.is_active.copy()), *rest),
+    )
+
+
+@mutant
+def members_give_nothing(patch: Patch) -> None:
+    """The pool grows and its members' own training does not shrink."""
+    from sim.stages import training
+
+    after(patch, training, "_federate", lambda result, *_: (result[0], 0.0 * result[1], result[2]))
+
+
+@mutant
+def opening_costs_nothing(patch: Patch) -> None:
+    """A firm that opens its weights keeps all its customers."""
+    from sim.stages import markets
+
+    after(patch, markets, "_is_hosted", lambda hosted, *_: np.zeros_like(hosted))
+
+
+@mutant
+def own_chips_run_for_free(patch: Patch) -> None:
+    """Firms pay nothing to run their own chips."""
+    from sim import step
+
+    def free(m, *_):
+        return dataclasses.replace(m, own_chips_used=0.0 * m.own_chips_used)
+
+    after(patch, step, "clear_markets", free)
+
+
+@mutant
+def the_grid_connects_everything(patch: Patch) -> None:
+    """The mechanism is switched on and changes nothing."""
+    from sim import step
+
+    after(patch, step, "drive", lambda drivers, *_: dataclasses.replace(drivers, grid_limit=np.inf))
+
+
+@mutant
+def energy_caps_are_for_others(patch: Patch) -> None:
+    """Owners run all their chips whatever the cap on energy."""
+    from sim.submodels import allotment
+
+    after(patch, allotment, "usable_share", lambda share, *_: np.ones_like(share))

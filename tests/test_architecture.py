@@ -35,6 +35,7 @@ EXCEPTIONS = {
     ("comparison", "report"): "`comparison.plot()`, `save()` and `report()` draw, for users' convenience",
     ("result", "report"): "`result.plot()`, `save()` and `report()` draw, for users' convenience",
     ("scenario", "observe"): "a policy's trigger names a measure, and the name is checked with the scenario",
+    ("planner", "report"): "`allocation.plot()` draws, as `result.plot()` does",
 }
 
 # What the front ends may import besides the names in `sim.__all__`: catalogues, drawings, comparisons, exports.
@@ -46,8 +47,10 @@ CATALOGUES = {
     "export",
     "observe",
     "parameters",
+    "planner",
     "policies",
     "report",
+    "runner",
     "scenario",
     "submodels",
     "world",

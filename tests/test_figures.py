@@ -295,6 +295,27 @@ def test_stacked_areas_are_mean_shares_of_revenue(result, drawn):
     assert below == pytest.approx(1.0)
 
 
+def test_each_area_is_named_beside_its_own_colour(drawn):
+    axes = drawn["a long run", "firm_shares"].axes[0]
+    swatches = {line.get_ydata()[0]: line.get_color() for line in axes.lines if line.get_marker() == "s"}
+    names = {text.get_position()[1]: text.get_text() for text in axes.texts}
+    areas = {area.get_gid(): area.get_facecolor()[0][:3] for area in axes.collections}
+    assert len(swatches) == len(names) == len(areas)
+    for height, shade in swatches.items():
+        name = names[height].rpartition(" ")[0]
+        assert mpl.colors.to_rgb(shade) == pytest.approx(areas[name])
+
+
+def test_ticks_of_compute_are_the_data_in_single_chips(result, drawn):
+    axes = drawn["a long run", "power_against_compute"].axes[0]
+    assert axes.get_xlabel() == "Effective training compute (H100e-quarters, logarithmic)"
+    low, high = axes.get_xlim()
+    place = next(tick for tick in axes.get_xticks() if low < tick < high)
+    number, _, word = axes.xaxis.get_major_formatter()(place, 0).partition(" ")
+    sizes = {"": 1, "million": 1e6, "billion": 1e9, "trillion": 1e12}
+    assert float(number.replace(",", "")) * sizes[word] == pytest.approx(place * 1e6)
+
+
 def test_a_firm_that_left_counts_as_nothing(result):
     assert "Small firm 1" not in result.firms.xs("2035Q4", level="quarter").index.unique("firm")
     last = revenue_shares(result).loc["2035Q4"]

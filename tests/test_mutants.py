@@ -13,7 +13,10 @@ from tests.mutants import MUTANTS, VARIABLE
 ROOT = Path(__file__).parents[1]
 # Fast tests of the economics, no comparison with stored results. Workers are left out: an error is in place in the
 # process that runs the tests and not in those that it starts, which would be noticed whatever the error is.
-SUBSET = ["test_formulas", "test_luck", "test_accounts", "test_random_markets", "test_engine", "test_metamorphic"]
+SUBSET = [
+    "test_formulas", "test_luck", "test_accounts", "test_random_markets", "test_mergers", "test_mechanisms", "test_engine",
+    "test_metamorphic",
+]  # fmt: skip
 LEFT_OUT = "not workers"
 
 
@@ -40,6 +43,13 @@ def test_there_are_enough_mutants_and_each_says_what_is_wrong() -> None:
     assert all(mutant.__doc__ and mutant.__doc__.endswith(".") for mutant in MUTANTS.values())
 
 
+@pytest.mark.parametrize("name", MUTANTS)
+def test_a_mutant_can_be_put_in_place(name: str) -> None:
+    """One that cannot would be noticed whatever the suite is worth."""
+    with pytest.MonkeyPatch.context() as patch:
+        MUTANTS[name](patch)
+
+
 @pytest.mark.long
 def test_without_an_error_every_test_of_the_subset_passes(outcomes: dict[str, tuple[int, str]]) -> None:
     """The control: what fails below fails because of the mutant."""
@@ -52,3 +62,4 @@ def test_without_an_error_every_test_of_the_subset_passes(outcomes: dict[str, tu
 def test_the_suite_notices(name: str, outcomes: dict[str, tuple[int, str]]) -> None:
     code, line = outcomes[name]
     assert code == 1 and line.startswith("FAILED"), f"{MUTANTS[name].__doc__} Nothing fails: {line}"
+    assert "TypeError" not in line and "AttributeError" not in line, f"the mutant itself is wrong: {line}"

@@ -161,3 +161,10 @@ def test_naming_policies_costs_a_start_nothing():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
     assert sim.__version__
+
+
+@pytest.mark.parametrize(
+    "command", ["run", "compare", "sweep", "validate", "list", "show", "explain", "diff", "export"]
+)
+def test_every_command_that_meets_policies_takes_plug_ins(aipower, command):  # noqa: F811
+    assert "--plugin" in aipower(command, "--help")[1]

@@ -1,6 +1,7 @@
 """The contract of every policy, and what they have in common: whom they reach, when, and who pays."""
 
 import copy
+import functools
 import pickle
 import re
 from pathlib import Path
@@ -25,6 +26,13 @@ from tests.policies import every, example, in_force, is_neutral, observation, ru
 from tests.worlds import START, record, run_quarters, same_bits, small_world, world_with
 
 EVERY = pytest.mark.parametrize("name", every())
+SHIPPED = pytest.mark.parametrize("name", policies.SHIPPED)
+REACHING = pytest.mark.parametrize("name", [name for name in every() if issubclass(policies.find(name), FirmPolicy)])
+ADDED = {
+    name: [lever for lever in policies.find(name).uses if LEVERS[lever].combine is np.add and lever != "pooled_fee"]
+    for name in every()
+}
+"""Levers that add up; a fee is a price, which half a platform asks as well."""
 QUARTERS = 6
 START_OF_ALL = START + 2
 
@@ -56,7 +64,7 @@ def test_the_registry_offers_every_policy_of_the_model_description():
     assert set(named.split()) == set(policies.SHIPPED) <= set(policies.names())
 
 
-@pytest.mark.parametrize("name", policies.SHIPPED)
+@SHIPPED
 def test_a_policy_says_everything_that_a_reader_wants(name):
     cls = policies.find(name)
     told = facts(cls)
@@ -143,12 +151,18 @@ def test_a_ramp_takes_equal_steps_to_the_full_answer(name):
     assert is_neutral(steps[START + 1]).all()
 
 
+@functools.cache
+def unregulated(expectations):
+    """A world, and four quarters of it without policies."""
+    same = world_with(Mechanisms(expectations=expectations), parameters={"entry_candidates": 6.0})
+    return same, record(same, 4)
+
+
 @pytest.mark.parametrize("expectations", ["adaptive", "static"])
 @EVERY
 def test_nothing_differs_before_the_start(name, expectations):
     """Nobody foresees a policy: firms expect what they saw."""
-    same = world_with(Mechanisms(expectations=expectations), parameters={"entry_candidates": 6.0})
-    without = record(same, 4)
+    same, without = unregulated(expectations)
     policy = in_force(name, start=str(START_OF_ALL), cost=0.2)
     with_it = record(same, 4, policies=[policy])
     for table in ("measures", "firms", "owners", "makers"):
@@ -168,11 +182,8 @@ def test_no_strength_and_a_start_after_the_horizon_change_no_bit(name, baseline)
     assert same_bits(baseline, record(world(), QUARTERS, policies=silent))
 
 
-@EVERY
+@REACHING
 def test_nobody_to_reach_changes_no_bit(name, baseline):
-    cls = policies.find(name)
-    if not issubclass(cls, FirmPolicy):
-        pytest.skip("it reaches the whole market")
     changes = {"ban": True} if name == "merger_control" else {}
     policy = in_force(name, who=NOBODY, cost=1.0, **changes)
     assert same_bits(baseline, record(world(), QUARTERS, policies=[policy]))
@@ -217,20 +228,15 @@ def test_the_order_in_the_file_changes_no_bit():
     assert same_bits(runs[0], runs[1]) and same_bits(runs[0], runs[2])
 
 
-@EVERY
+@pytest.mark.parametrize("name", [name for name, levers in ADDED.items() if levers])
 def test_two_copies_of_half_strength_are_one_of_full_strength_where_levers_add(name):
-    cls = policies.find(name)
-    added = [lever for lever in cls.uses if LEVERS[lever].combine is np.add]
-    if not added:
-        pytest.skip("none of its levers adds")
     full, half = (in_force(name, strength=strength, cost=0.5) for strength in (1.0, 0.5))
     seen, quarter = observation(1), START + 1
     sizes = {"firm": 6, "owner": 2}
     one = combine([full(seen, quarter)], sizes, 2)
     two = combine([half(seen, quarter), half(seen, quarter)], sizes, 2)
-    for lever in (*added, *COST_LEVERS):
-        if lever != "pooled_fee":  # a price, which half a platform asks as well
-            assert np.array_equal(getattr(one, lever), getattr(two, lever)), lever
+    for lever in (*ADDED[name], *COST_LEVERS):
+        assert np.array_equal(getattr(one, lever), getattr(two, lever)), lever
 
 
 @EVERY
@@ -261,9 +267,9 @@ PAYERS = {"government": "administration", "firms": "compliance", "owners": "owne
 
 @EVERY
 def test_a_run_is_finite_its_books_close_and_the_payer_pays(name):
+    free = run_quarters(world(), 3, policies=[in_force(name)])
     for payer, flow in PAYERS.items():
-        costly = run_quarters(world(), 4, policies=[in_force(name, cost=0.5, payer=payer)])
-        free = run_quarters(world(), 4, policies=[in_force(name, payer=payer)])
+        costly = run_quarters(world(), 3, policies=[in_force(name, cost=0.5, payer=payer)])
         assert max(residual.max() for residual in costly.residuals) < 1e-9
         paid = _paid(costly.flows[1], flow) - _paid(free.flows[1], flow)
         reached = issubclass(policies.find(name), BasePolicy) and not is_by_size(in_force(name))
@@ -613,10 +619,8 @@ def test_set_says_what_it_cannot_do(override, text):
 LIBRARY = Path(__file__).parents[1] / "scenarios"
 
 
-@EVERY
+@SHIPPED
 def test_each_policy_has_a_realistic_and_a_strong_scenario(name):
-    if name not in policies.SHIPPED:
-        pytest.skip("not shipped")
     stem = name.replace("_", "-")
     found = [load_scenario(LIBRARY / "policies" / f"{stem}{end}.yaml") for end in ("", "-strong")]
     for scenario in found:

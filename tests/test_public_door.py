@@ -10,6 +10,7 @@ import pytest
 import sim
 
 NAMES = {
+    "Allocation",
     "Comparison",
     "Result",
     "Scenario",
@@ -22,6 +23,7 @@ NAMES = {
     "load_result",
     "load_scenario",
     "load_sweep",
+    "plan",
     "run",
     "shipped_scenarios",
     "sweep",

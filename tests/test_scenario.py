@@ -124,7 +124,8 @@ MISTAKES = [
     ("world: {base: world_2025}", 1, "world.base", "did you mean world_2024?"),
     ("world: {base: gibrat}", 1, "world.base", "did you mean gibrat_null?"),
     ("world: {hold: thetta}", 1, "world.hold", "did you mean theta?"),
-    ("world: {tables: mine/}", 1, "world.tables", "not in this version"),
+    ("world: {tables: mine/}", 1, "world.tables", "there is no folder"),
+    ("world: {tables: [mine]}", 1, "world.tables", "allowed: a folder of CSV files"),
     ("world: {params: {}}", 1, "world.params", "did you mean parameters?"),
     ("world:\n  parameters:\n    gama: 0.5", 3, "world.parameters.gama", "did you mean gamma?"),
     ("world: {parameters: {rho: 3}}", 1, "world.parameters.rho", "write substitution"),
@@ -230,7 +231,13 @@ MISTAKES = [
     ("record:\n  networks: [2024Q4, 2036Q1]", 2, "record.networks[1]", "outside the horizon"),
     ("record: {networks: 2024Q4}", 1, "record.networks", "is text; allowed: a list"),
     ("record: {networks: [2024]}", 1, "record.networks[0]", "try 2024Q1"),
-    ("schema: 2", 1, "schema", "update aipower"),
+    ("schema: 2", 1, "schema", "the file is in format 2, of a newer aipower than this"),
+    ("schema: 2\nnew_section: {}", 1, "schema", "update aipower"),
+    ("schema: 0", 1, "schema", "0 is no version of the file format; allowed: format 1"),
+    ("schema: -1", 1, "schema", "write schema: 1"),
+    ("schema: 1.1", 1, "schema", "write schema: 1"),
+    ("schema: '1'", 1, "schema", "write schema: 1"),
+    ("schema:", 1, "schema", "write schema: 1"),
     ("schema: true", 1, "schema", "allowed: a whole number, 1"),
     ("name: My Scenario", 1, "name", "try my-scenario"),
     ("name: con", 1, "name", "no reserved name"),
@@ -469,7 +476,7 @@ def test_a_child_may_correct_its_parent(folder):
 def test_a_parent_of_another_schema_version_is_refused(folder):
     write(folder / "parent.yaml", "schema: 2")
     child = write(folder / "child.yaml", "extends: parent.yaml\nschema: 1")
-    assert "parent.yaml:1: schema: 2" in problems(child)[0]
+    assert "parent.yaml:1: schema: the file is in format 2" in problems(child)[0]
 
 
 def test_a_grandparent_is_relative_to_the_parent(folder):
@@ -798,7 +805,7 @@ def test_resolved_is_complete_and_in_the_order_of_the_format():
     data = load_scenario("baseline").resolved()
     sections = "schema name question world horizon power mechanisms policies run record"
     assert " ".join(data) == sections
-    assert " ".join(data["world"]) == "base hold parameters knowledge_network firms owners makers tables"
+    assert " ".join(data["world"]) == "base tables hold parameters knowledge_network firms owners makers"
     assert " ".join(data["record"]) == "firms owners networks measures"
     table = parameter_table()
     assert data["world"]["parameters"] == {name: row.value for name, row in table.items()}

@@ -208,7 +208,7 @@ def _networks() -> Catalogue:
 
 
 def _measures() -> Catalogue:
-    from sim.observe import MEASURES
+    from sim.observe import MEASURES, OPTIONAL
 
     return {
         name: {
@@ -218,7 +218,7 @@ def _measures() -> Catalogue:
             "value of a year": measure.aggregation,
             "meaning": measure.sentence,
         }
-        for name, measure in MEASURES.items()
+        for name, measure in {**MEASURES, **OPTIONAL}.items()
     }
 
 

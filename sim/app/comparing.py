@@ -9,7 +9,7 @@ import typer
 
 import sim
 from sim.app import terminal
-from sim.app.base import JsonOption, app, examples
+from sim.app.base import JsonOption, PluginOption, app, examples
 from sim.app.running import INTERRUPTED, OUTPUTS, processors
 from sim.errors import FailureError, InputError, ScenarioError
 
@@ -80,6 +80,7 @@ def compare(
     ] = None,
     no_figures: Annotated[bool, typer.Option("--no-figures", help="Leave out the figures.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the folder.")] = False,
+    plugin: PluginOption = None,  # noqa: ARG001 - its callback has loaded them
     as_json: JsonOption = False,
 ) -> None:
     """Compare scenarios with a baseline on common luck: what they changed, and how sure that is.
@@ -170,6 +171,7 @@ def sweep(
     ] = None,
     no_figures: Annotated[bool, typer.Option("--no-figures", help="Leave out the figure.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the folder.")] = False,
+    plugin: PluginOption = None,  # noqa: ARG001 - its callback has loaded them
     as_json: JsonOption = False,
 ) -> None:
     """Run a scenario over a grid of values, all on common luck, and draw curves or a heat map."""

@@ -92,7 +92,8 @@ def run(
         elif folder.name != wanted.name:
             print(f"{wanted} holds another run, which was kept.")
         print(f"Results: {folder}")
-        print(f"Open {folder / 'README.md'}, which names every file, and the figures beside it.")
+        has_figures = (folder / "figures").is_dir()
+        print(f"Open {folder / 'README.md'}, which names every file{', and the figures beside it' * has_figures}.")
 
 
 def _facts(result: sim.Result, folder: Path) -> dict[str, object]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 
 import sim
 from sim.app import terminal
 from sim.app.base import JsonOption, PluginOption, app, examples
-from sim.errors import InputError, ScenarioError
+from sim.errors import InputError, ScenarioError, WorldError
 
 STARTER = """\
 # Everything that this file does not say is as in the scenario that it extends.
@@ -36,6 +36,19 @@ question: What if ...?
 #  - compute_tax: {{rate: 0.1, captive: true, start: 2027Q1}}
 #run: {{replicates: 100, seed: 1}}
 #record: {{networks: [2024Q4, 2030Q4]}}
+"""
+
+
+WORLD_STARTER = """\
+# A world of your own: the tables in the folder {name}, over those of the world of 2024.
+# Change a fact there, or delete a table that you do not change: it is then the world's.
+# Check them: aipower validate {name}.yaml. What differs: aipower diff baseline {name}.yaml
+schema: 1
+extends: baseline
+name: {name}
+question: What if the world had begun otherwise?
+world:
+  tables: {name}    # a folder, relative to this file
 """
 
 
@@ -71,11 +84,24 @@ def _checked(scenario: str) -> dict[str, Any]:
         warnings.simplefilter("ignore")
         warnings.simplefilter("always", UserWarning)
         try:
-            check["name"] = sim.load_scenario(scenario).name
+            loaded = sim.load_scenario(scenario)
+            check["name"] = loaded.name
+            if _changes_facts(loaded):
+                from sim.runner import check_world
+
+                check_world(loaded)
             check["is_valid"] = True
         except ScenarioError as error:
             check["problems"] = list(error.problems)
+        except WorldError as error:
+            check["problems"] = [f"{scenario}: world: {error}"]
     return check | {"warnings": [str(warning.message) for warning in caught]}
+
+
+def _changes_facts(scenario: sim.Scenario) -> bool:
+    """Whether a world has facts that nobody has calibrated yet; the shipped ones are known to start."""
+    world = scenario.world
+    return bool(world.tables or world.firms or world.owners or world.makers or scenario.changed_parameters())
 
 
 @app.command(epilog=examples("aipower schema --out scenario.schema.json"))
@@ -95,12 +121,17 @@ def schema(
         print(f"Wrote {out}")
 
 
-@app.command(epilog=examples("aipower new what-if", "aipower new scenarios/what-if.yaml"))
+@app.command(
+    epilog=examples("aipower new what-if", "aipower new scenarios/what-if.yaml", "aipower new --world my-world")
+)
 def new(
     name: Annotated[Path, typer.Argument(metavar="NAME", help="Name or path of the new file.")],
+    *,
+    world: Annotated[bool, typer.Option("--world", help="With a folder NAME of world tables to change.")] = False,
 ) -> None:
     """Write a commented scenario file to start from; it extends the baseline."""
     from sim.scenario import is_safe_name
+    from sim.world.template import write_template
 
     path = name if name.suffix in {".yaml", ".yml"} else name.with_name(f"{name.name}.yaml")
     if not is_safe_name(path.stem):
@@ -109,10 +140,23 @@ def new(
             "after the first; try my-question"
         )
         raise ScenarioError(message)
+    folder = path.with_suffix("")
+    for taken in (path, folder) if world else (path,):
+        if taken.exists() or taken.is_symlink():
+            _refuse_taken(taken)
     try:
+        if world:
+            write_template(folder)
         with path.open("x", encoding="utf-8") as file:
-            file.write(STARTER.format(name=path.stem))
-    except FileExistsError:
-        message = f"{path} exists already and was left as it is; choose another name"
-        raise ScenarioError(message) from None
-    print(f"Wrote {path}. Edit it, then: aipower run {path}")
+            file.write((WORLD_STARTER if world else STARTER).format(name=path.stem))
+    except FileExistsError as error:
+        _refuse_taken(Path(error.filename))
+    if world:
+        print(f"Wrote {path} and the tables in {folder}. Edit them, then: aipower run {path}")
+    else:
+        print(f"Wrote {path}. Edit it, then: aipower run {path}")
+
+
+def _refuse_taken(path: Path) -> NoReturn:
+    message = f"{path} exists already and was left as it is; choose another name"
+    raise ScenarioError(message) from None

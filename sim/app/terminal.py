@@ -6,11 +6,13 @@ block a row, so that no number is ever cut.
 
 from __future__ import annotations
 
+import codecs
 import io
 import json
 import math
 import sys
 import textwrap
+import unicodedata
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -74,7 +76,7 @@ def print_table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     )
     if widths is None:
         for row in rows:
-            print_entry(row[0], dict(zip(header[1:], row[1:], strict=True)))
+            print_entry(row[0], {head: cell for head, cell in zip(header[1:], row[1:], strict=True) if cell})
         return
     table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0))
     for heading, width in zip(header, widths, strict=True):
@@ -223,14 +225,39 @@ def paragraph(text: str) -> str:
 
 @contextmanager
 def readable_output() -> Iterator[None]:
-    """Print what the terminal cannot show as ``?``, and warnings as one line."""
+    """Print what the terminal cannot show in plain letters, and warnings as one line."""
+    codecs.register_error("plain", _in_plain_letters)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="replace")
+            stream.reconfigure(errors="plain")
     with warnings.catch_warnings():
         warnings.simplefilter("always", UserWarning)
         warnings.showwarning = lambda message, *_, **__: say(f"Warning: {message}")
         yield
+
+
+def _in_plain_letters(error: UnicodeError) -> tuple[str, int]:
+    """Replace letters that an encoding lacks: Greek ones by name, accented ones without accent, others by ``?``.
+
+    Examples
+    --------
+    >>> codecs.register_error("plain", _in_plain_letters)
+    >>> "Λ = 1, Zürich, ☃".encode("ascii", "plain")
+    b'Lambda = 1, Zurich, ?'
+    """
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    letters = error.object[error.start : error.end]
+    return "".join(map(_plain_letter, letters)), error.end
+
+
+def _plain_letter(letter: str) -> str:
+    name = unicodedata.name(letter, "")
+    if name.startswith("GREEK"):
+        word = name.rpartition(" ")[2].replace("LAMDA", "LAMBDA").lower()
+        return word.capitalize() if "CAPITAL" in name else word
+    plain = unicodedata.normalize("NFKD", letter).encode("ascii", "ignore").decode("ascii")
+    return plain or "?"
 
 
 def short(folder: Path) -> Path:

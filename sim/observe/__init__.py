@@ -14,6 +14,7 @@ from sim.observe import accuracy, distributions, firms, ranks, sectors, supply, 
 from sim.observe.catalogue import (
     FUNCTIONS,
     MEASURES,
+    OPTIONAL,
     SECTOR,
     Column,
     Event,
@@ -28,6 +29,7 @@ from sim.observe.catalogue import (
 )
 from sim.observe.distributions import INDEX_SENTENCES, VARIABLES, Variable, observe_indices
 from sim.observe.events import EVENTS, EventLog
+from sim.observe.planner import PLANNER_GAP, planner_gap
 from sim.observe.ranks import RankLog
 from sim.observe.tables import FIRM_COLUMNS, MAKER_COLUMNS, OWNER_COLUMNS, firm_table, maker_table, owner_table
 
@@ -37,7 +39,9 @@ __all__ = [
     "INDEX_SENTENCES",
     "MAKER_COLUMNS",
     "MEASURES",
+    "OPTIONAL",
     "OWNER_COLUMNS",
+    "PLANNER_GAP",
     "SECTOR",
     "VARIABLES",
     "Column",
@@ -59,6 +63,7 @@ __all__ = [
     "measure",
     "observe",
     "owner_table",
+    "planner_gap",
     "ranks",
     "sectors",
     "supply",

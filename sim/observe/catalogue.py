@@ -31,14 +31,19 @@ class Moments:
     flows: Flows
     ledger_residual: Array
     world: World
+    groups: Groups = field(init=False)
+    """Who owns whom as the quarter begins."""
+
+    def __post_init__(self) -> None:
+        """Work out the groups once for all measures."""
+        object.__setattr__(self, "groups", Groups(self.before.group))
 
 
 def by_corporation(values: Array, m: Moments) -> tuple[Array, Flags]:
     """Values of firms under one owner added up at the firm that stands for them, and which slots do; zero elsewhere."""
-    groups = Groups(m.before.group)
-    stands = m.before.is_active & groups.is_head
+    stands = m.before.is_active & m.groups.is_head
     at_head = stands.reshape(len(stands), *[1] * (values.ndim - 2), -1)
-    return np.where(at_head, groups.total(values), 0.0), stands
+    return np.where(at_head, m.groups.total(values), 0.0), stands
 
 
 class Measure(NamedTuple):
@@ -108,6 +113,9 @@ class Recording:
 MEASURES: dict[str, Measure] = {}
 """Every measure by name."""
 
+OPTIONAL: dict[str, Measure] = {}
+"""Those that a scenario asks for under ``record``."""
+
 FUNCTIONS: dict[str, Callable[[Moments], Array]] = {}
 """What computes the measures that a quarter alone decides and that are no indices."""
 
@@ -145,6 +153,8 @@ def described(name: str) -> Measure:
     """
     if name in MEASURES:
         return MEASURES[name]
+    if name in OPTIONAL:
+        return OPTIONAL[name]
     for entry in MEASURES.values():
         head, sector, tail = entry.name.partition(SECTOR)
         if sector and len(name) > len(head + tail) and name.startswith(head) and name.endswith(tail):

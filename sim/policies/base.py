@@ -21,7 +21,7 @@ from sim.arrays import Array, Counts, Flags, shares, total
 from sim.policies.levers import LEVERS, Observation
 from sim.policies.schedule import NOT_YET, QuarterText, first_period, is_over, parameter, ramped
 from sim.policies.trigger import TOLD, Trigger
-from sim.policies.who import Who, seen
+from sim.policies.who import FORMS, Who, seen
 from sim.quarters import Quarter
 
 if TYPE_CHECKING:
@@ -31,6 +31,7 @@ Levers = dict[str, Array | float]
 """A policy's answer; values broadcast to ``[replicate, *axes of the lever]``."""
 
 MAX_LAG = 8
+TRIGGER_FORM = "what must be observed before it is in force, such as {measure: hhi_revenue, above: 2500, for: 4}"
 COST_LEVERS = ("programme_cost", "compliance_cost", "owner_cost")
 
 
@@ -106,6 +107,8 @@ class BasePolicy(BaseModel):
     """What it acts through."""
     mechanism_off: ClassVar[tuple[str, ...]] = ()
     """Changes, as ``--set`` takes them, that switch it off; where there are none, the levers are the mechanism."""
+    last_quarter: ClassVar[str] = "the one before `end`; without one, the horizon's last"
+    """When it acts for the last time."""
 
     start: Annotated[
         QuarterText | None, Field(description="first quarter in force; from the beginning if left out")
@@ -113,7 +116,7 @@ class BasePolicy(BaseModel):
     end: Annotated[QuarterText | None, Field(description="first quarter no longer in force; never if left out")] = None
     ramp: Annotated[int, parameter("quarters", 0, 80, "over which strength rises in equal steps; 0: full at once")] = 0
     strength: Annotated[float, parameter("share", 0, 1, "how much of it is done")] = 1.0
-    trigger: Annotated[Trigger | None, Field(description="what must be observed before it is in force")] = None
+    trigger: Annotated[Trigger | None, Field(description=TRIGGER_FORM)] = None
     lag: Annotated[int, parameter("quarters", 1, MAX_LAG, "age of what is observed")] = 1
     cost: Annotated[float, parameter("$bn per quarter", 0, 1e4, "of running it, at full strength")] = 0.0
     payer: Annotated[Literal["government", "firms", "owners"], Field(description="who pays the cost")] = "government"
@@ -199,7 +202,7 @@ class BasePolicy(BaseModel):
 class FirmPolicy(BasePolicy):
     """A policy that reaches firms: all of them, or those of a group."""
 
-    who: Annotated[Who, Field(description="whom it reaches")] = Who.model_validate("all")
+    who: Annotated[Who, Field(description=f"whom it reaches: {FORMS}")] = Who.model_validate("all")
     error: Annotated[float, parameter("share", 0, 1, "chance that a firm escapes in a quarter")] = 0.0
 
     def reached(self, observation: Observation) -> Flags:

@@ -31,6 +31,7 @@ class BreakUp(FirmPolicy):
     side_effects = "Each successor trains less than the whole did, as it has fewer customers to earn on."
     headline = "hhi_revenue"
     mechanism = "successors compete"
+    last_quarter = "the first in force"
 
     successors: Annotated[int, parameter("firms", 2, 10, "into which each firm that is reached is split")]
 

@@ -9,8 +9,6 @@ from sim.policies.base import COST_LEVERS, BasePolicy, FirmPolicy
 COMMON = tuple(FirmPolicy.model_fields)
 """Parameters that all policies, or all that reach firms, have."""
 
-LAST_QUARTER = "the one before `end`; without one, the horizon's last"
-
 
 def facts(cls: type[BasePolicy]) -> dict[str, object]:
     """Everything that a policy declares, by what it is called."""
@@ -24,10 +22,11 @@ def facts(cls: type[BasePolicy]) -> dict[str, object]:
         "assumed": cls.inputs,
         "left to the market": cls.outcomes,
         "acts through": cls.mechanism,
+        "switched off by": list(cls.mechanism_off),
         "first to look at": cls.headline,
         "side effects": cls.side_effects,
         "resembles": list(cls.resembles),
-        "last quarter of action": LAST_QUARTER,
+        "last quarter of action": cls.last_quarter,
         "example": cls.example,
     }
     return {name: fact for name, fact in told.items() if fact}
@@ -51,5 +50,5 @@ def _parameter(entry: dict[str, Any], *, is_required: bool) -> dict[str, object]
     if "enum" in whole:
         told["allowed"] = list(whole["enum"])
     default = entry.get("default")
-    told["default"] = "none: it must be given" if is_required else "not set" if default is None else default
+    told["default"] = "none, must be given" if is_required else "not set" if default is None else default
     return told

@@ -31,14 +31,17 @@ class MergerControl(FirmPolicy):
         "US merger guidelines of 2023: HHI above 1,800 and a change above 100, or a share above 0.30",
         "EU horizontal guidelines: no concern below an HHI of 1,000",
     )
-    side_effects = "Targets that cannot be bought must exit instead; entry pays less without a buyer."
+    side_effects = (
+        "Firms that may not merge keep algorithms and data apart, so that the smaller of them serves at higher cost. "
+        "Stricter screens also deter: fewer pairs ask."
+    )
     headline = "mergers"
     mechanism = "mergers"
     mechanism_off = ("mechanisms.mergers=false",)
 
     ban: Annotated[bool, Field(description="firms that are reached may not merge at all")] = False
     tolerance: Annotated[
-        float | None, parameter("share", 1e-6, 1, "loss of consumer gain at which a merger still passes")
+        float | None, parameter("share", 1e-6, 1, "loss of customers over what they spend, below which a merger passes")
     ] = None
     screen_hhi: Annotated[float | None, parameter("points", 0, 10_000, "HHI afterwards from which it is reviewed")] = (
         None

@@ -292,7 +292,14 @@ def spread(positions: Sequence[float], gap: float, low: float, high: float) -> l
     return [float(value) for value in moved]
 
 
-def label_right(axes: Axes, x: float, wanted: Sequence[float], texts: Sequence[str], colours: Sequence[Any]) -> None:
+def label_right(
+    axes: Axes,
+    x: float,
+    wanted: Sequence[float],
+    texts: Sequence[str],
+    colours: Sequence[Any],
+    swatches: Sequence[Any] = (),
+) -> None:
     """Name lines at their right end, outside the axes, moved apart and tied to their line.
 
     Parameters
@@ -305,6 +312,8 @@ def label_right(axes: Axes, x: float, wanted: Sequence[float], texts: Sequence[s
         Heights of the line ends, in data.
     texts, colours : sequences
         One label and colour each; ties take the colour, labels are dark.
+    swatches : sequence, optional
+        Colours of areas, shown before their labels, for areas too thin at their end to be found by the tie.
     """
     low, high = axes.get_ylim()
     box = axes.get_position()
@@ -314,6 +323,10 @@ def label_right(axes: Axes, x: float, wanted: Sequence[float], texts: Sequence[s
     heights = spread(wanted, gap, low + gap / 3, high - gap / 3)
     left, right = axes.get_xlim()
     inch = (right - left) / (box.width * figure.get_figwidth())  # type: ignore[union-attr]
+    indent = 0.14 if swatches else 0.0
+    for place, swatch in enumerate(swatches):
+        spot = [right + 0.33 * inch], [heights[place]]
+        axes.plot(*spot, marker="s", markersize=6, color=swatch, clip_on=False, linestyle="none", gid="tie")
     for y, height, text, shade in zip(wanted, heights, texts, colours, strict=True):
         axes.plot(
             [x, right + 0.14 * inch, right + 0.24 * inch],
@@ -323,7 +336,7 @@ def label_right(axes: Axes, x: float, wanted: Sequence[float], texts: Sequence[s
             clip_on=False,
             gid="tie",
         )
-        axes.text(right + 0.28 * inch, height, text, va="center", ha="left", size=8)
+        axes.text(right + (0.28 + indent) * inch, height, text, va="center", ha="left", size=8)
     axes.set_xlim(left, right)
     axes.set_ylim(low, high)
 

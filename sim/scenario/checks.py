@@ -13,10 +13,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from sim.parameters import Parameters, parameter_table
+from sim.parameters import ParameterRow, Parameters, parameter_table
 from sim.scenario.messages import as_number, kind, meant, nearest, quoted, wrong_number
 from sim.world import WORLD_START, WORLDS
-from sim.world.tables import ATTRIBUTES, Attribute, folder_of, read_population, world_folders
+from sim.world.tables import ATTRIBUTES, Actors, Attribute, folder_of, own_rows, read_population, world_folders
 from sim.yaml_reader import KeyPath, shown
 
 if TYPE_CHECKING:
@@ -92,33 +92,55 @@ def whole_parameters() -> frozenset[str]:
 
 
 @functools.cache
-def actor_names(population: str, base: str) -> tuple[str, ...]:
-    """Names that the world's table gives."""
-    return tuple(read_population(population, folder_of(population, world_folders(base))))
+def shipped_actors(population: str, base: str) -> Actors:
+    """Actors that the world's shipped table gives."""
+    return read_population(population, folder_of(population, world_folders(base)))
+
+
+def base_of(world: Mapping[str, Any]) -> str:
+    """Base of a world that may be wrong in it."""
+    base = str(world.get("base"))
+    return base if base in WORLDS else BASE
+
+
+def actor_names(population: str, world: Mapping[str, Any]) -> list[str]:
+    """Names that the world's table gives: the user's own where there is one."""
+    tables = world.get("tables")
+    if isinstance(tables, Mapping) and population in tables:
+        return [str(actor.get("name")) for _, actor in listed_actors(tables, population)]
+    return list(shipped_actors(population, base_of(world)))
+
+
+def world_parameters(base: str, tables: Mapping[str, Any] | None) -> dict[str, ParameterRow]:
+    """Parameter table of a valid world: its base's, with the user's own rows."""
+    return parameter_table(world_folders(base), own_rows(tables))
 
 
 def problems_of_actors(world: Mapping[str, Any]) -> Iterator[Problem]:
     """Find what is wrong with the actors of a world, skipping what are no lists of mappings."""
-    base = str(world.get("base"))
-    base = base if base in WORLDS else BASE
-    owners = [*actor_names("owners", base), *(str(owner.get("name")) for _, owner in _actors(world, "owners"))]
+    added = [str(owner.get("name")) for _, owner in listed_actors(world, "owners")]
+    owners = [*actor_names("owners", world), *added]
     for population in POPULATIONS:
-        checker = ActorChecker(population, list(actor_names(population, base)), owners)
-        for index, actor in _actors(world, population):
+        checker = ActorChecker(population, actor_names(population, world), owners)
+        for index, actor in listed_actors(world, population):
             for path, text in checker.problems(actor):
                 yield (population, index, *path), text
 
 
-def _actors(world: Mapping[str, Any], population: str) -> list[tuple[int, Mapping[str, Any]]]:
+def listed_actors(world: Mapping[str, Any], population: str) -> list[tuple[int, Mapping[str, Any]]]:
+    """Actors of a list by their place, without what is no mapping."""
     given = world.get(population)
     items = given if isinstance(given, list | tuple) else ()
     return [(index, item) for index, item in enumerate(items) if isinstance(item, Mapping)]
 
 
 class ActorChecker:
-    """Checks the actors of one population that a scenario adds or changes."""
+    """Checks the actors of one population that a scenario adds or changes, or that a user's own table holds.
 
-    def __init__(self, population: str, known: list[str], owners: list[str]) -> None:
+    Without ``owners``, names of owners are not checked, and an entry of a mapping may be empty (its default).
+    """
+
+    def __init__(self, population: str, known: list[str], owners: list[str] | None) -> None:
         self.attributes = ATTRIBUTES[population]
         self.noun = population.removesuffix("s")
         self.known = known
@@ -142,7 +164,8 @@ class ActorChecker:
             required = [key for key, attribute in self.attributes.items() if attribute.required]
             if missing := [key for key in required if key not in actor]:
                 close = nearest(name, self.known)
-                hint = f"did you mean {close}?" if close else "add them, or name one of the world's"
+                otherwise = "add them, or name one of the world's" if self.known else "add them"
+                hint = f"did you mean {close}?" if close else otherwise
                 text = f"a new {self.noun} lacks {', '.join(missing)}"
                 yield (), f"{text}; allowed: any {self.noun} with these; {hint}"
 
@@ -170,15 +193,20 @@ class ActorChecker:
             yield from self.wrong_number((key,), attribute, value)
         elif attribute.kind == "text":
             choices = list(attribute.choices) or self.owners
-            if value not in choices:
+            if choices is None:
+                if not isinstance(value, str) or not value:
+                    yield (key,), f"{quoted(value)} is no name; allowed: the name of an owner; write one"
+            elif value not in choices:
                 text = f"{quoted(value)} is not known; allowed: {', '.join(choices)}"
                 yield (key,), f"{text}; {meant(value, choices)}"
         elif not isinstance(value, Mapping):
             text = f"{quoted(value)} is {kind(value)}; allowed: a mapping of owners to numbers"
-            yield (key,), f"{text}; try {{{self.owners[0]}: 1}}"
+            yield (key,), f"{text}; try {{{self.owners[0] if self.owners else 'OWNER'}: 1}}"
         else:
             for owner, number in value.items():
-                if owner in self.owners:
+                if self.owners is None and number is None:
+                    continue
+                if self.owners is None or owner in self.owners:
                     yield from self.wrong_number((key, owner), attribute, number)
                 else:
                     text = f"unknown owner; allowed: {', '.join(self.owners)}"
@@ -321,7 +349,8 @@ def _problems_of_sight(data: Mapping[str, Any]) -> Iterator[Problem]:
 
 def notes(scenario: Scenario) -> Iterator[Problem]:
     """Find what a scenario may say and probably does not mean."""
-    table = parameter_table(world_folders(scenario.world.base))
+    world = scenario.world.model_dump()
+    table = world_parameters(scenario.world.base, scenario.world.tables)
     changed = scenario.changed_parameters()
     for name, value in changed.items():
         row = table[name]
@@ -340,7 +369,7 @@ def notes(scenario: Scenario) -> Iterator[Problem]:
             text = f"changes nothing: it belongs to power family {' or '.join(homes)}, and the family is {family}"
             yield ("world", "parameters", name), f"{text}; leave it out, or set power.family"
     for population in POPULATIONS:
-        known = actor_names(population, scenario.world.base)
+        known = actor_names(population, world)
         for index, actor in enumerate(getattr(scenario.world, population)):
             close = difflib.get_close_matches(actor["name"], known, n=1, cutoff=0.8)
             if close and actor["name"] not in known:

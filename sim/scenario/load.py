@@ -9,11 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from sim import __version__
 from sim.errors import ScenarioError
 from sim.scenario.checks import POPULATIONS, is_safe_name, notes, wrong_name
 from sim.scenario.messages import kind, meant, quoted
 from sim.scenario.mistakes import validated
 from sim.scenario.nodes import Node, Origin, merged, node_of
+from sim.scenario.own_tables import read_tables
 from sim.scenario.schema import SCHEMA_VERSION, Scenario
 from sim.scenario.table import read_table
 from sim.world.tables import ATTRIBUTES
@@ -72,7 +74,7 @@ def load_scenario(
     whole = _with_parents(top, path, called)
     for text in (overrides,) if isinstance(overrides, str) else overrides:
         change = _override(text)
-        _read_table_of(change, Path.cwd() / "scenario", "scenario", _Fence.around(Path.cwd() / "scenario"))
+        _read_files_of(change, Path.cwd() / "scenario", "scenario", _Fence.around(Path.cwd() / "scenario"))
         whole = merged(whole, _with_policies_in_place(whole, change))
     if "name" not in whole.value:
         if not is_safe_name(path.stem):
@@ -140,9 +142,11 @@ def _require_mapping(top: Node) -> None:
         top.origin.refuse("", f"the content is {kind(top.value)}", "a mapping of keys", "write `key: value` lines")
     version = top.value.get("schema")
     if version is not None and version.value != SCHEMA_VERSION:
-        what = f"{quoted(version.value)} is not a schema of this version"
-        hint = f"write schema: {SCHEMA_VERSION}, or update aipower"
-        version.origin.refuse("schema", what, str(SCHEMA_VERSION), hint)
+        what, hint = f"{quoted(version.value)} is no version of the file format", f"write schema: {SCHEMA_VERSION}"
+        if isinstance(version.value, int) and version.value > SCHEMA_VERSION:
+            what = f"the file is in format {quoted(version.value)}, of a newer aipower than this {__version__}"
+            hint = f"update aipower (pip install --upgrade aipower), or write what format {SCHEMA_VERSION} knows"
+        version.origin.refuse("schema", what, f"format {SCHEMA_VERSION}, the only one so far", hint)
 
 
 @dataclass(frozen=True)
@@ -176,7 +180,7 @@ def _with_parents(
     _require_mapping(top)
     chain = (*children, _resolved(path, top.origin))
     fence = fence or _Fence.around(chain[0])
-    _read_table_of(top, chain[-1], called, fence)
+    _read_files_of(top, chain[-1], called, fence)
     for key in ("name", "question") if children else ():
         top.value.pop(key, None)
     extends = top.value.pop("extends", None)
@@ -198,24 +202,38 @@ def _with_parents(
     return merged(below, top)
 
 
-def _read_table_of(top: Node, path: Path, called: str, fence: _Fence) -> None:
-    """Put the rows of the CSV file that ``power.table`` names, relative to this file, in its place."""
-    power = top.value.get("power") if isinstance(top.value, dict) else None
-    table = power.value.get("table") if power is not None and isinstance(power.value, dict) else None
-    if power is None or table is None or not isinstance(table.value, str):
-        return
-    key, text = "power.table", table.value
+def _read_files_of(top: Node, path: Path, called: str, fence: _Fence) -> None:
+    """Put what ``power.table`` and ``world.tables`` name, relative to this file, in their place."""
+    for section, key in (("power", "table"), ("world", "tables")):
+        parent = top.value.get(section) if isinstance(top.value, dict) else None
+        named = parent.value.get(key) if parent is not None and isinstance(parent.value, dict) else None
+        if parent is None or named is None or not isinstance(named.value, str):
+            continue
+        if section == "power":
+            parent.value[key] = read_table(*_named(named, "power.table", "file", path, called, fence))
+        else:
+            target, its = _named(named, "world.tables", "folder", path, called, fence)
+            parent.value[key], notes = read_tables(target, its, named.origin, fence.holds)
+            for note in notes:
+                warnings.warn(note, ScenarioWarning, stacklevel=4)
+
+
+def _named(node: Node, key: str, noun: str, path: Path, called: str, fence: _Fence) -> tuple[Path, str]:
+    """Find the file or folder inside the fence that a file names relative to itself, and what messages call it."""
+    text = node.value
     if not text.strip():
-        table.origin.refuse(key, "is empty", "rows of two numbers, or a CSV file", "write table: file.csv")
-    target = _resolved(path.parent / text, table.origin, key)
+        allowed = "rows of two numbers, or a CSV file" if noun == "file" else "a folder of CSV files"
+        hint = "write table: file.csv" if noun == "file" else "write tables: folder"
+        node.origin.refuse(key, "is empty", allowed, hint)
+    target = _resolved(path.parent / text, node.origin, key)
     called = os.path.normpath(Path(called).parent / text)
     if not fence.holds(target):
         hint = "move it there, or put an empty file `.aipower` in a folder that holds both"
-        table.origin.refuse(key, f"{shown(text)} leaves {fence}", "a file in there", hint)
-    if not _is_file(target):
-        what = f"there is no file {shown(called, MAX_PATH)}"
-        table.origin.refuse(key, what, "a path relative to this file", "check the path")
-    power.value["table"] = read_table(target, called)
+        node.origin.refuse(key, f"{shown(text)} leaves {fence}", f"a {noun} in there", hint)
+    if not (_is_file(target) if noun == "file" else os.path.isdir(target)):  # noqa: PTH112 - raises nothing
+        what = f"there is no {noun} {shown(called, MAX_PATH)}"
+        node.origin.refuse(key, what, "a path relative to this file", "check the path")
+    return target, called
 
 
 def _check_parent(extends: Node, target: Path, called: str, chain: tuple[Path, ...], fence: _Fence) -> None:

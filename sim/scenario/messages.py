@@ -78,12 +78,15 @@ def as_number(value: object) -> str:
     --------
     >>> as_number("95%"), as_number("1_000"), as_number(2.0), as_number("many")
     ('write 0.95, without quotes or signs', 'write 1000, without quotes or signs', 'write 2', '')
+    >>> as_number("1,000,000"), as_number("0,5")
+    ('write 1e+06, without quotes or signs', 'write 0.5, without quotes or signs')
     """
     if isinstance(value, float) and value.is_integer():
         return f"write {int(value)}"
     if not isinstance(value, str):
         return ""
-    text = re.sub(r"(?<=\d)[_, ](?=\d)", "", value.strip())
+    text = re.sub(r"(?<=\d)(?:[_ ](?=\d)|,(?=\d{3}(?!\d)))", "", value.strip())
+    text = re.sub(r"^([-+]?\d+),(?=\d)", r"\1.", text)  # a decimal comma
     try:
         number = resolve(text.removesuffix("%").strip())
     except ValueError:

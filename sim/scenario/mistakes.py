@@ -13,6 +13,7 @@ from sim.parameters import parameter_table
 from sim.scenario.checks import problems_across, problems_of_actors
 from sim.scenario.messages import form, nearest
 from sim.scenario.nodes import Node
+from sim.scenario.own_tables import problems_of_references
 from sim.scenario.remedies import explained
 from sim.scenario.schema import MAX_TOLD, OURS, Scenario
 from sim.scenario.write import json_schema
@@ -37,7 +38,7 @@ def validated(top: Node) -> Scenario:
         errors = error.errors(include_url=False)
     # pydantic checks parts together only when each is right alone
     world = data.get("world")
-    actors = problems_of_actors(world) if isinstance(world, dict) else ()
+    actors = [*problems_of_actors(world), *problems_of_references(world)] if isinstance(world, dict) else ()
     told: dict[KeyPath, str | ErrorDetails] = {
         ("world", *path): text for path, text in itertools.islice(actors, MAX_TOLD)
     }

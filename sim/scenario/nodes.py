@@ -15,17 +15,22 @@ _BESIDE: Final = ("power",)
 _PARAMETERS: Final = ("world", "parameters")
 """The two places where a parameter of a power family may stand."""
 _ACTOR_LISTS: Final = tuple(("world", population) for population in POPULATIONS)
+_ACTORS: Final = frozenset(POPULATIONS)
+_REPLACED: Final = ("world", "tables", "shipments")
+"""A mapping that another replaces whole, as a shorter table of shipments ends earlier."""
 
 
 @dataclass(frozen=True, order=True)
 class Origin:
-    """Who wrote a key: a file and line, or an option or mapping (line 0)."""
+    """Who wrote a key: a file and line (and column of a table), or an option or mapping (line 0)."""
 
     source: str
     line: int = 0
+    column: str = ""
 
     def __str__(self) -> str:
-        return f"{self.source}:{self.line}" if self.line else self.source
+        where = f"{self.source}:{self.line}" if self.line else self.source
+        return f"{where}: column {self.column}" if self.column else where
 
     def refuse(self, key: str, what: str, allowed: str, hint: str) -> NoReturn:
         """Raise one problem here."""
@@ -102,7 +107,7 @@ def merged(below: Node, above: Node, path: KeyPath = ()) -> Node:
         below = _without_replaced(below, above)
     if path in _ACTOR_LISTS and _are_actors(below) and _are_actors(above):
         return _merged_actors(below, above)
-    if not isinstance(above.value, dict):
+    if not isinstance(above.value, dict) or path == _REPLACED:
         return above
     result = dict(below.value) if isinstance(below.value, dict) else {}
     for key, child in above.value.items():
@@ -117,8 +122,13 @@ def merged(below: Node, above: Node, path: KeyPath = ()) -> Node:
 def _without_replaced(below: Node, above: Node) -> Node:
     """Leave out what ``above`` replaces elsewhere.
 
-    A parameter may stand beside ``power.family`` or in ``world.parameters``; another family starts afresh.
+    A parameter may stand beside ``power.family`` or in ``world.parameters``; another family starts afresh. A table of
+    the user's own goes over everything that parents say about the same facts.
     """
+    tables = _children(above, ("world", "tables"))
+    below = _without(below, ("world",), _ACTORS & tables.keys())
+    tabled = _children(above, ("world", "tables", "parameters"))
+    below = _without(_without(below, _PARAMETERS, tabled), _BESIDE, tabled)
     beside, parameters = _children(above, _BESIDE), _children(above, _PARAMETERS)
     former = _children(below, _BESIDE)
     is_other = "family" in beside and beside["family"].value != former.get("family", beside["family"]).value

@@ -186,7 +186,7 @@ def problems_of_sight(data: Mapping[str, Any]) -> Iterator[Problem]:
 def _unknown_firms(named: list[Any] | tuple[Any, ...], world: Mapping[str, Any]) -> Iterator[tuple[int, str]]:
     added = world.get("firms")
     firms = [each.get("name") for each in added if isinstance(each, Mapping)] if isinstance(added, list | tuple) else []
-    known = [*actor_names("firms", str(world.get("base", "world_2024"))), *map(str, firms)]
+    known = [*actor_names("firms", world), *map(str, firms)]
     for k, name in enumerate(named):
         if isinstance(name, str) and name not in known and not GENERATED_NAME.fullmatch(name.casefold()):
             yield k, f"there is no firm {shown(repr(name))}; allowed: {', '.join(known)}; {meant(name, known)}"

@@ -21,13 +21,12 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from sim.errors import ScenarioError
-from sim.parameters import parameter_table
 from sim.quarters import QUARTERS_PER_YEAR, Quarter
 from sim.scenario import checks
 from sim.scenario.checks import BASE, END, POPULATIONS, QUARTER_PATTERN, START, Actor, Problem
 from sim.scenario.messages import meant, wrong_number
+from sim.scenario.own_tables import problems_of_references, problems_of_tables, settled_tables
 from sim.world import NETWORKS, WORLDS
-from sim.world.tables import world_folders
 from sim.yaml_reader import shown
 
 SCHEMA_VERSION: Final = 1
@@ -61,6 +60,9 @@ class WorldSpec(_Section):
     """The world at the start, and what differs from its tables."""
 
     base: str = Field(default=BASE, description="the initial population")
+    tables: dict[str, Any] | None = Field(
+        default=None, description="own world tables over the base's: a folder of CSV files; their facts once loaded"
+    )
     hold: Literal["flywheel", "theta"] = Field(
         default="flywheel", description="what stays when gamma or chi change: the flywheel elasticity, or theta"
     )
@@ -71,7 +73,6 @@ class WorldSpec(_Section):
     firms: _Actors = Field(default=(), description="firms to add or change, by name")
     owners: _Actors = Field(default=(), description="owners to add or change, by name")
     makers: _Actors = Field(default=(), description="makers to add or change, by name")
-    tables: None = Field(default=None, description="own world tables: not in this version")
 
     @field_validator("base")
     @classmethod
@@ -91,22 +92,25 @@ class WorldSpec(_Section):
         if not isinstance(given, Mapping):
             return given  # to be refused
         _refuse(checks.problems_of_parameters(given))
-        table = parameter_table(world_folders(info.data.get("base", BASE)))
+        table = checks.world_parameters(info.data.get("base", BASE), info.data.get("tables"))
         return {name: checks.settled(given.get(name, row.value)) for name, row in table.items()}
 
     @field_validator("tables", mode="before")
     @classmethod
-    def _no_tables(cls, given: object) -> object:
-        if given is not None:
-            text = "own world tables are not in this version; allowed: null; leave it out"
-            _refuse([((), text)])
-        return given
+    def _valid_tables(cls, given: object, info: ValidationInfo) -> object:
+        """Refuse what a table may not say; complete and order the rest."""
+        if given is None:
+            return None
+        base = info.data.get("base", BASE)
+        _refuse(problems_of_tables(given, base))
+        return settled_tables(given, base) if isinstance(given, Mapping) else given
 
     @model_validator(mode="after")
     def _known_actors(self) -> Self:
         """Refuse unknown attributes, impossible values and new actors that lack something."""
         given: dict[str, tuple[Actor, ...]] = {key: getattr(self, key) for key in POPULATIONS}
-        _refuse(checks.problems_of_actors({"base": self.base, **given}))
+        world = {"base": self.base, "tables": self.tables, **given}
+        _refuse([*checks.problems_of_actors(world), *problems_of_references(world)])
         for key, actors in given.items():
             self.__dict__[key] = tuple(checks.ordered_actor(key, actor) for actor in actors)
         return self
@@ -202,6 +206,9 @@ class RecordSpec(_Section):
         default=(), description="quarters whose networks are kept; default: last of the first and last year"
     )
     measures: Literal["quarterly", "yearly"] = Field(default="quarterly", description="how often measures are kept")
+    planner: Literal["none", "yearly"] = Field(
+        default="none", description="whether what a planner would do better is computed each year"
+    )
 
     @field_validator("networks")
     @classmethod
@@ -357,7 +364,7 @@ class Scenario(_Section):
 
     def changed_parameters(self) -> dict[str, float]:
         """Parameters whose value is not that of the world's table, by name."""
-        table = parameter_table(world_folders(self.world.base))
+        table = checks.world_parameters(self.world.base, self.world.tables)
         values = self.world.parameters
         return {name: value for name, value in values.items() if value != table[name].value}
 

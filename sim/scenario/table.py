@@ -1,13 +1,14 @@
-"""Reading the table of power family ``measured`` from a CSV file, with the line of each row."""
+"""Reading CSV files with the line of each row; the table of power family ``measured``."""
 
 from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterator
 from pathlib import Path
 
 from sim.scenario.nodes import Node, Origin
-from sim.yaml_reader import MAX_BYTES, MAX_PATH, resolve, shown
+from sim.yaml_reader import FORBIDDEN, MAX_BYTES, MAX_PATH, resolve, shown
 
 HEADER = ("effective_compute", "power")
 
@@ -30,8 +31,29 @@ def read_table(path: Path, source: str) -> Node:
         When the file cannot be read or has no header of two columns.
     """
     source = shown(source, MAX_PATH)
+    lines = read_lines(path, source, f"numbers separated by commas under the header {','.join(HEADER)}")
+    _require_header(lines, Origin(source))
+    rows = [Node([Node(value_of(cell), origin) for cell in cells], origin) for origin, cells in lines[1:]]
+    return Node(rows, Origin(source, 1))
+
+
+def read_lines(path: Path, source: str, rule: str) -> list[tuple[Origin, list[str]]]:
+    """Read the cells of each line that is neither empty nor a comment (``#`` first), without spaces around them.
+
+    Parameters
+    ----------
+    path, source
+        As for :func:`read_table`.
+    rule : str
+        What messages say is allowed.
+
+    Raises
+    ------
+    ScenarioError
+        When the file cannot be read, is no text in UTF-8, or no CSV.
+    """
     text = _text(path, Origin(source))
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    reader = csv.reader(_without_comments(text), strict=True)
     lines: list[tuple[Origin, list[str]]] = []
     try:
         for cells in reader:
@@ -39,11 +61,14 @@ def read_table(path: Path, source: str) -> Node:
             if any(stripped):
                 lines.append((Origin(source, reader.line_num), stripped))
     except csv.Error as error:
-        rule = f"numbers separated by commas under the header {','.join(HEADER)}"
-        Origin(source, reader.line_num).refuse("", f"is not valid CSV ({error})", rule, "delete quotes")
-    _require_header(lines, Origin(source))
-    rows = [Node([Node(_value(cell), origin) for cell in cells], origin) for origin, cells in lines[1:]]
-    return Node(rows, Origin(source, 1))
+        Origin(source, reader.line_num).refuse("", f"is not valid CSV ({error})", rule, "delete or double the quotes")
+    return lines
+
+
+def _without_comments(text: str) -> Iterator[str]:
+    """Lines of a text, with an empty one for each comment, so that lines keep their numbers."""
+    for line in io.StringIO(text, newline=None):
+        yield "\n" if line.startswith("#") else line
 
 
 def _text(path: Path, origin: Origin) -> str:
@@ -59,10 +84,15 @@ def _text(path: Path, origin: Origin) -> str:
         what = f"is larger than {MAX_BYTES // 1024} KB"
         origin.refuse("", what, f"up to {MAX_BYTES // 1024} KB", "leave out rows: interpolation joins the others")
     try:
-        return data.decode("utf-8-sig")
+        text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         Origin(origin.source, line).refuse("", "is not UTF-8 text", "UTF-8", "save the file as UTF-8 and try again")
+    if found := FORBIDDEN.search(text):
+        line = text.count("\n", 0, found.start()) + 1
+        what = f"holds the character U+{ord(found[0]):04X}"
+        Origin(origin.source, line).refuse("", what, "text, tabs and line breaks", "delete the character")
+    return text
 
 
 def _require_header(lines: list[tuple[Origin, list[str]]], nowhere: Origin) -> None:
@@ -70,14 +100,14 @@ def _require_header(lines: list[tuple[Origin, list[str]]], nowhere: Origin) -> N
     if not lines:
         nowhere.refuse("", "is empty", rule, hint)
     origin, header = lines[0]
-    if any(isinstance(_value(cell), float | int) for cell in header):
+    if any(isinstance(value_of(cell), float | int) for cell in header):
         origin.refuse("", "the first line holds numbers, not a header", rule, hint)
     if len(header) != len(HEADER):
         origin.refuse("", f"the header has {len(header)} columns", rule, hint)
 
 
-def _value(cell: str) -> bool | int | float | str | None:
-    """A number where the cell is one."""
+def value_of(cell: str) -> bool | int | float | str | None:
+    """Read a cell: a number where it is one."""
     try:
         return resolve(cell)
     except ValueError:

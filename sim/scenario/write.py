@@ -8,11 +8,19 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from sim.parameters import ParameterRow, parameter_table
-from sim.scenario.checks import MAX_ROWS, MIN_ROWS, NAME_PATTERN, POPULATIONS, family_parameters, whole_parameters
+from sim.scenario.checks import (
+    MAX_ROWS,
+    MIN_ROWS,
+    NAME_PATTERN,
+    POPULATIONS,
+    family_parameters,
+    whole_parameters,
+    world_parameters,
+)
 from sim.scenario.policies import schema_of_policies
 from sim.scenario.schema import MAX_QUESTION, Scenario, families
 from sim.world import WORLDS
-from sim.world.tables import ATTRIBUTES, Attribute, world_folders
+from sim.world.tables import ATTRIBUTES, Attribute
 from sim.yaml_reader import resolve
 
 _PLAIN_TEXT = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9_.+ -]*[A-Za-z0-9_.+-])?")
@@ -28,8 +36,11 @@ def _lines(data: Mapping[str, Any], indent: str = "", table: Mapping[str, Parame
     for key, value in data.items():
         if key in ("world", "parameters"):
             yield f"{indent}{key}:"
-            rows = parameter_table(world_folders(data["base"])) if key == "parameters" else None
+            rows = world_parameters(data["base"], data["tables"]) if key == "parameters" else None
             yield from _lines(value, indent + "  ", rows)
+        elif key == "tables" and value:
+            yield f"{indent}{key}:"
+            yield from _facts(value, indent + "  ")
         elif key in POPULATIONS and value:
             yield f"{indent}{key}:"
             yield from (f"{indent}  - {_flow(actor)}" for actor in value)
@@ -42,6 +53,19 @@ def _lines(data: Mapping[str, Any], indent: str = "", table: Mapping[str, Parame
             yield f"{indent}{key}: {_flow(value)}  # {row.unit}{default}"
         else:
             yield f"{indent}{key}: {_flow(value)}"
+
+
+def _facts(tables: Mapping[str, Any], indent: str) -> Iterator[str]:
+    """Write a user's own tables: an actor, a parameter or a quarter on each line."""
+    for name, table in tables.items():
+        if not table:
+            yield f"{indent}{name}: {_flow(table)}"
+            continue
+        yield f"{indent}{name}:"
+        if isinstance(table, Mapping):
+            yield from (f"{indent}  {_flow(key)}: {_flow(fact)}" for key, fact in table.items())
+        else:
+            yield from (f"{indent}  - {_flow(actor)}" for actor in table)
 
 
 def _flow(value: object) -> str:
@@ -110,6 +134,11 @@ def _describe_world(world: dict[str, Any]) -> None:
         "properties": {name: _of_parameter(row) for name, row in parameter_table().items()},
         "additionalProperties": False,
     }
+    world["tables"] = {
+        "description": world["tables"]["description"],
+        "anyOf": [{"type": "string"}, _schema_of_tables(), {"type": "null"}],
+        "default": None,
+    }
     for population in POPULATIONS:
         attributes = {key: _of_attribute(each) for key, each in ATTRIBUTES[population].items()}
         world[population]["items"] = {
@@ -118,6 +147,16 @@ def _describe_world(world: dict[str, Any]) -> None:
             "properties": {"name": {"type": "string"}, **attributes},
             "additionalProperties": False,
         }
+
+
+def _schema_of_tables() -> dict[str, Any]:
+    """Facts of own tables, as resolved scenarios hold them."""
+    row = {"type": "object", "properties": {key: {"type": "number"} for key in ("value", "low", "high")}}
+    rows = {"type": "object", "propertyNames": {"enum": list(parameter_table())}, "additionalProperties": row}
+    shipments = {"type": "object", "additionalProperties": {"type": "number", "minimum": 0}}
+    actors = {"type": "array", "items": {"type": "object", "required": ["name"]}}
+    properties = {"parameters": rows, **dict.fromkeys(ATTRIBUTES, actors), "shipments": shipments}
+    return {"type": "object", "properties": properties, "additionalProperties": False}
 
 
 def _of_parameter(row: ParameterRow) -> dict[str, Any]:

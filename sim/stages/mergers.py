@@ -166,7 +166,9 @@ def _propose(state: State, world: World, rules: Rulebook, markets: Markets, outl
     has_case = uniform[:, 0] < p.merger_rate * total(may_merge)
     acquirer = mergers.drawn(np.where(may_merge & has_case[:, None], outlook.value, 0.0), uniform[:, 1])
     slot = np.maximum(acquirer, 0)
-    is_target = may_merge & (np.arange(may_merge.shape[-1]) != slot[:, None]) & (acquirer >= 0)[:, None]
+    slots = np.arange(may_merge.shape[-1])
+    is_asked = (state.review_target[..., None] == slots).any(axis=-2)
+    is_target = may_merge & ~is_asked & (slots != slot[:, None]) & (acquirer >= 0)[:, None]
     can_pay = p.merger_integration_cost * outlook.value <= outlook.cash + _take(outlook.cash, slot)
     chance = np.where(_screened(world, rules, outlook, slot), _review_error(world, rules)[:, None], 1.0)
     gain = chance * np.maximum(_joint_gain(state, world, markets, outlook, slot), 0.0)

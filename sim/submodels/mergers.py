@@ -101,6 +101,5 @@ def is_screened(share: Array, acquirer: Array, hhi: Array, change: Array, joint:
     hhi, change, joint = hhi[..., None, None], change[..., None, None], joint[..., None, None]
     rise = 2.0 * acquirer * share * units.HHI_POINTS
     after = total(share**2, keepdims=True) * units.HHI_POINTS + rise
-    is_large: Flags = (rise >= change) & ((after >= hhi) | (acquirer + share >= joint))
-    screened: Flags = is_large.any(axis=-2)
+    screened: Flags = np.any((rise >= change) & ((after >= hhi) | (acquirer + share >= joint)), axis=-2)
     return screened

@@ -69,13 +69,13 @@ def perceived_elasticity(
         rho and lambda.
     """
     common = demand_elasticity(groups.total(share), nest, substitution, nest_growth)
-    if groups.is_trivial:
+    differ = groups.differ(revenue_share_taken)
+    if not differ.any():
         return common
     kept = np.broadcast_to((1.0 - revenue_share_taken)[..., None, :], share.shape)
     mean_kept = safe_ratio(groups.total(kept * share), groups.total(share), otherwise=1.0)
     own = substitution / (1.0 + (substitution - common) / common * mean_kept / kept)
-    differs = groups.is_joint[:, None] & (mean_kept != kept)
-    return np.where(differs, np.maximum(own, _LEAST_ELASTICITY), common)
+    return np.where(differ[:, None], np.maximum(own, _LEAST_ELASTICITY), common)
 
 
 def business_stealing(joint_share: Array, nest: Array, nest_growth: float) -> Array:

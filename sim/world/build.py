@@ -25,7 +25,7 @@ from sim.submodels.power import PowerFunction, power_function
 from sim.world.firms import Firms, lay_out_firms
 from sim.world.links import MakerTies, affinities, column, maker_ties, payers
 from sim.world.network import knowledge_network
-from sim.world.tables import ATTRIBUTES, Actors, folder_of, merge_actors, read_population, read_shipments
+from sim.world.tables import ATTRIBUTES, Actors, merge_actors, own_rows, population_of, shipments_of
 
 WORLD_SEED = 0
 RETURN_WINDOW = 4
@@ -67,6 +67,8 @@ class WorldSpec:
     mechanisms: Mechanisms = field(default_factory=Mechanisms)
     knowledge: str = "complete"
     folders: tuple[Path, ...] = (DATA,)
+    tables: Mapping[str, Any] | None = None
+    """Facts of the user's own tables: actors by population, rows of parameters, shipments by quarter."""
 
 
 @dataclass(frozen=True)
@@ -234,7 +236,7 @@ def build(spec: WorldSpec | None = None) -> World:
         When tables contradict each other or a parameter is out of range.
     """
     spec = spec or WorldSpec()
-    p = Parameters.from_table(spec.parameters, spec.folders)
+    p = Parameters.from_table(spec.parameters, spec.folders, own_rows(spec.tables))
     _require_bounded_price(p)
     tables = _read(spec)
     firms = lay_out_firms(tables.firms, tables.shipped_firms, p)
@@ -271,7 +273,7 @@ def build(spec: WorldSpec | None = None) -> World:
         relative_cost=supply.ties.relative_cost,
         flow_share=supply.ties.flow_share,
         captive_to=supply.ties.captive_to,
-        shipments=read_shipments(folder_of("shipments", spec.folders)),
+        shipments=shipments_of(spec.folders, spec.tables),
         initial_captive_outlay=float(supply.captive.sum()),
         initial_price_cost=supply.price_cost,
         neighbours=knowledge_network(spec.knowledge, firms),
@@ -280,7 +282,7 @@ def build(spec: WorldSpec | None = None) -> World:
 
 
 def _read(spec: WorldSpec) -> _Tables:
-    tables = {name: read_population(name, folder_of(name, spec.folders)) for name in ATTRIBUTES}
+    tables = {name: population_of(name, spec.folders, spec.tables) for name in ATTRIBUTES}
     shipped = tables["firms"]
     return _Tables(
         shipped_firms=tuple(shipped),
@@ -501,7 +503,7 @@ def _rake(seed: Array, rows: Array, columns: Array) -> Array:
 def _theta(spec: WorldSpec, p: Parameters, gamma_leader: float) -> float:
     """theta = Lambda / gamma + chi (rho - 1), with the shipped gamma, chi and rho under ``hold: theta``."""
     if spec.hold == "theta":
-        shipped = Parameters.from_table(folders=spec.folders)
+        shipped = Parameters.from_table(folders=spec.folders, own=own_rows(spec.tables))
         return p.flywheel / shipped.gamma + shipped.serving_size_elasticity * (shipped.substitution - 1.0)
     return p.flywheel / gamma_leader + p.serving_size_elasticity * (p.substitution - 1.0)
 

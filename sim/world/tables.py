@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from sim.errors import WorldError
-from sim.parameters import DATA
+from sim.parameters import DATA, OwnRow
 from sim.world import WORLD_LAYERS
 
 Actors = dict[str, dict[str, Any]]
@@ -62,26 +62,61 @@ ATTRIBUTES: dict[str, dict[str, Attribute]] = {
         "partners": Attribute("mapping", "log odds of using each partner owner", "log odds", minimum=0),
     },
     "owners": {
-        "stock_share": Attribute("number", "share of the world's stock at the start", "share", minimum=0, maximum=1),
-        "order_factor": Attribute("number", "orders over capacity share in the first year", "ratio", minimum=0),
+        "stock_share": Attribute(
+            "number", "share of the world's stock at the start", "share of world stock", minimum=0, maximum=1
+        ),
+        "order_factor": Attribute(
+            "number", "orders over capacity share in the first year", "x share of orders", minimum=0
+        ),
         "business": Attribute("text", "what it does with chips", choices=("cloud", "own", "cloud+own"), required=True),
         "sells_to": Attribute("text", "who may rent from it", choices=("all", "affiliates", "own"), required=True),
     },
     "makers": {
-        "stock_share": Attribute("number", "share of the world's stock at the start", "share", minimum=0, maximum=1),
-        "flow_share": Attribute("number", "share of shipments", "share", minimum=0, maximum=1),
+        "stock_share": Attribute(
+            "number", "share of the world's stock at the start", "share of world stock", minimum=0, maximum=1
+        ),
+        "flow_share": Attribute("number", "share of shipments", "share of shipments in 2024", minimum=0, maximum=1),
         "unit_cost_share": Attribute("number", "unit cost over price in 2024", "share of price", minimum=0.01),
         "captive_to": Attribute("text", "the owner that takes its chips first"),
     },
     "sectors": {
-        "budget_share": Attribute("number", "share of all budgets", "share", minimum=0, maximum=1),
-        "adoption": Attribute("number", "firms using AI", "%", minimum=0),
-        "quality_elasticity": Attribute(
-            "number", "flywheel elasticity relative to the mean sector", "x mean", minimum=0
+        "budget_share": Attribute(
+            "number", "share of all budgets", "share of budgets", minimum=0, maximum=1, required=True
         ),
-        "data_elasticity": Attribute("number", "relative elasticity of demand to data", "x mean", minimum=0),
+        "adoption": Attribute("number", "firms using AI", "% of firms using AI", minimum=0, required=True),
+        "quality_elasticity": Attribute(
+            "number", "flywheel elasticity relative to the mean sector", "x mean", minimum=0, required=True
+        ),
+        "data_elasticity": Attribute(
+            "number", "relative elasticity of demand to data", "x mean", minimum=0, required=True
+        ),
     },
 }
+
+
+SHIPMENT_UNIT = "M H100e"
+KINDS = ("measured", "secondary", "estimate", "assumption")
+"""Kinds of evidence, from a published count to a choice."""
+
+
+def own_rows(tables: Mapping[str, Any] | None) -> tuple[OwnRow, ...]:
+    """Rows of parameters among a user's own tables, given as plain facts."""
+    given = (tables or {}).get("parameters", {})
+    return tuple((name, row["value"], row["low"], row["high"]) for name, row in given.items())
+
+
+def population_of(name: str, folders: Sequence[Path], tables: Mapping[str, Any] | None) -> Actors:
+    """Actors of the user's own table where there is one, else of the world's."""
+    if tables is not None and name in tables:
+        return merge_actors({}, tables[name])
+    return read_population(name, folder_of(name, folders))
+
+
+def shipments_of(folders: Sequence[Path], tables: Mapping[str, Any] | None) -> tuple[float, ...]:
+    """Shipments of the first quarters, in M H100e, of the user's own table where there is one."""
+    if tables is not None and "shipments" in tables:
+        return tuple(tables["shipments"].values())
+    return read_shipments(folder_of("shipments", folders))
 
 
 def world_folders(base: str) -> tuple[Path, ...]:

@@ -84,7 +84,7 @@ def firm_shares(result: Result) -> Figure:
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: percent(value)))
         middles = np.cumsum(last.to_numpy()) - last.to_numpy() / 2
         texts = [f"{style.shorten(str(name), 8, 1.7)} {percent(share)}" for name, share in last.items()]
-        style.label_right(axes, times[-1], list(middles), texts, [style.MUTED] * len(texts))
+        style.label_right(axes, times[-1], list(middles), texts, [style.MUTED] * len(texts), colours)
     return figure
 
 

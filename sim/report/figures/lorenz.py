@@ -156,8 +156,8 @@ def lorenz_of_runs(curves: Mapping[str, Mapping[str, NDArray[np.float64]]], quar
 def _draw_lorenz(axes: Axes, curves: dict[str, NDArray[np.float64]]) -> None:
     """Draw mean and band of each quarter's curves, shape [replicate, N_LORENZ]."""
     grid = np.linspace(0.0, 1.0, N_LORENZ)
-    axes.plot([0, 1], [0, 1], color=style.GREY, linewidth=0.8, label="equal shares", gid="equal")
-    looks = ((style.BLUE, "--"), (style.VERMILLION, "-"))[-len(curves) :]
+    axes.plot([0, 1], [0, 1], color=style.GREY, linewidth=0.8, linestyle=":", label="equal shares", gid="equal")
+    looks = ((style.MUTED, "--"), (style.INK, "-"))[-len(curves) :]  # colours are for actors
     for (quarter, curve), (shade, line) in zip(curves.items(), looks, strict=True):
         mean = curve.mean(axis=0)
         low, high = np.quantile(curve, [LOW, HIGH], axis=0)

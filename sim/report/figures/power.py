@@ -13,6 +13,7 @@ from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from sim.report import style
 from sim.report.figures.common import WIDTH, run_remark
 from sim.submodels.power import PowerFunction, power_function
+from sim.units import H100E_PER_MILLION
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -118,7 +119,7 @@ def power_against_compute(result: Result) -> Figure:
         axes = figure.add_axes((0.115, 0.1, 0.85, top - 0.12), label="power")
         axes.set_xscale("log")
         axes.set_yscale("log")
-        axes.plot(data.compute, data.power, color=style.MUTED, linewidth=1.2, gid="f", label="f")
+        axes.plot(data.compute, data.power, color=style.MUTED, linewidth=1.2, gid="f", label="power function f")
         for kind, (marker, size, label) in _CLASS_LOOKS.items():
             group = firms[firms["firm_class"] == kind]
             shades = [style.LIGHT_GREY if kind == "sme" else style.colour(str(name)) for name in group.index]
@@ -137,11 +138,11 @@ def power_against_compute(result: Result) -> Figure:
         compute, power = firms["effective_compute"], firms["power"]
         axes.set_xlim(compute.min() / 1.6, compute.max() * 1.6)
         axes.set_ylim(power.min() / 1.6, power.max() * 1.6)
-        axes.set_xlabel("Effective training compute (M H100e-quarters, logarithmic)")
+        axes.set_xlabel("Effective training compute (H100e-quarters, logarithmic)")
         axes.set_ylabel("AI power (leader at start = 1, logarithmic)")
         _name_points(axes, big.head(N_POWER_NAMES))
-        for axis in (axes.xaxis, axes.yaxis):
-            _set_logarithmic_ticks(axis)
+        _set_logarithmic_ticks(axes.xaxis, H100E_PER_MILLION)
+        _set_logarithmic_ticks(axes.yaxis)
         # The curve rises, so the lower right corner is empty.
         legend = axes.legend(loc="lower right", frameon=False, fontsize=8)
         for handle in legend.legend_handles:
@@ -164,12 +165,12 @@ _CLASS_LOOKS = {
 }
 
 
-def _set_logarithmic_ticks(axis: Axis) -> None:
-    """Label powers of ten, and 2 and 5 times them where there is room."""
+def _set_logarithmic_ticks(axis: Axis, unit: float = 1.0) -> None:
+    """Label powers of ten, and 2 and 5 times them where there is room; data are in ``unit``."""
     low, high = axis.get_view_interval()
     is_short = np.log10(high / low) < _FEW_DECADES
     axis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0) if is_short else (1.0,)))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: _quantity(value)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: _quantity(value * unit)))
     axis.set_minor_formatter(NullFormatter())
 
 

@@ -46,11 +46,9 @@ def _about(name: str, own: Yearly, null: Yearly) -> str:
     rises = [float(np.nanmean(each.values[:, -1] - each.values[:, 0])) for each in (own, null)]
     moves = [f"{'rises' if rise > 0.0 else 'falls'} by {abs(rise):,.0f} points" for rise in rises]
     return (
-        "Concentration needs no advantage: firms that are equal and only lucky or unlucky grow apart (Gibrat "
-        "1931). In a "
-        f"market of twenty equal firms whose appeal is a random walk, and where training changes nothing, the HHI "
-        f"of revenue "
-        f"{moves[1]} on average from the end of {null.years[0]} to the end of {null.years[-1]}; in {name} it "
-        f"{moves[0]}. The "
-        "two markets begin with different firms, so the one is a yardstick for the other, not its explanation."
+        "Concentration needs no advantage: firms that are equal and only lucky or unlucky grow apart (Gibrat 1931). "
+        "In a market of twenty equal firms whose appeal is a random walk, and where training changes nothing, the "
+        f"HHI of revenue {moves[1]} on average from the end of {null.years[0]} to the end of {null.years[-1]}; in "
+        f"{name} it {moves[0]}. The two markets begin with different firms, so the one is a yardstick for the other, "
+        "not its explanation."
     )

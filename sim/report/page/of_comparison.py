@@ -253,19 +253,16 @@ def _tradeoffs(comparison: Comparison, found: _Tables, figures: dict[str, Pictur
     )
     said = (
         f"The Pareto set holds {len(inside):,} of {len(frame):,} alternatives, doing nothing "
-        f"({comparison.baseline.name}) among "
-        f"them: by mean effects, no other is better in all four of less HHI of revenue, more AI power, more "
-        f"welfare and a "
-        f"better fiscal balance. It is {named}. Means alone decide here; the share of replicates in the table "
-        f"shows how far "
-        "luck does."
+        f"({comparison.baseline.name}) among them: by mean effects, no other is better in all four of less HHI of "
+        f"revenue, more AI power, more welfare and a better fiscal balance. It is {named}. Means alone decide here; "
+        "the share of replicates in the table shows how far luck does."
         if inside
         else "The Pareto set is not defined, for an effect on one of its aims is not."
     )
     costs = (
-        "What a point of HHI costs is the sum of $bn since the start over the points by which the index is lower "
-        "at the "
-        "horizon, with Fieller's 95% interval: negative where it brings money, unbounded where the points may be none."
+        "What a point of HHI costs is the sum of $bn since the start over the points by which the index is lower at "
+        "the horizon, with Fieller's 95% interval: negative where it brings money, unbounded where the points may be "
+        "none."
     )
     return [
         figures.get("tradeoff"),
@@ -273,9 +270,8 @@ def _tradeoffs(comparison: Comparison, found: _Tables, figures: dict[str, Pictur
         Text(costs),
         shown(found.tradeoffs),
         Text(
-            "Who pays: gains and losses of one year against the reference. Intervals show luck, one by one; they "
-            "are not "
-            "corrected for how many are shown."
+            "Who pays: gains and losses of one year against the reference. Intervals show luck, one by one; they are "
+            "not corrected for how many are shown."
         ),
         shown(found.parties),
     ]
@@ -312,8 +308,7 @@ def _lorenz(comparison: Comparison) -> tuple[list[Block | None], Table | None]:
     )
     about = (
         f"Shares of compute, AI power and revenue among active firms in {comparison.baseline.name} and in "
-        f"{listed(others)}{why}. "
-        "A comparison keeps no firms, so those of its first replicates were simulated again."
+        f"{listed(others)}{why}. A comparison keeps no firms, so those of its first replicates were simulated again."
         if others
         else "A comparison keeps no firms, so those of its first replicates were simulated again."
     )
@@ -323,9 +318,8 @@ def _lorenz(comparison: Comparison) -> tuple[list[Block | None], Table | None]:
 def _indices(comparison: Comparison, found: _Tables) -> list[Block | None]:
     disagree = found.disagreements
     words = (
-        "An index is a point of view: HHI weighs the large, Gini counts everybody, and a merger of two small "
-        "firms raises "
-        "one and lowers the other. So no ranking here rests on one index."
+        "An index is a point of view: HHI weighs the large, Gini counts everybody, and a merger of two small firms "
+        "raises one and lowers the other. So no ranking here rests on one index."
     )
     none = Text(f"At {comparison.horizons[-1]} no two indices of one variable clearly disagree on a direction.")
     return [
@@ -342,8 +336,8 @@ def _robustness(comparison: Comparison, found: _Tables) -> list[Block | None]:
     if robustness.empty:
         words = (
             "Not looked at: the comparison was made without other flywheel elasticities. The elasticity is an "
-            "assumption that "
-            "the facts do not identify, so a headline that rests on one value of it should not travel alone."
+            "assumption that the facts do not identify, so a headline that rests on one value of it should not "
+            "travel alone."
         )
         return [Text(words)]
     last = comparison.horizons[-1]
@@ -356,11 +350,9 @@ def _robustness(comparison: Comparison, found: _Tables) -> list[Block | None]:
     turns = [key for key in _ordered(shown_rows) if key in turning(comparison)]
     blocks: list[Block | None] = [
         Text(
-            "The flywheel elasticity, how much revenue rises with effective compute, decides whether leads grow, "
-            "and the "
-            "facts do not identify it. So headline effects were looked at again under other values, with up to "
-            "25 pairs "
-            "each: fewer than above, so more of them are undecided."
+            "The flywheel elasticity, how much revenue rises with effective compute, decides whether leads grow, and "
+            "the facts do not identify it. So headline effects were looked at again under other values, with up to "
+            "25 pairs each: fewer than above, so more of them are undecided."
         ),
         Text(sentences.turning_sentence(turns, n_clear, tried)),
     ]
@@ -439,9 +431,8 @@ def _method(comparison: Comparison) -> list[Block | None]:
         effects["measure"].isin(comparison.measures) & np.isfinite(effects["variance_ratio"]), "variance_ratio"
     ]
     pairing = (
-        f" Here the difference between independent runs varies {ratio.median():,.3g} times as much (median over "
-        f"the effects "
-        "shown): without pairing, that many times more replicates would be needed for the same intervals."
+        f" Here the difference between independent runs varies {ratio.median():,.3g} times as much (median over the "
+        "effects shown): without pairing, that many times more replicates would be needed for the same intervals."
         if len(ratio)
         else ""
     )
@@ -450,8 +441,7 @@ def _method(comparison: Comparison) -> list[Block | None]:
         [
             Text(
                 "A scenario that also changes the world is measured against the same world without its policies; "
-                "what the "
-                "change of world does by itself, against the baseline, is reported apart (marked: world)."
+                "what the change of world does by itself, against the baseline, is reported apart (marked: world)."
             )
         ]
         if "world" in kinds
@@ -464,22 +454,18 @@ def _method(comparison: Comparison) -> list[Block | None]:
             smallest.setdefault(what, []).append(noun(name))
     return [
         Text(
-            "An agent-based model simulates the market quarter by quarter, from chips to AI power. Every random "
-            "draw belongs "
-            "to a named decision of a named actor, so that replicate r of every scenario has the luck of "
-            "replicate r of the "
-            f"baseline, and effects are differences within pairs.{pairing}"
+            "An agent-based model simulates the market quarter by quarter, from chips to AI power. Every random draw "
+            "belongs to a named decision of a named actor, so that replicate r of every scenario has the luck of "
+            f"replicate r of the baseline, and effects are differences within pairs.{pairing}"
         ),
         Formula("effect"),
         *world,
         Heading("Intervals and verdicts"),
         Text(
-            "Intervals are Student's t intervals of the mean difference. An effect is clear where the 95% "
-            "interval leaves out "
-            "zero, negligible where the 90% interval lies inside the smallest effect that would matter (the test of "
-            "equivalence at 5%; Schuirmann 1987, Lakens 2017), else undecided. Undecided does not mean none. "
-            "Smallest effects "
-            "that would matter were declared before any result was seen:"
+            "Intervals are Student's t intervals of the mean difference. An effect is clear where the 95% interval "
+            "leaves out zero, negligible where the 90% interval lies inside the smallest effect that would matter "
+            "(the test of equivalence at 5%; Schuirmann 1987, Lakens 2017), else undecided. Undecided does not mean "
+            "none. Smallest effects that would matter were declared before any result was seen:"
         ),
         Points(tuple(f"{capital(listed(names))}: {what}." for what, names in smallest.items())) if smallest else None,
         Heading("Many questions at once"),

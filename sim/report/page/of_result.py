@@ -144,8 +144,8 @@ def path_sentences(result: Result, rows: list[Row]) -> list[str]:
             continue
         by_year = [yearly[measure].xs(year, level="year").to_numpy() for year in (first.year, last.year)]
         said.append(
-            f"{capital(what)} is {last.text} on average in {last.year}{span}, against {first.text} in {first.year}"
-            f"{_share(by_year[1] - by_year[0])}."
+            f"{capital(what)} is {last.text} on average in {last.year}{span}, against {first.text} in "
+            f"{first.year}{_share(by_year[1] - by_year[0])}."
         )
     return said
 
@@ -204,14 +204,12 @@ def _differences(result: Result) -> Table:
 def _method(result: Result) -> list[Block | None]:
     return [
         Text(
-            "An agent-based model simulates the market quarter by quarter, from chips to AI power. Each "
-            "replicate is one "
-            f"history with its own luck, drawn per named decision; seed {result.scenario.run.seed} fixes them all."
+            "An agent-based model simulates the market quarter by quarter, from chips to AI power. Each replicate is "
+            f"one history with its own luck, drawn per named decision; seed {result.scenario.run.seed} fixes them all."
         ),
         Text(closing.ranges_note(result)),
         Text(
             "A run by itself says nothing about what a policy changes: for that, compare it with a baseline on "
-            "common luck "
-            "(aipower compare), which gives paired effects with intervals."
+            "common luck (aipower compare), which gives paired effects with intervals."
         ),
     ]

@@ -74,8 +74,8 @@ def effect_sentence(row: Mapping[str, Any]) -> str:
             "" if _is_relative_to_nothing(row) else f", from {_level(row, 'reference')} to {_level(row, 'scenario')}"
         )
         return (
-            f"{who} {VERBS[direction(row)]} {what} by {size(row, row['effect'])} ({_interval_of_clear(row)}{level})"
-            f"{_holm_remark(row)}."
+            f"{who} {VERBS[direction(row)]} {what} by {size(row, row['effect'])} "
+            f"({_interval_of_clear(row)}{level}){_holm_remark(row)}."
         )
     if row["verdict"] == Verdict.NEGLIGIBLE:
         if row["effect"] == row["ci95_low"] == row["ci95_high"] == 0.0:
@@ -308,8 +308,8 @@ def cost_sentence(row: Mapping[str, Any], index_row: Mapping[str, Any]) -> str:
     says = "costs the public budget" if cost > 0.0 else "brings the public budget"
     if low * high <= 0.0:
         return (
-            f"Whether the public budget gains or loses by a point less of {what} is undecided "
-            f"(95% interval of the cost {ends[0]} to {ends[1]} $bn since the start)."
+            f"Whether the public budget gains or loses by a point less of {what} is undecided (95% interval of the "
+            f"cost {ends[0]} to {ends[1]} $bn since the start)."
         )
     ends = [figure(abs(value)) for value in sorted((low, high), key=abs)]
     return (
@@ -361,8 +361,7 @@ def failure_sentences(failures: pd.DataFrame, n_replicates: int) -> list[str]:
             said.append(f"{scenario} could not be run, so nothing is said of its effects: {reason}.")
         else:
             said.append(
-                f"{counted(len(group), 'replicate')} of {n_replicates:,} of {scenario} failed, and with them "
-                f"their pairs "
-                f"are left out; the first in {first['quarter']}: {reason}."
+                f"{counted(len(group), 'replicate')} of {n_replicates:,} of {scenario} failed, and with them their "
+                f"pairs are left out; the first in {first['quarter']}: {reason}."
             )
     return said

@@ -250,9 +250,8 @@ def signs_table(comparison: Comparison) -> Table | None:
     ]
     columns = ("Scenario", *(SHORT.get(measure, label_of(measure)) for measure in measures))
     caption = (
-        f"Direction of effects at {comparison.horizons[-1]} at flywheel elasticities {LAMBDA} = {_tried(values)}, "
-        f"in this "
-        f"order: {_DIRECTIONS}."
+        f"Direction of effects at {comparison.horizons[-1]} at flywheel elasticities {LAMBDA} = {_tried(values)}, in "
+        f"this order: {_DIRECTIONS}."
     )
     return Table("signs", caption, frame.reset_index(drop=True), columns, printed(cells))
 

@@ -64,8 +64,7 @@ def of_folder(folder: str | Path) -> Comparison | Result:
     if format_ == store.SWEEP:
         message = (
             f"{folder} holds a sweep, of which there is no report; its folder has table and figure. Reports are "
-            f"written of "
-            "what `aipower compare` and `aipower run` wrote"
+            "written of what `aipower compare` and `aipower run` wrote"
         )
         raise ResultError(message)
     return load_comparison(folder) if format_ == store.COMPARISON else load_result(folder)
