@@ -38,6 +38,7 @@ FIRMS = {
     "generation": [0, 0, 0, 0, 1, 0],
     "age": [9, 9, 9, 9, 0, 0],
     "is_open": [False, True, False, False, False, False],
+    "group": [0, 1, 2, 3, 4, 5],
 }
 NAMES = ("Alpha", "Beta", "Gamma", "Delta", "Epsilon", "Zeta")
 REVENUE = [5.0, 4.0, 3.0, 1.0, 9.0, 9.0]

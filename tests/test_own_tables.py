@@ -10,11 +10,13 @@ import warnings
 import pytest
 
 import sim
+from sim.ensemble import world_spec
 from sim.errors import ScenarioError, WorldError
 from sim.parameters import parameter_table
 from sim.scenario import ScenarioWarning, load_scenario
 from sim.scenario.own_tables import COLUMNS, MAX_FACTS, OPTIONAL, complete_tables
 from sim.world import WORLDS
+from sim.world.build import build
 from sim.world.tables import ATTRIBUTES, KINDS
 from sim.world.template import write_template
 
@@ -289,6 +291,8 @@ MISTAKES = [
         "",
         "lacks adoption, quality_elasticity, data_elasticity",
     ),
+    ("sectors", HEADER + "S,adoption,0,% of firms using AI,,,,\n", 2, "value", "from 0.01 to 100"),
+    ("sectors", HEADER + "S,quality_elasticity,1e9,x mean,,,,\n", 2, "value", "from 0 to 10"),
     ("shipments", SHIPMENTS, 1, "", "at least 2024Q1"),
     ("shipments", SHIPMENTS + "2024Q2,1,M H100e,,,,\n", 2, "value", "write 2024Q1"),
     ("shipments", SHIPMENTS + "2024Q1,1,M H100e,,,,\n2024Q3,1,M H100e,,,,\n", 3, "value", "write 2024Q2"),
@@ -429,6 +433,13 @@ def test_facts_that_contradict_each_other_are_told_by_actor(folder):
     path = write(folder, firms=HEADER + "A,class,lab,,,,,\nA,compute,9e9,k H100e,,,,\n")
     with pytest.raises(WorldError, match="firms use more compute than"):
         sim.run(path, replicates=1, quarters=1)
+
+
+def test_facts_too_far_apart_are_an_error_of_the_input():
+    facts = complete_tables("world_2024", None)
+    facts["firms"][0]["compute"] = 1e300
+    with pytest.raises(WorldError, match="cannot be reconciled"):
+        build(world_spec(load_scenario({"world": {"tables": facts}})))
 
 
 def mutate(text, luck):

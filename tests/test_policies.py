@@ -18,6 +18,7 @@ from sim.policies.allocation import claims
 from sim.policies.base import COST_LEVERS, BasePolicy, FirmPolicy, Scene
 from sim.policies.catalogue import facts
 from sim.policies.levers import LEVERS, combine
+from sim.policies.who import Who
 from sim.scenario import ScenarioWarning, load_scenario
 from sim.world.build import Mechanisms, WorldSpec, build
 from sim.world.tables import world_folders
@@ -661,3 +662,27 @@ def test_an_explanation_replays_the_policies():
     told = explain(scenario, "OpenAI", "2025Q4")
     place = run.firm_names.index("OpenAI")
     assert told["AI power P"] == run.firms["power"][0, run.firm_quarters.index("2025Q4"), place]
+
+
+def test_firms_of_one_owner_are_one_by_size() -> None:
+    """Gamma and Delta together sell 4 of 13: as much as Beta, so that they come third, and above a quarter together."""
+    seen = observation()
+    seen.firms["group"][:] = [0, 1, 2, 2, 4, 5]
+    for who, expected in (
+        ({"top": 1, "by": "revenue"}, "10000"),
+        ({"top": 2, "by": "revenue"}, "11000"),
+        ({"top": 3, "by": "revenue"}, "11110"),
+        ({"outside_top": 2, "by": "revenue"}, "00111"),
+        ({"share_above": 0.25, "of": "revenue"}, "11110"),
+    ):
+        reached = Who.model_validate(who).reached(seen, 1)
+        assert "".join(str(int(x)) for x in reached[0, :5]) == expected, who
+
+
+def test_a_quota_is_the_owners() -> None:
+    """Half each for two firms that trained alike, so that together they keep what a firm on its own may train with."""
+    seen = observation()
+    seen.firms["group"][:] = [0, 1, 1, 3, 4, 5]
+    seen.past[-1].firms["training"][:] = [5.0, 3.0, 3.0, 1.0, 0.0, 0.0]
+    cap = in_force("resource_quota", most=0.1)(seen, START + 5)["training_cap"][0]
+    assert cap[1] == cap[2] == cap[0] / 2

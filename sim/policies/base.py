@@ -18,6 +18,7 @@ from pydantic import model_validator as validator
 from pydantic_core import PydanticCustomError
 
 from sim.arrays import Array, Counts, Flags, shares, total
+from sim.groups import Groups
 from sim.policies.levers import LEVERS, Observation
 from sim.policies.schedule import NOT_YET, QuarterText, first_period, is_over, parameter, ramped
 from sim.policies.trigger import TOLD, Trigger
@@ -81,6 +82,10 @@ class Scene:
         """
         value = seen(self.observation, what, self.lag)
         return np.zeros(self.targets.shape) if value is None else value
+
+    def seen_of_owner(self, what: str) -> Array:
+        """The same, added up over the firms of each firm's owner."""
+        return Groups(np.asarray(self.observation.firms["group"])).total(self.seen(what))
 
 
 class BasePolicy(BaseModel):

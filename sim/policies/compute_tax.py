@@ -9,7 +9,7 @@ from pydantic import Field
 from pydantic import model_validator as validator
 
 from sim import units
-from sim.arrays import Array, safe_ratio, shares
+from sim.arrays import Array, safe_ratio, total
 from sim.policies.base import FirmPolicy, Levers, Scene
 from sim.policies.registry import policy
 from sim.policies.schedule import parameter
@@ -19,7 +19,7 @@ from sim.policies.schedule import parameter
 class ComputeTax(FirmPolicy):
     """Firms pay a tax on what they spend on compute.
 
-    Flat, rising with the firm's share of all compute, or on training beyond a largest run. A tax on developers alone
+    Flat, rising with the owner's share of all compute, or on training beyond a largest run. A tax on developers alone
     makes compute cheaper for owners' own business, which then uses more of it; ``captive`` taxes that too.
     """
 
@@ -71,7 +71,8 @@ class ComputeTax(FirmPolicy):
         """Part of the rate that each firm pays on average."""
         compute = scene.seen("compute")
         if self.full_share is not None:
-            return np.minimum(shares(compute) / self.full_share, 1.0)
+            share = safe_ratio(scene.seen_of_owner("compute"), total(compute, keepdims=True))
+            return np.minimum(share / self.full_share, 1.0)
         if self.threshold is not None:
             p = scene.observation.parameters
             free = self.threshold / (p.final_run_share * units.flop(1.0, p.mfu))

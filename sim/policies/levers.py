@@ -61,7 +61,7 @@ LEVERS: dict[str, Lever] = {
     "public_order": Lever((), "share", 0.0, np.add, "chips bought for the public pool, by share of shipments"),
     "public_weight": Lever(_FIRM, "ratio", 0.0, np.add, "claim on the public pool's compute"),
     "pooled_idle": Lever((), "share", 0.0, np.maximum, "sellers' idle capacity that a platform rents out"),
-    "pooled_fee": Lever((), "share of running cost", 0.0, np.add, "what the platform asks above running cost"),
+    "pooled_fee": Lever((), "share of running cost", 0.0, np.maximum, "what the platform asks above running cost"),
     "pooled_weight": Lever(_FIRM, "ratio", 0.0, np.add, "claim on the platform's compute"),
     "reserved_capacity": Lever((), "share", 0.0, np.add, "sellers' usable capacity set aside at running cost"),
     "reserved_weight": Lever(_FIRM, "ratio", 0.0, np.add, "claim on the capacity set aside"),
@@ -159,7 +159,8 @@ class Observation:
     past : sequence of Sight
         Quarters that are over, the oldest first.
     firms : mapping of str to array [replicate, firm]
-        As the quarter begins: ``is_active``, ``firm_class``, ``generation``, ``is_open``, ``age``, ``own_compute``
+        As the quarter begins: ``is_active``, ``firm_class``, ``generation``, ``is_open``, ``group`` (slot of the firm
+        that stands for those of one owner), ``age``, ``own_compute``
         (M H100e-quarters) and ``profit`` of last quarter ($bn).
     owners : mapping of str to array [replicate, owner]
         As the quarter begins: ``capacity`` (M H100e) and ``rent`` of last quarter ($bn per M H100e-quarter).

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 from pydantic import model_validator as validator
 
-from sim.arrays import total
+from sim.arrays import safe_ratio, total
 from sim.policies.allocation import claims
 from sim.policies.base import FirmPolicy, Levers, Scene, loosened
 from sim.policies.registry import policy
@@ -19,7 +19,8 @@ from sim.policies.schedule import parameter
 class ResourceQuota(FirmPolicy):
     """No firm may train with more than a share of the world's compute, or some is set aside for firms that may have it.
 
-    The cap is a share of all usable compute of the quarter. What is set aside is rented at running cost.
+    The cap is a share of all usable compute of the quarter; firms of one owner divide it as they last trained. What is
+    set aside is rented at running cost.
     """
 
     uses = ("training_cap", "reserved_capacity", "reserved_weight")
@@ -57,7 +58,8 @@ class ResourceQuota(FirmPolicy):
         if self.most is not None:
             seen = scene.observation
             usable = seen.parameters.utilisation * (total(seen.owners["capacity"]) + seen.public_capacity)
-            answer["training_cap"] = loosened(self.most * usable[:, None], scene.dose)
+            part = safe_ratio(scene.seen("training"), scene.seen_of_owner("training"), otherwise=1.0)
+            answer["training_cap"] = loosened(self.most * usable[:, None] * part, scene.dose)
         if self.reserve is not None:
             answer["reserved_capacity"] = self.reserve * scene.strength
             if self.allocation == "size":

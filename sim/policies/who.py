@@ -18,6 +18,7 @@ from pydantic import model_validator as validator
 from pydantic_core import CoreSchema, PydanticCustomError
 
 from sim.arrays import Array, Flags, shares
+from sim.groups import Groups
 from sim.policies.levers import Observation
 from sim.policies.schedule import parameter
 from sim.policies.trigger import TOLD
@@ -34,6 +35,7 @@ Size = Literal["revenue", "compute", "power"]
 class Who(BaseModel):
     """Firms that a policy reaches; by size, those seen ``lag`` quarters ago.
 
+    By size, firms of one owner count as one, with their sum or their most powerful model, and are reached together.
     A firm that entered since has not been seen: it is never among the largest, and always outside them. Before the
     first sight nobody is reached by size. A name means the firm that has it, not a later one in its slot.
     """
@@ -109,13 +111,17 @@ class Who(BaseModel):
         size = seen(observation, measure, lag)
         if size is None:
             return np.zeros(firms["is_active"].shape, dtype=bool)
+        groups = Groups(firms["group"])
+        added = groups.largest(size) if measure == "power" else groups.total(size)
+        of_owner = np.where(groups.is_head, added, 0.0)
         if self.share_above is not None:
-            return np.asarray(shares(size) > self.share_above)
-        n_largest = self.top or self.outside_top or 0
-        order = np.argsort(-size, axis=-1, kind="stable")
-        rank = np.argsort(order, axis=-1, kind="stable")
-        is_large = (rank < n_largest) & (size > 0.0)
-        return np.asarray(is_large if self.top is not None else ~is_large)
+            is_large = shares(of_owner) > self.share_above
+        else:
+            order = np.argsort(-of_owner, axis=-1, kind="stable")
+            rank = np.argsort(order, axis=-1, kind="stable")
+            is_large = (rank < (self.top or self.outside_top or 0)) & (of_owner > 0.0)
+        reached = np.take_along_axis(is_large, firms["group"], axis=-1)
+        return np.asarray(~reached if self.outside_top is not None else reached)
 
 
 def seen(observation: Observation, what: str, lag: int) -> Array | None:

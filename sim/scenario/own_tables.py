@@ -67,7 +67,6 @@ _ADDABLE: Final = ("firms",)
 _TOTALS: Final = {
     "owners": ("stock_share",),
     "makers": ("stock_share", "flow_share"),
-    "sectors": ("budget_share", "adoption"),
 }
 """Attributes that are shares of a total, so that somebody must have some."""
 

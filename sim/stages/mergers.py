@@ -308,8 +308,9 @@ def _pool(state: State, funding: Funding) -> State:
 def _break_up(state: State, world: World, rules: Rulebook, markets: Markets) -> tuple[State, Flags, Flags]:
     """Split firms, once, as a rule asks; also who was split, and for whose successors there was no slot.
 
-    The firms of a group part, dividing its data by sales. A firm on its own goes on as equal successors, each with its
-    algorithm and models and an equal part of everything else; ties to owners stay with the first.
+    The firms of a group part, dividing its data by sales, and the largest of those that a rule names goes on as equal
+    successors, each with its algorithm and models and an equal part of everything else; ties to owners stay with the
+    first.
     """
     asked = state.is_active & (rules.break_up > 1.0) & ~state.is_successor
     refused = np.zeros_like(asked)
@@ -317,13 +318,15 @@ def _break_up(state: State, world: World, rules: Rulebook, markets: Markets) -> 
         return state, asked, refused
     arrays = {name: getattr(state, name).copy() for name in _DIVIDED + _COPIED}
     sales = total(markets.revenue, axis=-2)
-    for row, slot in np.argwhere(asked).tolist():
-        members = np.flatnonzero(arrays["group"][row] == arrays["group"][row, slot])
+    heads = {(row, int(state.group[row, slot])) for row, slot in np.argwhere(asked).tolist()}
+    for row, head in sorted(heads):
+        members = np.flatnonzero(state.group[row] == head)
+        slot = max(members[asked[row, members]].tolist(), key=lambda member: sales[row, member])
+        asked[row, members] = members == slot
         if len(members) > 1:
             arrays["group"][row, members] = members
             arrays["data"][row, members] *= shares(sales[row, members])
             arrays["is_successor"][row, members] = True
-            continue
         n_new = int(np.ceil(rules.break_up[row, slot])) - 1
         free = np.flatnonzero(~arrays["is_active"][row] & world.is_entry_slot)[:n_new]
         if len(free) < n_new:

@@ -48,6 +48,7 @@ def regulate(
             "firm_class": state.firm_class,
             "generation": state.generation,
             "is_open": state.is_open,
+            "group": state.group,
             "age": state.age,
             "own_compute": state.own_compute,
             "profit": total(state.profit, axis=-2),

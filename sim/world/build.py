@@ -233,9 +233,20 @@ def build(spec: WorldSpec | None = None) -> World:
     Raises
     ------
     WorldError
-        When tables contradict each other or a parameter is out of range.
+        When tables contradict each other, a parameter is out of range, or facts lie so far apart that numbers overflow.
     """
-    spec = spec or WorldSpec()
+    try:
+        with np.errstate(divide="raise", over="raise", invalid="raise", under="ignore"):
+            return _calibrated(spec or WorldSpec())
+    except FloatingPointError as error:
+        message = (
+            f"the facts of the world cannot be reconciled ({error}): some lie too far from the others; compare them "
+            "with the shipped ones (`aipower diff baseline FILE`), and look for a wrong unit"
+        )
+        raise WorldError(message) from error
+
+
+def _calibrated(spec: WorldSpec) -> World:
     p = Parameters.from_table(spec.parameters, spec.folders, own_rows(spec.tables))
     _require_bounded_price(p)
     tables = _read(spec)

@@ -81,14 +81,16 @@ ATTRIBUTES: dict[str, dict[str, Attribute]] = {
     },
     "sectors": {
         "budget_share": Attribute(
-            "number", "share of all budgets", "share of budgets", minimum=0, maximum=1, required=True
+            "number", "share of all budgets", "share of budgets", minimum=1e-6, maximum=1, required=True
         ),
-        "adoption": Attribute("number", "firms using AI", "% of firms using AI", minimum=0, required=True),
+        "adoption": Attribute(
+            "number", "firms using AI", "% of firms using AI", minimum=0.01, maximum=100, required=True
+        ),
         "quality_elasticity": Attribute(
-            "number", "flywheel elasticity relative to the mean sector", "x mean", minimum=0, required=True
+            "number", "flywheel elasticity relative to the mean sector", "x mean", minimum=0, maximum=10, required=True
         ),
         "data_elasticity": Attribute(
-            "number", "relative elasticity of demand to data", "x mean", minimum=0, required=True
+            "number", "relative elasticity of demand to data", "x mean", minimum=0, maximum=10, required=True
         ),
     },
 }
