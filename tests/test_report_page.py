@@ -65,6 +65,18 @@ def run_folder(run, tmp_path_factory):
     return where
 
 
+@pytest.fixture(scope="module")
+def composed(run):
+    """The run's page, composed once."""
+    return writing._composed(run, is_shown=False)
+
+
+@pytest.fixture
+def quick(composed, monkeypatch):
+    """Whatever is reported has that page: these tests are about files."""
+    monkeypatch.setattr(writing, "_composed", lambda *_, **__: composed)
+
+
 class Reader(HTMLParser):
     """Tags, attributes, texts and the nesting of a page."""
 
@@ -289,7 +301,7 @@ def test_the_same_comparison_gives_the_same_bytes(made, folder, tmp_path):
         assert (tmp_path / "a" / file).read_bytes() == (tmp_path / "b" / file).read_bytes(), file
 
 
-def test_another_report_is_not_replaced_unasked(run, run_folder):
+def test_another_report_is_not_replaced_unasked(run, run_folder, quick):
     again = report.write(run, run_folder)
     assert again.is_reused and again.page == run_folder / "report.html"
     changed = run_folder / "tables" / "luck.csv"
@@ -308,7 +320,7 @@ def test_a_result_folder_stays_as_it_was_written(run):
     assert sim.verify_result(run.folder).is_complete
 
 
-def test_nothing_is_left_behind_when_writing_fails(run, tmp_path, monkeypatch):
+def test_nothing_is_left_behind_when_writing_fails(run, tmp_path, monkeypatch, quick):
     monkeypatch.setattr(writing, "latex_text", lambda _: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         run.report(tmp_path / "r")
@@ -331,7 +343,7 @@ def aipower(capsys):
     return call
 
 
-def test_the_command_writes_beside_the_folder_and_finds_it_again(run, aipower, monkeypatch):
+def test_the_command_writes_beside_the_folder_and_finds_it_again(run, aipower, monkeypatch, quick):
     monkeypatch.chdir(run.folder.parent)
     code, out, err = aipower("report", "one")
     assert (code, err) == (0, "") and "Wrote one-report/report.html" in out
