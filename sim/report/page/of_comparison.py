@@ -207,7 +207,7 @@ def _results_of_one(comparison: Comparison, at: list[Row]) -> list[Block | None]
     balance = sentences.balance_sentence(at)
     return [
         Heading(title),
-        Points(tuple(sentences.effect_sentence(row) + _sign(comparison, row) for row in main)),
+        Points(tuple(f"{sentences.effect_sentence(row)} {_sign(comparison, row)}".rstrip() for row in main)),
         Text(balance) if balance else None,
         Text("The other measures:") if rest else None,
         Points(tuple(map(sentences.effect_sentence, rest))) if rest else None,
@@ -225,19 +225,20 @@ def _results_of_many(comparison: Comparison, at: list[Row]) -> list[Block | None
         first = comparison.ranking(measure, horizon, kind=kind).set_index("scenario")["share_first"]
         shares = {str(name): float(value) for name, value in first.items()}
         extremes = [
-            f"{sentence}{_sign(comparison, row)}" for row, sentence in sentences.extreme_sentences(rows, shares)
+            f"{sentence} {_sign(comparison, row)}".rstrip()
+            for row, sentence in sentences.extreme_sentences(rows, shares)
         ]
         said.append(" ".join([sentences.count_sentence(rows), *extremes]))
     return [*blocks, Points(tuple(said))]
 
 
-def _sign(comparison: Comparison, row: Mapping[str, Any]) -> str:
-    """The sign of an effect at other flywheel elasticities, as a sentence to add; empty where none was tried."""
-    values, signs = tables.signs(comparison)
-    found = signs.get((row["scenario"], row["kind"], row["measure"], row["horizon"]))
-    if not found:
-        return ""
-    return f" Sign at flywheel elasticity {', '.join(f'{float(v):g}' for v in values)}: {', '.join(found)}."
+def _sign(comparison: Comparison, row: Mapping[str, Any], what: str = "it") -> str:
+    """What becomes of an effect at other flywheel elasticities; empty where none was tried."""
+    tried = comparison.robustness
+    tried = tried[tried["variant"] == "flywheel"]
+    for key in ("scenario", "kind", "measure", "horizon"):
+        tried = tried[tried[key] == row[key]]
+    return "" if tried.empty else sentences.flywheel_sentence(sentences.records(tried), what)
 
 
 def _tradeoffs(comparison: Comparison, found: _Tables, figures: dict[str, Picture]) -> list[Block | None]:
@@ -405,7 +406,7 @@ def _one_by_one(comparison: Comparison) -> list[Block | None]:
         if contrast.kind == kind:
             index = [row for row in of if row["measure"] == INDEX]
             said += (
-                [_turns(comparison, index[0]), sentences.cost_sentence(costs[contrast.scenario], index[0])]
+                [_sign(comparison, index[0], ""), sentences.cost_sentence(costs[contrast.scenario], index[0])]
                 if index
                 else []
             )
@@ -414,15 +415,6 @@ def _one_by_one(comparison: Comparison) -> list[Block | None]:
             )
         blocks.append(Points(tuple(sentence for sentence in said if sentence)))
     return blocks
-
-
-def _turns(comparison: Comparison, row: Row) -> str:
-    """What becomes of one effect at other flywheel elasticities; empty where none was tried."""
-    tried = comparison.robustness
-    tried = tried[tried["variant"] == "flywheel"]
-    for key in ("scenario", "kind", "measure", "horizon"):
-        tried = tried[tried[key] == row[key]]
-    return "" if tried.empty else sentences.flywheel_sentence(sentences.records(tried))
 
 
 def _method(comparison: Comparison) -> list[Block | None]:

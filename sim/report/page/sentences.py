@@ -246,29 +246,27 @@ def extreme_sentences(
 # -- robustness, costs, parties ---------------------------------------------------------------------
 
 
-def flywheel_sentence(rows: Sequence[Mapping[str, Any]]) -> str:
+def flywheel_sentence(rows: Sequence[Mapping[str, Any]], what: str = "") -> str:
     """Say what becomes of one effect at other flywheel elasticities.
 
     Parameters
     ----------
     rows : sequence of mapping
         Rows of ``Comparison.robustness`` of one scenario, kind, measure and horizon, one for each elasticity.
+    what : str
+        How to call the measure; its noun when left out.
     """
-    values = {"up": "rises", "down": "falls", "none": "changes by less than would matter", "unclear": "is undecided"}
-    found = {row["value"]: row["direction"] for row in rows}
-    tried = listed([f"{float(value):g}" for value in found])
-    what = noun(rows[0]["measure"])
-    clear = {word for word in found.values() if word in {"up", "down"}}
-    if len(set(found.values())) == 1:
-        return f"{capital(what)} {values[next(iter(found.values()))]} at each flywheel elasticity tried ({tried})."
+    verbs = {"up": "rises", "down": "falls", "none": "changes by less than would matter", "unclear": "is undecided"}
     at: dict[str, list[str]] = {}
-    for value, word in found.items():
-        at.setdefault(word, []).append(f"{float(value):g}")
-    each = listed([f"{values[word]} at {listed(places)}" for word, places in at.items()])
-    turns = (
-        "changes sign with the flywheel elasticity: it" if len(clear) > 1 else "depends on the flywheel elasticity: it"
-    )
-    return f"The effect on {what} {turns} {each}."
+    for row in rows:
+        at.setdefault(row["direction"], []).append(f"{float(row['value']):g}")
+    called = capital(what or noun(rows[0]["measure"]))
+    if len(at) == 1:
+        ((word, places),) = at.items()
+        return f"{called} {verbs[word]} at each flywheel elasticity tried ({listed(places)})."
+    each = listed([f"{verbs[word]} at {listed(places)}" for word, places in at.items()])
+    turns = "changes sign" if {"up", "down"} <= set(at) else "is not the same"
+    return f"With the flywheel elasticity the effect {turns}: {what or noun(rows[0]['measure'])} {each}."
 
 
 def turning_sentence(turns: Sequence[tuple[str, str, str, str]], n_clear: int, tried: Sequence[str]) -> str:

@@ -88,7 +88,7 @@ def overview_table(comparison: Comparison, horizon: str) -> Table:
     rows: dict[str, dict[str, str]] = {}
     for row in records(frame):
         effect, interval = _effect_and_interval(row)
-        beside = "".join(tried.get((row["scenario"], row["kind"], row["measure"], horizon), ()))
+        beside = " ".join(tried.get((row["scenario"], row["kind"], row["measure"], horizon), ()))
         text = effect if is_undefined(row) else f"{effect}\n{interval}\n{word(row, turns)} {beside}".rstrip()
         rows.setdefault(label(row), {})[row["measure"]] = text
     cells = [(name, *(found.get(measure, "") for measure in measures)) for name, found in rows.items()]
@@ -211,7 +211,13 @@ def _plus(value: float) -> str:
     return "0" if value == 0.0 else f"{'+' if value > 0.0 else '-'}{figure(abs(value))}"
 
 
-_DIRECTIONS = "+ rises, - falls, 0 less than would matter, ? undecided"
+MINUS: Final = "\N{MINUS SIGN}"
+_DIRECTIONS = f"+ rises, {MINUS} falls, 0 less than would matter, ? undecided"
+
+
+def _sign(direction_: str) -> str:
+    """A direction as one character."""
+    return SIGNS[direction_].replace("-", MINUS)
 
 
 def _tried(values: Sequence[str]) -> str:
@@ -226,7 +232,7 @@ def signs(comparison: Comparison) -> tuple[list[str], dict[tuple[str, str, str, 
     found: dict[tuple[str, str, str, str], list[str]] = {}
     for row in rows:
         key = (row["scenario"], row["kind"], row["measure"], row["horizon"])
-        found.setdefault(key, []).append(SIGNS[row["direction"]])
+        found.setdefault(key, []).append(_sign(row["direction"]))
     return values, found
 
 
@@ -243,7 +249,7 @@ def signs_table(comparison: Comparison) -> Table | None:
     values = list(dict.fromkeys(at["value"]))
     found: dict[str, dict[tuple[str, str], str]] = {}
     for row in records(at):
-        found.setdefault(label(row), {})[row["measure"], row["value"]] = SIGNS[row["direction"]]
+        found.setdefault(label(row), {})[row["measure"], row["value"]] = _sign(row["direction"])
     cells = [
         (name, *("  ".join(each.get((measure, value), " ") for value in values) for measure in measures))
         for name, each in found.items()
