@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,6 +26,7 @@ from sim.observe import (
     owner_table,
     planner_gap,
 )
+from sim.policies.base import BasePolicy
 from sim.policies.levers import Policy, Sight
 from sim.quarters import Quarter, quarter_range
 from sim.state import Flows, State
@@ -86,6 +88,20 @@ class _Recorder:
     makers: list[dict[str, Values]] = field(default_factory=list)
     networks: dict[str, dict[str, Array]] = field(default_factory=dict)
     delivered: list[Array] = field(default_factory=list)
+
+    def fork(self) -> _Recorder:
+        """A recorder with the same rows, which goes on by itself."""
+        return _Recorder(
+            events=self.events.fork(),
+            ranks=self.ranks.fork(),
+            measures=list(self.measures),
+            flows=list(self.flows),
+            firms=list(self.firms),
+            owners=list(self.owners),
+            makers=list(self.makers),
+            networks=dict(self.networks),
+            delivered=list(self.delivered),
+        )
 
     def record(self, m: Moments, quarter: Quarter, timeline: Timeline, row: dict[str, Array]) -> None:
         self.measures.append(row | _optional(m, quarter, timeline))
@@ -150,14 +166,100 @@ def simulate_block(
     luck = Luck(seed, replicates)
     recorder = _Recorder(EventLog(replicates))
     foresight = _foresee(world, timeline.quarters, luck, policies)
-    for now, moments, row in _march(world, timeline.quarters, luck, policies, foresight, indices=timeline.indices):
-        recorder.record(moments, now.quarter, timeline, row)
-        if progress is not None:
-            progress(len(replicates))
+    begin = _Stand.first(world, luck)
+    _go_on(begin, world, timeline, luck, policies, recorder, foresight, progress=progress)
     return _recording(recorder, world, timeline, replicates)
 
 
+def simulate_branches(
+    world: World,
+    timeline: Timeline,
+    seed: int,
+    replicates: Sequence[int],
+    branches: Sequence[Sequence[Policy]],
+    progress: Callable[[int], None] | None = None,
+) -> list[Recording]:
+    """Run a block under several sets of policies, which share their history until the first of each set begins.
+
+    Parameters
+    ----------
+    world, timeline, seed, replicates, progress
+        As for ``simulate_block``.
+    branches : sequence of sequence of Policy
+        What is in force in each.
+
+    Returns
+    -------
+    list of Recording
+        The same bits as ``simulate_block`` gives for each branch by itself.
+
+    Raises
+    ------
+    QuarterError
+        When a replicate of some branch cannot go on.
+    """
+    if world.mechanisms.expectations == "perfect_own_path":
+        return [simulate_block(world, timeline, seed, replicates, each, progress) for each in branches]
+    luck = Luck(seed, replicates)
+    first_acts = [first_act(policies, timeline.quarters) for policies in branches]
+    recordings: dict[int, Recording] = {}
+    recorder, stand = _Recorder(EventLog(replicates)), _Stand.first(world, luck)
+    for period in sorted(set(first_acts)):
+        stand = _go_on(stand, world, timeline, luck, (), recorder, until=period)
+        for place, begins in enumerate(first_acts):
+            if begins == period:
+                branch = recorder.fork()
+                if progress is not None:
+                    progress(period * len(replicates))
+                _go_on(stand, world, timeline, luck, branches[place], branch, progress=progress)
+                recordings[place] = _recording(branch, world, timeline, replicates)
+    return [recordings[place] for place in range(len(branches))]
+
+
+def first_act(policies: Sequence[Policy], quarters: Sequence[Quarter]) -> int:
+    """Period before which no policy does anything; the number of quarters where there is none."""
+    starts = [policy.start if isinstance(policy, BasePolicy) else None for policy in policies]
+    periods = [0 if start is None else max(Quarter.parse(start) - quarters[0], 0) for start in starts]
+    return min([*periods, len(quarters)])
+
+
+class _Stand(NamedTuple):
+    """Where a history stands at the start of a quarter."""
+
+    period: int
+    state: State
+    past: tuple[Sight, ...]
+
+    @classmethod
+    def first(cls, world: World, luck: Luck) -> _Stand:
+        return cls(0, world.initial_state(len(luck.replicates)), ())
+
+
+def _go_on(
+    begin: _Stand,
+    world: World,
+    timeline: Timeline,
+    luck: Luck,
+    policies: Sequence[Policy],
+    recorder: _Recorder,
+    foresight: Foresight | None = None,
+    *,
+    until: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> _Stand:
+    """Go on from where a history stands to the quarter before ``until``, or to the end, recording."""
+    stand = begin
+    marching = _march(begin, world, timeline.quarters[:until], luck, policies, foresight, indices=timeline.indices)
+    for now, moments, row in marching:
+        recorder.record(moments, now.quarter, timeline, row)
+        stand = _Stand(now.period + 1, moments.after, (*stand.past, sight(moments, row)))
+        if progress is not None:
+            progress(len(luck.replicates))
+    return stand
+
+
 def _march(
+    begin: _Stand,
     world: World,
     quarters: Sequence[Quarter],
     luck: Luck,
@@ -168,9 +270,8 @@ def _march(
     indices: frozenset[Quarter] | None = None,
 ) -> Iterator[tuple[Moment, Moments, dict[str, Array]]]:
     """Quarter after quarter: when it is, what happened, and the measures, which policies will see."""
-    state = world.initial_state(len(luck.replicates))
-    past: list[Sight] = []
-    for period, quarter in enumerate(quarters):
+    state, past = begin.state, list(begin.past)
+    for period, quarter in enumerate(quarters[begin.period :], start=begin.period):
         before = state if foresight is None else _foreseeing(state, foresight, period)
         now = Moment(period, quarter)
         try:
@@ -199,7 +300,12 @@ def _foresee(world: World, quarters: Sequence[Quarter], luck: Luck, policies: Se
         return None
 
     def given(foresight: Foresight | None) -> Foresight:
-        path = (m for _, m, _ in _march(world, quarters, luck, policies, foresight, observing=False))
+        path = (
+            m
+            for _, m, _ in _march(
+                _Stand.first(world, luck), world, quarters, luck, policies, foresight, observing=False
+            )
+        )
         return foresight_of(path, world.parameters)
 
     search = Search(given(None))
@@ -229,7 +335,7 @@ def replay(
     luck = Luck(seed, [replicate])
     foresight = _foresee(world, quarters, luck, policies)
     up_to = [quarter for quarter in quarters if quarter <= until]
-    *_, (_, last, _) = _march(world, up_to, luck, policies, foresight, observing=False)
+    *_, (_, last, _) = _march(_Stand.first(world, luck), world, up_to, luck, policies, foresight, observing=False)
     return last.before, last.flows
 
 

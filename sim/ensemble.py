@@ -15,7 +15,7 @@ import numpy as np
 
 from sim import policies
 from sim.arrays import Array
-from sim.engine import QuarterError, Timeline, simulate_block
+from sim.engine import QuarterError, Timeline, simulate_block, simulate_branches
 from sim.errors import FailureError
 from sim.observe import Failure, Recording, yearly
 from sim.pool import Advance, Pool, Progress, Task
@@ -162,6 +162,19 @@ def _kept(frequency: str, start: Quarter, end: Quarter) -> frozenset[Quarter]:
 def run_task(needs: tuple[Job, range], advance: Advance | None) -> Recording:
     """Run a block in whatever process this is."""
     return run_block(*needs, advance)
+
+
+def run_branches(jobs: Sequence[Job], replicates: Sequence[int], advance: Advance | None = None) -> list[Recording]:
+    """Run a block of jobs that differ in policies alone; what they share until these begin is run once.
+
+    Where something goes wrong, each is run by itself, so that one failure is not everyone's.
+    """
+    first = jobs[0]
+    try:
+        branches = [job.policies for job in jobs]
+        return simulate_branches(first.world, first.timeline, first.seed, list(replicates), branches, advance)
+    except QuarterError:
+        return [run_block(job, replicates) for job in jobs]
 
 
 def run_block(job: Job, replicates: Sequence[int], advance: Advance | None = None) -> Recording:

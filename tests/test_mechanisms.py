@@ -275,14 +275,14 @@ def test_expectations_that_come_true_come_true_and_do_not_depend_on_company() ->
 
 def test_foreseen_growth_is_the_growth_that_happens() -> None:
     """The path that a run under the found expectations gives has the growth that firms expected, firm by firm."""
-    from sim.engine import _foresee, _march
+    from sim.engine import _foresee, _march, _Stand
     from sim.luck import Luck
 
     world = world_with(Mechanisms(expectations="perfect_own_path", mergers=False), parameters={"entry_candidates": 0.0})
     quarters = tuple(Quarter.parse("2024Q1") + k for k in range(12))
     luck = Luck(3, [0])
     foresight = _foresee(world, quarters, luck, ())
-    path = [m for _, m, _ in _march(world, quarters, luck, (), foresight)]
+    path = [m for _, m, _ in _march(_Stand.first(world, luck), world, quarters, luck, (), foresight)]
     own = np.array([m.before.own_compute[0] for m in path])
     active = path[0].before.is_active[0]
     for t in range(12 - WINDOW):

@@ -2,7 +2,9 @@
 
 import itertools
 import json
+import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -445,6 +447,12 @@ def test_compute_that_caps_leave_over_is_worth_nothing():
     assert found.compute.sum() == pytest.approx(0.6 * 24.0) and found.price == 0.0
 
 
+def test_compute_beyond_what_f_can_tell_apart_is_given_out_at_next_to_no_price():
+    found = solve(Problem.of(Hill(reference=1.0, exponent=8.0, midpoint=1.0), np.ones(3), 1e9))
+    assert found.compute.sum() == pytest.approx(1e9)
+    assert 0.0 <= found.price < 1e-50 and found.certificate.primal == pytest.approx(6.0)
+
+
 # --- the curve --------------------------------------------------------------------------
 
 
@@ -660,6 +668,13 @@ def test_the_frontier_bounds_gini_for_few_firms_and_hhi_for_many(plan):
     assert plan.frontier(3).bounded == "hhi"
 
 
+def test_bounds_on_hhi_are_kept_where_many_firms_with_straight_power_are_alike():
+    efficiency = np.repeat([1.0, 0.7], [14, 30])
+    found = solve(Problem.of(Linear(reference=1.0), efficiency, 2.0), Rules(max_hhi=2000.0))
+    assert 1e4 * float(indices.hhi(found.compute)) <= 2000.0 * (1.0 + 1e-6)
+    assert found.certificate.primal == pytest.approx(2.0, rel=1e-6)  # fourteen alike can share everything
+
+
 def test_a_frontier_of_bent_power_bounds_caps():
     found = sim.plan(dozen(BENT[1]))
     curve = found.frontier(6)
@@ -750,6 +765,16 @@ def test_rules_come_from_a_file_and_the_command_line_replaces_them(tmp_path):
     assert sum(row["compute_plan"] for row in told["firms"]) == pytest.approx(0.2)
     file.write_text("caps: 0.15\n")
     assert "did you mean cap" in str(aipower("ten_firm_city", "--rules", file).exception)
+
+
+def test_the_rules_that_the_documentation_shows_are_accepted(tmp_path):
+    page = (Path(__file__).parents[1] / "docs" / "planner.md").read_text(encoding="utf-8")
+    (shown,) = re.findall(r"^```yml\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
+    file = tmp_path / "rules.yaml"
+    file.write_text(shown, encoding="utf-8")
+    rules = Rules.read(file)
+    assert rules.cap == {"all": 0.2, "sme": 0.05} and rules.sectors[0].family == "hill"
+    assert rules.resources == (Resource("memory", 100.0, {"lab": 80.0, "all": 60.0}),)
 
 
 @pytest.mark.parametrize(

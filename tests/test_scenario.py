@@ -806,7 +806,7 @@ def test_resolved_is_complete_and_in_the_order_of_the_format():
     sections = "schema name question world horizon power mechanisms policies run record"
     assert " ".join(data) == sections
     assert " ".join(data["world"]) == "base tables hold parameters knowledge_network firms owners makers"
-    assert " ".join(data["record"]) == "firms owners networks measures"
+    assert " ".join(data["record"]) == "firms owners networks measures planner"
     table = parameter_table()
     assert data["world"]["parameters"] == {name: row.value for name, row in table.items()}
 

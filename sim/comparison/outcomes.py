@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from sim.ensemble import BLOCK_SIZE, Job, prepare, run_block
+from sim.ensemble import BLOCK_SIZE, Job, prepare, run_block, run_branches
 from sim.errors import AipowerError
 from sim.observe import Failure, Recording, yearly
 from sim.pool import Pool, Task
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from sim.quarters import Quarter
     from sim.scenario import Scenario
     from sim.world.build import World
+
+_FEWEST_TASKS = 16
+"""Into how many tasks runs are divided at least, where there are as many, so that no worker waits long for another."""
 
 WHOLE = -1
 """Stands for every replicate where a run could not begin."""
@@ -67,9 +70,9 @@ class Outcome:
 
 
 class _Needs(NamedTuple):
-    """What a worker needs for a block."""
+    """What a worker needs for a block of runs that differ in policies alone."""
 
-    job: Job
+    jobs: tuple[Job, ...]
     replicates: range
 
 
@@ -93,19 +96,28 @@ def simulate_outcomes(
         By key. Neither workers nor the order of jobs change a number.
     """
     wanted = {key: replicates if isinstance(replicates, range) else replicates[key] for key in jobs}
-    places: list[tuple[str, range]] = []
-    tasks: list[Task] = []
+    families: dict[tuple[object, ...], list[str]] = {}
     for key, job in jobs.items():
         if not isinstance(job, Outcome):
-            blocks = [wanted[key][k : k + BLOCK_SIZE] for k in range(0, len(wanted[key]), BLOCK_SIZE)]
-            places += [(key, block) for block in blocks]
-            tasks += [Task(_Needs(job, block), len(block) * len(job.timeline.quarters)) for block in blocks]
+            families.setdefault((id(job.world), job.timeline, job.seed, wanted[key]), []).append(key)
+    places: list[tuple[list[str], range]] = []
+    tasks: list[Task] = []
+    for keys in families.values():
+        numbers = wanted[keys[0]]
+        blocks = [numbers[k : k + BLOCK_SIZE] for k in range(0, len(numbers), BLOCK_SIZE)]
+        size = max(len(keys) * len(blocks) // _FEWEST_TASKS, 1)
+        for siblings in (keys[k : k + size] for k in range(0, len(keys), size)):
+            chosen = tuple(job for key in siblings if not isinstance(job := jobs[key], Outcome))
+            quarters = sum(len(job.timeline.quarters) for job in chosen)
+            places += [(siblings, block) for block in blocks]
+            tasks += [Task(_Needs(chosen, block), len(block) * quarters) for block in blocks]
     parts: dict[str, list[tuple[int, Outcome]]] = {
         key: [(0, job)] if isinstance(job, Outcome) else [] for key, job in jobs.items()
     }
-    for place, outcome in pool.run(_run, tasks):
-        key, block = places[place]
-        parts[key].append((block.start, outcome))
+    for place, outcomes in pool.run(_run, tasks):
+        siblings, block = places[place]
+        for key, outcome in zip(siblings, outcomes, strict=True):
+            parts[key].append((block.start, outcome))
     return {key: joined([outcome for _, outcome in sorted(found, key=_start)]) for key, found in parts.items()}
 
 
@@ -133,13 +145,20 @@ def may_look(policy: object) -> bool:
     return not is_ours or getattr(policy, "trigger", None) is not None
 
 
-def _run(needs: _Needs, advance: Advance | None) -> Outcome:
-    """Run a block; whatever goes wrong is an outcome too."""
+def _run(needs: _Needs, advance: Advance | None) -> list[Outcome]:
+    """Run a block of siblings; whatever goes wrong is an outcome too."""
     try:
-        recording = run_block(needs.job, needs.replicates, advance)
-        return _kept(recording, needs.job.world.sector_names)
-    except Exception as error:  # noqa: BLE001 - a policy of the user may raise anything; other scenarios go on
-        return Outcome.failed(f"{type(error).__name__}: {error}", needs.replicates)
+        recordings = run_branches(needs.jobs, needs.replicates, advance)
+    except Exception:  # noqa: BLE001 - a policy of the user may raise anything; the others go on, each by itself
+        return [_run_alone(job, needs.replicates) for job in needs.jobs]
+    return [_kept(each, job.world.sector_names) for each, job in zip(recordings, needs.jobs, strict=True)]
+
+
+def _run_alone(job: Job, replicates: range) -> Outcome:
+    try:
+        return _kept(run_block(job, replicates), job.world.sector_names)
+    except Exception as error:  # noqa: BLE001 - the same
+        return Outcome.failed(f"{type(error).__name__}: {error}", replicates)
 
 
 def _kept(recording: Recording, sectors: tuple[str, ...]) -> Outcome:

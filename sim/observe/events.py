@@ -51,6 +51,10 @@ class EventLog:
     _events: list[Event] = field(default_factory=list)
     _mandated: Counts | None = None
 
+    def fork(self) -> EventLog:
+        """A log with the same events, which goes on by itself."""
+        return EventLog(self.replicates, list(self._events), self._mandated)
+
     def record(self, m: Moments, quarter: str) -> None:
         """Note what happened in a quarter."""
         firms, flows = m.world.firm_names, m.flows

@@ -63,6 +63,10 @@ class RankLog:
 
     tops: dict[str, list[Counts]] = field(default_factory=lambda: {"revenue": [], "power": []})
 
+    def fork(self) -> RankLog:
+        """A log with the same quarters, which goes on by itself."""
+        return RankLog({name: list(tops) for name, tops in self.tops.items()})
+
     def record(self, m: Moments) -> None:
         """Note a quarter's first firms."""
         self.tops["revenue"].append(top_firms(total(m.flows.markets.revenue, axis=-2), m))

@@ -69,7 +69,8 @@ def trace(problem: Problem, n_points: int = 11, index: str | None = None) -> Fro
     zero = np.zeros(n)
     plot = problem.plot(0.0, zero, np.full(n, problem.total))
     is_concave = all(curve.is_concave or curve.is_linear for curve in plot.curves)
-    chosen = index or ("cap" if not is_concave else "gini" if n <= _FEW_FIRMS else "hhi")
+    is_strict = all(curve.is_concave for curve in plot.curves)
+    chosen = index or ("gini" if is_concave and n <= _FEW_FIRMS else "hhi" if is_strict else "cap")
     if chosen not in INDICES:
         message = f"there is no index {chosen!r}; allowed: {', '.join(INDICES)}"
         raise PlanError(message)

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
+from sim import indices
 from sim.arrays import Array
-from sim.errors import PlanError
+from sim.errors import FailureError, PlanError
 from sim.planner import programs
 from sim.planner.maxmin import raise_lowest
 from sim.planner.prices import Scarce, clear_all
 from sim.planner.problem import Problem
-from sim.planner.rules import HHI_POINTS, Limits, Rules, limits
+from sim.planner.rules import HHI_POINTS, Limits, Rules, leveled, limits
 from sim.submodels.waterfill import Plot, dual_value, fill_groups
 
 METHODS: dict[str, str] = {
@@ -34,6 +36,7 @@ POINTS = {"piecewise": 200, "milp": 60}
 _IMPROVE_FROM = 1e-4
 _IMPROVE_FIRMS = 40
 _AT_BOUND = 1e-12
+_ALIKE = 1e-9
 
 
 class Certificate(NamedTuple):
@@ -110,7 +113,13 @@ def solve(problem: Problem, rules: Rules | None = None, method: str = "auto") ->
     plot = problem.plot(rules.alpha, bounds.low, bounds.high)
     chosen = _suitable(plot, rules) if method == "auto" else method
     _check_fit(chosen, plot, rules)
-    answer = _ANSWERS[chosen](plot, bounds, rules)
+    try:
+        answer = _ANSWERS[chosen](plot, bounds, rules)
+    except FailureError:
+        if (method, chosen) != ("auto", "prices"):
+            raise
+        # Straight utilities that are alike can leave prices undetermined.
+        answer = _cutting_planes(plot, bounds, rules)
     if method == "auto" and chosen == "envelope" and _is_worth_improving(answer, plot):
         exact = _milp(plot, bounds, rules)
         tighter = min(answer.certificate.dual, exact.certificate.dual)
@@ -201,7 +210,22 @@ def _milp(plot: Plot, bounds: Limits, rules: Rules) -> Solution:
     return _certified(plot, bounds, programs.mixed_integer(plot, bounds, rules, POINTS["milp"]), "milp")
 
 
+def _slack_hhi(plot: Plot, bounds: Limits, rules: Rules) -> Solution | None:
+    """Where power is straight: the optimum without the bound on HHI, evenly among firms alike, if that keeps it."""
+    free = programs.linear_program(plot, bounds, replace(rules, max_hhi=None))
+    compute = free.compute.copy()
+    is_alike = np.isclose(plot.log_marginal(compute), np.log(free.firm_price), rtol=0.0, atol=_ALIKE)
+    compute[is_alike] = leveled(float(compute[is_alike].sum()), bounds.low[is_alike], bounds.high[is_alike])
+    if rules.max_hhi is None or HHI_POINTS * float(indices.hhi(compute)) > rules.max_hhi:
+        return None
+    return _certified(plot, bounds, free._replace(compute=compute), "linear")
+
+
 def _prices(plot: Plot, bounds: Limits, rules: Rules) -> Solution:
+    if rules.max_hhi is not None and all(curve.is_linear for curve in plot.curves):
+        slack = _slack_hhi(plot, bounds, rules)
+        if slack is not None:
+            return slack
     linear = np.vstack([np.ones_like(bounds.low), bounds.needs])
     stocks = np.concatenate([[bounds.total], bounds.stocks])
     if rules.max_hhi is not None:
