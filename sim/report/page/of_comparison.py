@@ -348,7 +348,8 @@ def _robustness(comparison: Comparison, found: _Tables) -> list[Block | None]:
     ]
     shown_rows = tables.shown_effects(comparison)
     n_clear = sum(sentences.direction(row) != 0 for row in shown_rows)
-    turns = [key for key in _ordered(shown_rows) if key in turning(comparison)]
+    turned = turning(comparison)
+    turns = [key for key in _ordered(shown_rows) if key in turned]
     blocks: list[Block | None] = [
         Text(
             "The flywheel elasticity, how much revenue rises with effective compute, decides whether leads grow, and "
