@@ -181,8 +181,9 @@ def test_signs_at_other_flywheels_are_told_as_they_are():
     assert "changes sign" in turns
     assert turns.endswith("falls at 0.5, changes by less than would matter at 1 and rises at 1.5.")
     assert flywheel_sentence(variants("down", "unclear", "unclear"), "it") == (
-        "With the flywheel elasticity the effect is not the same: it falls at 0.5 and is undecided at 1 and 1.5."
-    )
+        "Looked at again with fewer pairs: it falls at 0.5 and is undecided at 1 and 1.5."
+    ), "undecided is not another effect"
+    assert "is not the same: it falls at 0.5" in flywheel_sentence(variants("down", "none", "unclear"), "it")
     assert flywheel_sentence(variants("none", "none", "none"), "it").startswith(
         "It changes by less than would matter at"
     )

@@ -265,8 +265,13 @@ def flywheel_sentence(rows: Sequence[Mapping[str, Any]], what: str = "") -> str:
         ((word, places),) = at.items()
         return f"{called} {verbs[word]} at each flywheel elasticity tried ({listed(places)})."
     each = listed([f"{verbs[word]} at {listed(places)}" for word, places in at.items()])
-    turns = "changes sign" if {"up", "down"} <= set(at) else "is not the same"
-    return f"With the flywheel elasticity the effect {turns}: {what or noun(rows[0]['measure'])} {each}."
+    if {"up", "down"} <= set(at):
+        opening = "With the flywheel elasticity the effect changes sign"
+    elif "none" in at and len(set(at) - {"unclear"}) > 1:
+        opening = "With the flywheel elasticity the effect is not the same"
+    else:
+        opening = "Looked at again with fewer pairs"
+    return f"{opening}: {what or noun(rows[0]['measure'])} {each}."
 
 
 def turning_sentence(turns: Sequence[tuple[str, str, str, str]], n_clear: int, tried: Sequence[str]) -> str:
