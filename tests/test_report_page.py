@@ -6,6 +6,7 @@ import json
 import re
 from html.parser import HTMLParser
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -13,11 +14,11 @@ import sim
 from sim.app import cli
 from sim.errors import ResultError, StoreError
 from sim.report import page as report
-from sim.report.page import replays, writing
+from sim.report.page import replays, tables, writing
 from sim.report.page.blocks import Page, Section, Shown
 from sim.report.page.table import Table, csv_text, latex_text
 from sim.report.page.template import html
-from tests.comparisons import base, scenario
+from tests.comparisons import base, pairs_of_numbers, scenario
 
 NASTY = "What if <script>alert('1')</script> & \"5%\" of $x_1 {y} are </table> <img src=https://example.org/a.png>?"
 CAP = {"training_cap": {"flop": 3e24, "start": "2024Q2"}}
@@ -256,6 +257,17 @@ def test_the_csv_of_effects_has_every_digit(made, folder):
     assert list(dict.fromkeys(read["measure"])) == list(made.measures), "in the order in which measures are shown"
 
 
+def test_the_trade_offs_tell_no_cost_where_the_index_does_not_clearly_fall():
+    """Twenty pairs: one scenario lowers the index for sure, one by luck alone, and both cost the same."""
+    luck = np.random.default_rng(5).normal(0.0, 90.0, 20)
+    index = {"sure": luck / 9 - 100.0, "luck": luck - luck.mean() - 1.0}
+    compared = pairs_of_numbers({name: {"hhi_revenue": each, "fiscal_balance": -50.0} for name, each in index.items()})
+    sure, by_luck = tables.tradeoffs_table(compared, "2024Q4").rows
+    assert sure[0] == "sure" and sure[1].endswith("clear")
+    assert float(sure[5].partition("\n")[0]) == pytest.approx(50.0 / -index["sure"].mean(), rel=0.01)
+    assert by_luck[1].endswith("undecided") and by_luck[5:7] == ("no clear fall", "no clear fall")
+
+
 def test_every_table_has_both_files(folder):
     names = {path.stem for path in (folder / "tables").glob("*.csv")}
     assert names == {path.stem for path in (folder / "tables").glob("*.tex")}
@@ -276,7 +288,8 @@ def test_latex_escapes_and_closes_what_it_opens(folder):
         text = path.read_text(encoding="utf-8")
         assert sorted(re.findall(r"\\begin\{(\w+)\}", text)) == sorted(re.findall(r"\\end\{(\w+)\}", text))
         body = text.partition(r"\endlastfoot")[2].partition(r"\end{longtable}")[0].strip().splitlines()
-        n_columns = len(re.search(r"\\begin\{longtable\}\{([lr]+)\}", text)[1])
+        columns = re.search(r"\\begin\{longtable\}\{(.+)\}", text)[1]
+        n_columns = len(re.sub(r"p\{0\.\d\d\\linewidth\}", "p", columns))
         assert all(len(re.findall(r"(?<!\\)&", line)) == n_columns - 1 for line in body), path.name
         plain = re.sub(r"\\[#$%&_{}]|\$(-|\\Lambda|\\pm)\$", "", text.partition("\n")[2])
         assert not re.search(r"[$#^~\N{MINUS SIGN}]|(?<!\\)%", plain), path.name

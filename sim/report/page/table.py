@@ -61,16 +61,27 @@ def latex_text(table: Table) -> str:
 
     cells = [[latex_escape(_on_one_line(cell)) for cell in row] for row in table.rows]
     frame = pd.DataFrame(cells, columns=[latex_escape(" ".join(name.split())) for name in table.columns], dtype=object)
-    n_numbers = len(table.columns) - table.n_labels
     text = frame.to_latex(
         index=False,
         escape=False,  # done above, where letters that LaTeX lacks are known too
         longtable=True,
         caption=latex_escape(table.caption),
         label=f"tab:{table.name}",
-        column_format="l" * table.n_labels + "r" * n_numbers,
+        column_format=_columns(table),
     )
     return f"% Needs \\usepackage{{booktabs,longtable}}\n{text}"
+
+
+def _columns(table: Table) -> str:
+    """Columns of LaTeX: long texts are broken, in widths that follow their lengths; numbers stand right."""
+    lengths = [max(len(_on_one_line(cell)) for cell in cells) for cells in zip(table.columns, *table.rows, strict=True)]
+    long = [min(length, _WIDEST) if length > _LONG else 0 for length in lengths[: table.n_labels]]
+    texts = [f"p{{{_ROOM * length / sum(long):.2f}\\linewidth}}" if length else "l" for length in long]
+    return "".join(texts) + "r" * (len(table.columns) - table.n_labels)
+
+
+_LONG, _WIDEST = 30, 90  # characters
+_ROOM = 0.7  # of the width of a line, for all long texts
 
 
 def _on_one_line(cell: str) -> str:

@@ -143,7 +143,7 @@ def tradeoffs_table(comparison: Comparison, horizon: str) -> Table:
             (
                 name,
                 *(_effect_and_word(each) for each in found),
-                *(_cost(row, what) if is_lower else "HHI not\nclearly lower" for what in ("fiscal", "welfare")),
+                *(_cost(row, what) if is_lower else "no clear fall" for what in ("fiscal", "welfare")),
                 _pareto(row),
             )
         )
