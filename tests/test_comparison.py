@@ -452,6 +452,13 @@ def test_failures_and_stopping_survive_a_folder(tmp_path, monkeypatch):
     assert back.effects["n"].max() == 5, "2 with one pair decide nothing, 4 are narrow, 6 confirm; one failed"
 
 
+def test_a_folder_whose_scenarios_this_version_reads_differently_is_refused(tmp_path, monkeypatch):
+    folder = few().save(tmp_path / "c", figures=False)
+    monkeypatch.setattr("sim.comparison.design.key_of", lambda scenario: f"another {scenario.name}")
+    with pytest.raises(ResultError, match="reads its scenarios differently; compare again"):
+        sim.load_comparison(folder)
+
+
 def test_the_wrong_kind_of_folder_is_refused(tmp_path):
     few().save(tmp_path / "c", figures=False)
     with pytest.raises(ResultError, match="holds a comparison, not a result; read it with sim.load_comparison"):

@@ -123,7 +123,7 @@ def compare(
             print(f"{folder} holds this comparison already, complete: nothing was computed.")
         elif folder.name != wanted.name:
             print(f"{wanted} holds something else, which was kept.")
-        print(f"Results: {folder} (effects.csv holds every measure)")
+        print(f"Results: {folder} (effects.csv holds every measure). A page to send: aipower report {folder}")
     if len(made.failures):
         raise typer.Exit(FailureError.exit_code)
 

@@ -538,6 +538,32 @@ class Comparison:
 
         return storage.write(self, Path(folder), figures=figures)
 
+    def report(self, folder: str | Path, *, force: bool = False, progress: bool = False) -> Path:
+        """Write a report that one can send: one HTML file that needs no network, figures, tables as CSV and LaTeX.
+
+        Parameters
+        ----------
+        folder : str or Path
+            Made when it is missing.
+        force : bool
+            Replace another report that is there already.
+        progress : bool
+            Show a progress bar on standard error, if that is a terminal.
+
+        Returns
+        -------
+        pathlib.Path
+            The page, ``report.html``.
+
+        Raises
+        ------
+        StoreError
+            When the folder holds another report or cannot be written.
+        """
+        from sim.report import page
+
+        return page.write(self, folder, force=force, progress=progress).page
+
     def __repr__(self) -> str:
         where = f", folder={str(self.folder)!r}" if self.folder is not None else ""
         return (

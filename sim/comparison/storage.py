@@ -12,7 +12,7 @@ from sim import store
 from sim.comparison.comparison import Comparison, Stopping
 from sim.comparison.design import Design, design
 from sim.comparison.outcomes import Outcome
-from sim.errors import StoreError
+from sim.errors import ResultError, StoreError
 from sim.observe import Failure
 
 if TYPE_CHECKING:
@@ -148,6 +148,7 @@ def read(folder: str | Path) -> Comparison:
         [load_scenario(folder / SCENARIOS / f"{name}.yaml") for name in manifest["scenarios"]],
     )
     tables = {name: store.read_table(folder, name) for name in TABLES if name != "effects"}
+    _refuse_others(folder, plan, tables, manifest)
     stopping = manifest["stopping"]
     comparison = Comparison(
         plan,
@@ -161,6 +162,17 @@ def read(folder: str | Path) -> Comparison:
     comparison.content_hash = manifest["content_hash"]
     comparison.folder, comparison.manifest = folder, manifest
     return comparison
+
+
+def _refuse_others(folder: Path, plan: Design, tables: Mapping[str, pd.DataFrame], manifest: Mapping[str, Any]) -> None:
+    """Refuse tables whose runs are not those of the scenarios as this version reads them."""
+    stored = {*tables["values"]["run"], *tables["failures"]["run"]}
+    if not set(plan.runs) <= stored:
+        message = (
+            f"{folder} was written by an aipower ({manifest.get('aipower')}) that reads its scenarios differently; "
+            "compare again"
+        )
+        raise ResultError(message)
 
 
 def _outcome(key: str, tables: Mapping[str, pd.DataFrame]) -> Outcome:

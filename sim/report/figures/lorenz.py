@@ -12,6 +12,8 @@ from sim.report.figures.common import WIDTH, lower, run_remark
 from sim.result import HIGH, LOW
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
@@ -105,6 +107,52 @@ def lorenz_figure(result: Result) -> Figure:
     return figure
 
 
+def lorenz_of_runs(curves: Mapping[str, Mapping[str, NDArray[np.float64]]], quarter: str) -> Figure:
+    """Draw mean Lorenz curves of several runs in one quarter.
+
+    Parameters
+    ----------
+    curves : mapping of str to mapping of str to array [replicate, N_LORENZ]
+        By run, up to four, the baseline first; then by column of ``LORENZ``.
+    quarter : str
+    """
+    grid = np.linspace(0.0, 1.0, N_LORENZ)
+    names = list(curves)
+    ginis = {name: gini_of_curve(each["revenue"].mean(axis=0)) for name, each in curves.items()}
+    others = ", ".join(f"{ginis[name]:.3f} in {name}" for name in names[1:])
+    finding = f"Gini of revenue among firms in {quarter}: {ginis[names[0]]:.3f} in {names[0]}" + (
+        f"; {others}" if others else ""
+    )
+    n = len(curves[names[0]]["revenue"])
+    with style.settings():
+        figure = style.new_figure(WIDTH, 4.6)
+        remark = (
+            f"Share held by the smallest firms, mean over the first {n:,} replicates; band: 5-95% range of {names[0]} "
+            "(luck only). Active firms only, so the curve also depends on how many there are."
+        )
+        top = style.set_title(figure, finding, remark)
+        for position, (column, label) in enumerate(LORENZ.items()):
+            axes = figure.add_axes((0.085 + 0.308 * position, 0.12, 0.28, top - 0.2), label=column)
+            axes.set_title(label, fontweight="bold")
+            axes.plot([0, 1], [0, 1], color=style.GREY, linewidth=0.8, gid="equal")
+            for k, name in enumerate(names):
+                values = curves[name][column]
+                if k == 0:
+                    low, high = np.quantile(values, [LOW, HIGH], axis=0)
+                    axes.fill_between(grid, low, high, color=style.GREY, alpha=0.25, linewidth=0)
+                mean = values.mean(axis=0)
+                text = f"{style.shorten(name, 8, 1.25)}: {gini_of_curve(mean):.3f}"
+                shade = style.INK if k == 0 else style.PALETTE[(k - 1) % len(style.PALETTE)]
+                axes.plot(grid, mean, color=shade, linestyle=style.LINE_STYLES[k], linewidth=1.6, label=text, gid=name)
+            _finish(axes)
+            axes.set_xlabel("Share of firms (%), smallest first")
+            if position == 0:
+                axes.set_ylabel("Share held (%)")
+            else:
+                axes.tick_params(labelleft=False)
+    return figure
+
+
 def _draw_lorenz(axes: Axes, curves: dict[str, NDArray[np.float64]]) -> None:
     """Draw mean and band of each quarter's curves, shape [replicate, N_LORENZ]."""
     grid = np.linspace(0.0, 1.0, N_LORENZ)
@@ -116,6 +164,11 @@ def _draw_lorenz(axes: Axes, curves: dict[str, NDArray[np.float64]]) -> None:
         axes.fill_between(grid, low, high, color=shade, alpha=0.15, linewidth=0)
         label = f"{quarter}: Gini {gini_of_curve(mean):.2f}"
         axes.plot(grid, mean, color=shade, linestyle=line, linewidth=1.8, label=label, gid=quarter)
+    _finish(axes)
+
+
+def _finish(axes: Axes) -> None:
+    """Set limits, ticks and the legend of a panel."""
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
     for axis in (axes.xaxis, axes.yaxis):
