@@ -172,7 +172,7 @@ class Parameters:
     investor_funding_growth_end: float
     investor_funding_time: float
     partner_credit_share: float
-    partner_replacement: float
+    funding_replacement: float
     site_cost_decline: float
     merchant_cost_decline: float
     shipment_growth_start: float

@@ -249,7 +249,7 @@ def test_partners_that_may_not_give_credits_are_replaced_by_half() -> None:
         run_quarters(world, 1, policies=[constant(partner_credit=x)]).flows[0].funding for x in (1.0, 0.0)
     )
     p = world.parameters
-    lost = 1 - p.partner_credit_share * (1 - p.partner_replacement)
+    lost = 1 - p.partner_credit_share * (1 - p.funding_replacement)
     assert limited.raised[:, slot] == pytest.approx(lost * plain.raised[:, slot])
     assert not limited.partner_credit.any()
 

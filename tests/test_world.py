@@ -73,7 +73,7 @@ NEEDS = {
     "own_chips_scale": {"own_chips": True}, "own_chips_speed": {"own_chips": True}, "grid_connections": {"grid": True},
     "grid_growth": {"grid": True}, "open_hosting_share": {"open_weights": 1.0}, "open_data_gain": {"open_weights": 1.0},
     "federated_efficiency": {"federation": 0.3}, "federated_size_exponent": {"federation": 0.3},
-    "partner_replacement": {"partner_credit": 0.0},
+    "funding_replacement": {"partner_credit": 0.0},
     # every merger is reviewed, and every review has something to find
     "merger_review_hhi": {"merger_review_change": 0.0, "merger_review_share": 1.0},
     "merger_review_change": {"screen_hhi": 0.0},

@@ -30,10 +30,10 @@ def fund(state: State, world: World, drivers: Drivers, rules: Rulebook) -> Fundi
     funding_share, raised, overdrawn = _raise_equity(state, world, drivers, rules, power, effective)
     raised, credit = _partners_part(raised, world, rules)
     partner_credit = credit[..., None, :] * world.partner_owner
-    is_child = ~((rules.separation > 0.0)[..., None, :] & world.is_integrated)
-    parent_grant = (drivers.parent_fund * world.parent_weight * state.is_active)[..., None, :] * (
-        world.parent_owner * is_child
-    )
+    granted = (drivers.parent_fund * world.parent_weight * state.is_active)[..., None, :] * world.parent_owner
+    is_severed = (rules.separation > 0.0)[..., None, :] & world.is_integrated
+    parent_grant = np.where(is_severed, 0.0, granted)
+    raised = raised + p.funding_replacement * total(granted * is_severed, axis=-2)
     grant = np.where(state.is_active, rules.grant + rules.release_grant * state.is_open, 0.0)
     new_money = raised + total(parent_grant, axis=-2) + grant
 
@@ -108,7 +108,7 @@ def _partners_part(raised: Array, world: World, rules: Rulebook) -> tuple[Array,
     p = world.parameters
     has_partner = total(world.partner_owner, axis=0) > 0.0
     allowed = np.minimum(rules.partner_credit, 1.0)[..., None]
-    lost = p.partner_credit_share * (1.0 - allowed) * (1.0 - p.partner_replacement) * has_partner
+    lost = p.partner_credit_share * (1.0 - allowed) * (1.0 - p.funding_replacement) * has_partner
     return raised * (1.0 - lost), p.partner_credit_share * allowed * raised * has_partner
 
 
