@@ -295,3 +295,17 @@ def test_a_replaced_state_is_all_that_foresight_touches() -> None:
     world = world_with(Mechanisms(expectations="static", mergers=False))
     same = replace(world, mechanisms=replace(world.mechanisms, expectations="perfect_own_path"))
     assert np.array_equal(world.initial.cash, same.initial.cash), "the calibration does not depend on the rule"
+
+
+# --- entry under rules --------------------------------------------------------------------------------
+
+
+def test_newcomers_count_on_the_treatment_of_small_firms() -> None:
+    """Gains that everyone has deter nobody; a levy and a tax that small firms pay do."""
+    world = small_world(entry_candidates=12.0)
+    plain, gain, levy, tax = (
+        record(world, 8, policies=[constant(**levers)]).measures["entries"].sum()
+        for levers in ({}, {"serving_efficiency": 4.0}, {"revenue_levy": 0.7}, {"compute_tax": 50.0})
+    )
+    assert gain >= plain > levy
+    assert plain > tax

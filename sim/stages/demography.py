@@ -11,7 +11,7 @@ from sim.accounts import Flow
 from sim.arrays import Array, Counts, Flags, safe_ratio, shares, total
 from sim.groups import without
 from sim.luck import Luck, poisson_distribution
-from sim.policies.levers import Rulebook
+from sim.policies.levers import LEVERS, Rulebook
 from sim.stages.funding import horizon_factor, released_compute, resale_price
 from sim.state import SME, Demography, Drivers, Funding, Markets, State
 from sim.submodels import compute_market, demand, demography, pricing, training
@@ -106,6 +106,26 @@ class _Entrants(NamedTuple):
     cash: Array
 
 
+class _Treatment(NamedTuple):
+    """How rules treat small firms on average, which is what a newcomer counts on; ``[replicate, 1]`` each."""
+
+    serving_efficiency: Array
+    quality: Array
+    compute_tax: Array
+    revenue_levy: Array
+
+    @classmethod
+    def of(cls, state: State, rules: Rulebook) -> _Treatment:
+        small = state.is_active & (state.firm_class == SME)
+        count = total(small, keepdims=True)
+        return cls(
+            *(
+                safe_ratio(total(getattr(rules, name) * small, keepdims=True), count, otherwise=LEVERS[name].neutral)
+                for name in cls._fields
+            )
+        )
+
+
 class _Sales(NamedTuple):
     """What a newcomer would sell at its target share; ``[replicate, sector, candidate]``."""
 
@@ -136,9 +156,10 @@ def _candidates(
     effective = training.effective_compute(own, np.broadcast_to(frontier[:, None], own.shape), p.open_discount)
     efficiency = np.broadcast_to(open_efficiency[:, None], own.shape)
     serves_all = np.where(_unlinked_appeal(world) > 0.0, state.capacity, 0.0)
-    rent = safe_ratio(total(serves_all * markets.rent), total(serves_all))[:, None]
+    treatment = _Treatment.of(state, rules)
+    rent = safe_ratio(total(serves_all * markets.rent), total(serves_all))[:, None] * (1.0 + treatment.compute_tax)
 
-    sales = _prospective_sales(world, drivers, markets, effective, efficiency, rent)
+    sales = _prospective_sales(world, drivers, markets, treatment, effective, efficiency, rent)
     profit = total(sales.profit, axis=-2)
     growth = industry_rate(state.profit_growth, state)
     value = demography.firm_value(
@@ -154,7 +175,13 @@ def _candidates(
 
 
 def _prospective_sales(
-    world: World, drivers: Drivers, markets: Markets, effective: Array, efficiency: Array, rent: Array
+    world: World,
+    drivers: Drivers,
+    markets: Markets,
+    treatment: _Treatment,
+    effective: Array,
+    efficiency: Array,
+    rent: Array,
 ) -> _Sales:
     """Sales of a newcomer too small to have market power, at everyone else's prices."""
     p = world.parameters
@@ -162,10 +189,10 @@ def _prospective_sales(
     need = pricing.serving_need(
         power, efficiency, world.serving_need_reference, p.serving_size_elasticity, p.serving_algorithm_elasticity
     )
-    need = np.where(power > 0.0, need, 1.0)
-    taken = np.full_like(need, p.operating_cost_share)
+    need = np.where(power > 0.0, need / treatment.serving_efficiency, 1.0)
+    taken = p.operating_cost_share + treatment.revenue_levy + np.zeros_like(need)
     elasticity = np.full((len(need), len(world.sector_names), need.shape[-1]), p.substitution)
-    strength = np.exp(world.class_strength[:, [SME]])
+    strength = np.exp(world.class_strength[:, [SME]]) * treatment.quality[:, None]
     attraction = demand.attraction_before_price(
         strength, power, np.zeros_like(power), world.theta, world.data_elasticity, world.data_reference
     ) * pricing.units_per_dollar(need * rent, taken, elasticity) ** (p.substitution - 1.0)
