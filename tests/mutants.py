@@ -732,3 +732,30 @@ def energy_caps_are_for_others(patch: Patch) -> None:
     from sim.submodels import allotment
 
     after(patch, allotment, "usable_share", lambda share, *_: np.ones_like(share))
+
+
+# --- policies ------------------------------------------------------------------------------
+
+
+@mutant
+def policies_stay_a_quarter_too_long(patch: Patch) -> None:
+    """A policy is still in force in the quarter in which it ends."""
+    from sim.policies import base
+
+    before(patch, base, "is_over", lambda end, quarter: (end, quarter + -1))
+
+
+@mutant
+def ramps_are_ignored(patch: Patch) -> None:
+    """A policy that is phased in is there in full at once."""
+    from sim.policies import base
+
+    after(patch, base, "ramped", lambda strength, *_: np.where(strength > 0.0, 1.0, 0.0))
+
+
+@mutant
+def nobody_escapes(patch: Patch) -> None:
+    """Enforcement never errs."""
+    from sim.policies.base import BasePolicy
+
+    after(patch, BasePolicy, "draw", lambda uniform, *_: np.ones_like(uniform))

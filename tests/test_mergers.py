@@ -291,3 +291,58 @@ def test_a_firm_is_broken_up_once_and_a_group_into_its_firms() -> None:
     size = (group[:, None, :] == group[:, :, None]).sum(axis=-1)
     grouped = (size > 1) & first.break_ups
     assert (run.states[8].group == np.arange(run.states[8].group.shape[-1]))[grouped].all()
+
+
+def test_a_firm_does_not_train_to_take_customers_from_a_sister() -> None:
+    """The plan of 7.4 in scalars, with B at the owner's joint share."""
+    run = merging(10, replicates=(0, 1))
+    world, p, seen = run.world, run.world.parameters, 0
+    for state, flows in zip(run.states, run.flows, strict=False):
+        plan = flows.funding
+        for r, i in np.argwhere(state.group != np.arange(state.group.shape[-1])):
+            sisters = np.flatnonzero(state.group[r] == state.group[r, i])
+            marginal = 0.0
+            for s in range(world.sizes["sector"]):
+                joint = sum(state.target_share[r, s, k] for k in sisters)
+                stealing = (1 - joint) + p.nest_growth * joint * (1 - state.nest[r, s])
+                flywheel = plan.power_elasticity[r, i] * (
+                    world.theta[s] - p.serving_size_elasticity * (p.substitution - 1)
+                )
+                marginal += max(flywheel, 0.0) * stealing * state.profit[r, s, i]
+            ratio = state.own_compute[r, i] / plan.effective_compute[r, i]
+            assert plan.own_plan[r, i] == pytest.approx(plan.horizon[r, i] * ratio * marginal, rel=1e-9)
+            seen += marginal > 0.0
+    assert seen > 5
+
+
+def test_a_review_finds_what_joint_prices_cost_customers() -> None:
+    """Loss of consumer gain over spending between two price equilibria, for every reviewed case."""
+    run = merging(16, merger_review_error=0.5, merger_review_change=0.0, merger_review_hhi=0.0)
+    p, n_cases = run.world.parameters, 0
+    for t, flows in enumerate(run.flows):
+        case, m, state = flows.merging, flows.markets, run.states[t]
+        for r in np.flatnonzero(case.screened):
+            if (state.is_active[r] != run.states[t + 1].is_active[r]).any():
+                continue
+            sold = m.price[r] > 0.0
+            appeal = np.where(sold, m.attraction[r] * np.where(sold, m.price[r], 1.0) ** (p.substitution - 1.0), 0.0)
+            head = state.group[r].copy()
+            joined = np.where(head == head[case.target[r]], head[case.acquirer[r]], head)
+            odds = [
+                pricing.equilibrium(
+                    np.where(m.unit_cost[r] > 0.0, m.unit_cost[r], 1.0)[None],
+                    (p.operating_cost_share + flows.rules.revenue_levy[r])[None],
+                    appeal[None],
+                    run.world.initial_odds,
+                    Groups(group[None]),
+                    p.substitution,
+                    p.nest_growth,
+                ).odds
+                for group in (head, joined)
+            ]
+            budget = flows.drivers.budget
+            loss = -demand.consumer_gain(budget, odds[1], odds[0], p.nest_growth, p.substitution)[0]
+            spent = (budget * demand.nest_share(odds[0])[0]).sum()
+            assert case.harm[r] == pytest.approx(loss / spent, rel=1e-6, abs=1e-12) and case.harm[r] > 0.0
+            n_cases += 1
+    assert n_cases > 20

@@ -15,7 +15,7 @@ ROOT = Path(__file__).parents[1]
 # process that runs the tests and not in those that it starts, which would be noticed whatever the error is.
 SUBSET = [
     "test_formulas", "test_luck", "test_accounts", "test_random_markets", "test_mergers", "test_mechanisms", "test_engine",
-    "test_metamorphic",
+    "test_metamorphic", "test_policies",
 ]  # fmt: skip
 LEFT_OUT = "not workers"
 
