@@ -104,6 +104,14 @@ def test_opening_costs_appeal_and_feeds_rivals_from_the_next_quarter() -> None:
     assert opened.states[1].is_open[:, slot].all() and not plain.states[1].is_open[:, slot].any()
     assert (opened.flows[1].markets.target_share[:, :, slot] < plain.flows[1].markets.target_share[:, :, slot]).all()
     assert (opened.flows[1].funding.open_frontier >= plain.flows[1].funding.open_frontier).all()
+    p = world.parameters
+    before_price = [
+        run.flows[1].markets.attraction[:, :, slot] * run.flows[1].markets.price[:, :, slot] ** (p.substitution - 1.0)
+        for run in (plain, opened)
+    ]
+    d = plain.states[1].data[:, slot, None] / world.data_reference
+    informed = ((1 + (1 + p.open_data_gain) * d) / (1 + d)) ** world.data_elasticity
+    assert np.allclose(before_price[1], before_price[0] * p.open_hosting_share * informed, rtol=1e-9)
     assert opened.flows[1].funding.grant[:, slot] == pytest.approx(1e3)
 
 
