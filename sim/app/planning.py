@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 
 import sim
@@ -180,7 +180,7 @@ def _shares(option: str, given: Sequence[str] | None, *, needs_class: bool = Fal
             value = float(number)
         except ValueError:
             value = float("nan")
-        if np.isnan(value) or (needs_class and not equals):
+        if math.isnan(value) or (needs_class and not equals):
             form = "CLASS=SHARE, such as sme=0.1" if needs_class else "a share such as 0.2, or sme=0.05"
             message = f"{option} {text}: not a share; allowed: {form}"
             raise InputError(message)
@@ -203,7 +203,7 @@ def _print(allocation: sim.Allocation) -> None:
             f"which is {_percent(market.lost)} less than the optimum."
         )
     )
-    if not np.isnan(allocation.price):
+    if not math.isnan(allocation.price):
         print(terminal.paragraph(f"Shadow price: one more M H100e adds {allocation.price:,.5g} to {objective}."))
     print(
         terminal.paragraph(
@@ -261,7 +261,7 @@ def _percent(share: float) -> str:
 
 
 def _or_none(value: float) -> str:
-    return "not known" if np.isnan(value) else f"{value:.1e}"
+    return "not known" if math.isnan(value) else f"{value:.1e}"
 
 
 def _facts(allocation: sim.Allocation) -> dict[str, Any]:
