@@ -29,7 +29,7 @@ NAMES = {
     "sweep",
     "verify_result",
 }
-HEAVY = ["numpy", "pydantic", "jinja2", "pandas", "pyarrow", "scipy", "matplotlib", "networkx", "mesa"]
+HEAVY = ["numpy", "jinja2", "pandas", "pyarrow", "scipy", "matplotlib", "networkx", "mesa"]
 LOADED = f"import json, sys; print(json.dumps([m for m in {HEAVY} if m in sys.modules]))"
 
 
