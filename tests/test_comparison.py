@@ -16,7 +16,7 @@ from sim.comparison.effects import PAIRED_MEASURES
 from sim.comparison.outcomes import Outcome
 from sim.ensemble import Job
 from sim.errors import FailureError, InputError, ResultError, ScenarioError
-from sim.observe import MEASURES, Failure
+from sim.observe import MEASURES, OPTIONAL, Failure
 from sim.submodels.demand import consumer_gain
 from tests.comparisons import QUARTERS, base, pairs_of_numbers, scenario, small, synthetic
 
@@ -268,6 +268,7 @@ def failing(monkeypatch, wanted):
 
 
 def test_pairs_of_a_replicate_that_fails_drop_out_and_the_others_stay(monkeypatch):
+    whole = few().pairs("no-open", "hhi_revenue")["difference"].drop(1, level="replicate")
     failing(monkeypatch, {1})
     made = sim.compare(base(), [scenario("no-open", NO_OPEN), scenario("no-imitation", NO_IMITATION)])
     assert made.failures.to_dict("records") == [
@@ -275,7 +276,6 @@ def test_pairs_of_a_replicate_that_fails_drop_out_and_the_others_stay(monkeypatc
     ]
     n = made.effects[made.effects["measure"] == "hhi_revenue"].set_index("scenario")["n"]
     assert n.tolist() == [base().run.replicates - 1, base().run.replicates]
-    whole = few().pairs("no-open", "hhi_revenue")["difference"].drop(1, level="replicate")
     assert made.pairs("no-open", "hhi_revenue")["difference"].tolist() == whole.tolist()
 
 
@@ -421,7 +421,7 @@ def test_a_scenario_that_changes_the_flywheel_itself_has_no_variant_of_it():
 
 def test_every_headline_is_a_measure_with_a_smallest_effect_and_a_reason():
     for name, headline in HEADLINES.items():
-        assert name in MEASURES or name in PAIRED_MEASURES
+        assert name in MEASURES or name in PAIRED_MEASURES or name in OPTIONAL
         assert headline.smallest > 0 and headline.reason and headline.better in (-1, 0, 1)
         assert not headline.of or headline.of in MEASURES
     assert smallest_effect("hhi_profit") == (25.0, "")
@@ -480,3 +480,16 @@ def test_outcomes_of_blocks_join_in_order():
     whole = outcomes.joined(parts)
     assert whole.replicates.tolist() == [1, 2] and whole.table.ravel().tolist() == [1.0, 0.0]
     assert [failure.replicate for failure in whole.failures] == [0, 3]
+
+
+def test_efficiency_lost_is_a_headline_where_runs_record_it():
+    data = base().resolved() | {"record": {"planner": "yearly"}, "run": {"replicates": 3}}
+    recorded = sim.load_scenario(data)
+    capped = sim.load_scenario(
+        data | {"name": "quota", "policies": [{"resource_quota": {"most": 0.001, "start": data["horizon"]["start"]}}]}
+    )
+    made = sim.compare(recorded, [capped], measures=["planner_gap"])
+    row = made.effects[made.effects["measure"] == "planner_gap"].iloc[-1]
+    assert 0.0 < row["reference_mean"] < 1.0 and row["effect"] < 0.0, "an even division forgoes less"
+    assert "planner_gap" in sim.compare(recorded, [capped]).measures
+    assert "planner_gap" not in few().measures

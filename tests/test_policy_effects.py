@@ -8,12 +8,14 @@ import numpy as np
 import pytest
 
 from sim import policies, units
-from sim.ensemble import simulate
+from sim.ensemble import simulate, world_spec
 from sim.indices import gini
 from sim.luck import Luck
 from sim.observe import MEASURES
+from sim.planner import plan
 from sim.scenario import load_scenario
 from sim.submodels import knowledge
+from sim.world.build import build
 from tests.policies import every, in_force
 from tests.worlds import START, record, run_quarters, same_bits, small_world
 
@@ -450,3 +452,25 @@ def test_policies_change_no_draw_of_anyone_else(monkeypatch):
 def test_measures_that_policies_name_exist():
     for name in every():
         assert policies.find(name).headline in ("", *MEASURES)
+
+
+def test_a_quota_that_binds_on_everyone_is_the_planners_cap() -> None:
+    """Every firm of the city at its quota: what the planner does under caps of a tenth each, and nothing is forgone.
+
+    Caps that add up to the total leave one division. With looser quotas the two part: the market hands what the large
+    may not use to whoever pays most for it, the planner to whoever makes most power of it.
+    """
+    city = load_scenario("ten_firm_city")
+    smallest = min(plan(city).problem.market)
+    usable = total_usable(city)
+    policy = {"resource_quota": {"most": 0.5 * smallest / usable, "start": "2024Q1"}}
+    planned = plan(load_scenario(city.resolved() | {"policies": [policy]}), rules={"cap": {"all": 0.1}})
+    market = planned.problem.market
+    np.testing.assert_allclose(market, 0.5 * smallest, rtol=1e-12)
+    np.testing.assert_allclose(planned.compute, market, rtol=1e-9)
+    assert planned.total_power == pytest.approx(planned.problem.power(market).sum(), rel=1e-9)
+
+
+def total_usable(scenario) -> float:
+    world = build(world_spec(scenario))
+    return float(world.parameters.utilisation * world.initial.capacity.sum())

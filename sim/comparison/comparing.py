@@ -15,7 +15,7 @@ from sim.comparison.outcomes import Outcome, joined, lean_job, simulate_outcomes
 from sim.comparison.variants import VARIANT_REPLICATES, robustness_of, variants_of
 from sim.ensemble import Job
 from sim.errors import FailureError, InputError
-from sim.observe import MEASURES, SECTOR
+from sim.observe import MEASURES, OPTIONAL, SECTOR
 from sim.pool import Pool
 from sim.runner import progress_bar
 
@@ -171,7 +171,8 @@ def check_questions(baseline: Scenario, measures: Sequence[str], horizons: Seque
     if isinstance(job, Outcome):
         return
     sectors = job.world.sector_names
-    known = [name.replace(SECTOR, each) for name in MEASURES for each in (sectors if SECTOR in name else ("",))]
+    names = [*MEASURES, *(OPTIONAL if job.timeline.planner else ())]
+    known = [name.replace(SECTOR, each) for name in names for each in (sectors if SECTOR in name else ("",))]
     chosen_measures([*known, *PAIRED_MEASURES], measures)
     years = {quarter.year: str(quarter) for quarter in job.timeline.quarters}
     chosen_horizons(list(years.values()), horizons)

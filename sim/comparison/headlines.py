@@ -57,6 +57,9 @@ HEADLINES: dict[str, Headline] = {
     "maker_profit": Headline("Chip makers' profit", RELATIVE, "industry_revenue", 0, _MONEY),
     "fiscal_balance": Headline("Fiscal balance", RELATIVE, "industry_revenue", 1, _MONEY),
     "welfare_paired": Headline("Welfare over baseline", RELATIVE, "industry_revenue", 1, _MONEY),
+    "planner_gap": Headline(
+        "Efficiency lost to the planner", 0.005, "", -1, "half of the last digit printed; where runs record it"
+    ),
     "small_firm_share_of_compute": Headline(
         "Small firms' share of compute",
         0.0025,
