@@ -35,6 +35,21 @@ PluginOption = Annotated[
         help="A Python file with policies of your own, whose code is run; may be repeated.",
     ),
 ]
+SeedOption = Annotated[int | None, typer.Option(min=0, metavar="N", help="Which luck; 0 is a seed too.")]
+QuartersOption = Annotated[int | None, typer.Option(min=1, metavar="N", help="Length of the horizon from its start.")]
+WorkersOption = Annotated[
+    int | None,
+    typer.Option(
+        min=1, metavar="N", help="Processes; one for each processor by default. The numbers do not depend on it."
+    ),
+]
+MeasuresOption = Annotated[
+    str | None, typer.Option("--measures", metavar="NAME,...", help="What to show. Default: the headlines.")
+]
+HorizonsOption = Annotated[
+    str | None, typer.Option("--horizons", metavar="WHEN,...", help="Years or their last quarters, such as 2030.")
+]
+QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the folder.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else, for scripts.")]
 ResultArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A result folder.")]
 

@@ -9,7 +9,18 @@ import typer
 
 import sim
 from sim.app import terminal
-from sim.app.base import JsonOption, PluginOption, app, examples
+from sim.app.base import (
+    HorizonsOption,
+    JsonOption,
+    MeasuresOption,
+    PluginOption,
+    QuartersOption,
+    QuietOption,
+    SeedOption,
+    WorkersOption,
+    app,
+    examples,
+)
 from sim.app.running import INTERRUPTED, OUTPUTS, processors
 from sim.errors import FailureError, InputError, ScenarioError
 
@@ -34,16 +45,9 @@ def compare(
     replicates: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Pairs with the same luck. Default: the baseline's.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, metavar="N", help="Which luck; 0 is a seed too.")] = None,
-    quarters: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Length of the horizon from its start.")
-    ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            min=1, metavar="N", help="Processes; one for each processor by default. The numbers do not depend on it."
-        ),
-    ] = None,
+    seed: SeedOption = None,
+    quarters: QuartersOption = None,
+    workers: WorkersOption = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="FOLDER", help="Folder for the comparison. Default: outputs/compare-<baseline>."),
@@ -68,18 +72,14 @@ def compare(
         str | None,
         typer.Option("--families", metavar="NAME,...", help="Look at power families too, such as power,log,hill."),
     ] = None,
-    measures: Annotated[
-        str | None, typer.Option("--measures", metavar="NAME,...", help="What to show. Default: the headlines.")
-    ] = None,
-    horizons: Annotated[
-        str | None, typer.Option("--horizons", metavar="WHEN,...", help="Years or their last quarters, such as 2030.")
-    ] = None,
+    measures: MeasuresOption = None,
+    horizons: HorizonsOption = None,
     changes: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change one key of baseline and scenarios; may be repeated."),
     ] = None,
     no_figures: Annotated[bool, typer.Option("--no-figures", help="Leave out the figures.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the folder.")] = False,
+    quiet: QuietOption = False,
     plugin: PluginOption = None,  # noqa: ARG001 - its callback has loaded them
     as_json: JsonOption = False,
 ) -> None:
@@ -145,32 +145,21 @@ def sweep(
     replicates: Annotated[
         int | None, typer.Option(min=1, metavar="N", help="Histories in each cell, with the same luck in all.")
     ] = None,
-    seed: Annotated[int | None, typer.Option(min=0, metavar="N", help="Which luck; 0 is a seed too.")] = None,
-    quarters: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Length of the horizon from its start.")
-    ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            min=1, metavar="N", help="Processes; one for each processor by default. The numbers do not depend on it."
-        ),
-    ] = None,
+    seed: SeedOption = None,
+    quarters: QuartersOption = None,
+    workers: WorkersOption = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="FOLDER", help="Folder for the sweep. Default: outputs/sweep-<name>."),
     ] = None,
-    measures: Annotated[
-        str | None, typer.Option("--measures", metavar="NAME,...", help="What to show. Default: the headlines.")
-    ] = None,
-    horizons: Annotated[
-        str | None, typer.Option("--horizons", metavar="WHEN,...", help="Years or their last quarters, such as 2030.")
-    ] = None,
+    measures: MeasuresOption = None,
+    horizons: HorizonsOption = None,
     changes: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Change one key of every cell; may be repeated."),
     ] = None,
     no_figures: Annotated[bool, typer.Option("--no-figures", help="Leave out the figure.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the folder.")] = False,
+    quiet: QuietOption = False,
     plugin: PluginOption = None,  # noqa: ARG001 - its callback has loaded them
     as_json: JsonOption = False,
 ) -> None:

@@ -11,7 +11,7 @@ import typer
 
 import sim
 from sim.app import terminal
-from sim.app.base import JsonOption, PluginOption, app, examples
+from sim.app.base import JsonOption, PluginOption, QuartersOption, QuietOption, SeedOption, WorkersOption, app, examples
 
 INTERRUPTED = 130
 OUTPUTS = Path("outputs")
@@ -30,16 +30,9 @@ def run(
     scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="A scenario file, or the name of a shipped one.")],
     *,
     replicates: Annotated[int | None, typer.Option(min=1, metavar="N", help="Histories with different luck.")] = None,
-    seed: Annotated[int | None, typer.Option(min=0, metavar="N", help="Which luck; 0 is a seed too.")] = None,
-    quarters: Annotated[
-        int | None, typer.Option(min=1, metavar="N", help="Length of the horizon from its start.")
-    ] = None,
-    workers: Annotated[
-        int | None,
-        typer.Option(
-            min=1, metavar="N", help="Processes; one for each processor by default. The numbers do not depend on it."
-        ),
-    ] = None,
+    seed: SeedOption = None,
+    quarters: QuartersOption = None,
+    workers: WorkersOption = None,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="FOLDER", help="Folder for the results. Default: outputs/<name>."),
@@ -52,7 +45,7 @@ def run(
     no_figures: Annotated[
         bool, typer.Option("--no-figures", help="Leave out the figures, which take a few seconds.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the folder.")] = False,
+    quiet: QuietOption = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Say also what is run, how long each part takes, and sizes.")
     ] = False,
