@@ -136,7 +136,7 @@ def _firm_chips(
     owners, who would take all, in the same proportion.
     """
     p = world.parameters
-    for_sale = np.where(total(world.captive_to, axis=0) == 0.0, left, 0.0)
+    for_sale = np.where(world.is_merchant, left, 0.0)
     if not world.mechanisms.own_chips:
         return np.zeros_like(for_sale), np.zeros_like(state.own_chips)
     mix = shares(for_sale)
@@ -155,8 +155,7 @@ def _firm_chips(
 
 def _public_chips(world: World, rules: Rulebook, price: Array, site_cost: float, shipments: Array) -> Array:
     """Merchants' chips for the public pool, by share of all shipments and by outlay; ``[..., maker]``, M H100e."""
-    is_merchant = total(world.captive_to, axis=0) == 0.0
-    for_sale = np.where(is_merchant, shipments, 0.0)
+    for_sale = np.where(world.is_merchant, shipments, 0.0)
     mix = shares(for_sale)
     by_outlay = safe_ratio(rules.public_budget, total((price + site_cost) * mix))
     wanted = rules.public_order * total(shipments) + by_outlay
@@ -165,9 +164,8 @@ def _public_chips(world: World, rules: Rulebook, price: Array, site_cost: float,
 
 def _deliver(world: World, orders: Array, shipments: Array) -> Array:
     """Chips of each maker to each owner; ``[..., owner, maker]``."""
-    is_merchant = total(world.captive_to, axis=0) == 0.0
     captive = total(world.captive_to * shipments[..., None, :])
-    merchant_output = np.where(is_merchant, shipments, 0.0)
+    merchant_output = np.where(world.is_merchant, shipments, 0.0)
     _, from_merchants = investment.allot(orders, captive, total(merchant_output))
     mix = shares(merchant_output)
     return world.captive_to * shipments[..., None, :] + from_merchants[..., None] * mix[..., None, :]

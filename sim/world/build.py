@@ -150,6 +150,12 @@ class World:
         return is_own
 
     @cached_property
+    def is_merchant(self) -> Flags:
+        """Whether anyone may buy from the maker; ``[maker]``."""
+        sells: Flags = total(self.captive_to, axis=0) == 0.0
+        return sells
+
+    @cached_property
     def flywheel(self) -> float:
         """Lambda of the leader in a sector of mean elasticity, after ``hold``."""
         p = self.parameters
