@@ -78,8 +78,8 @@ class Target:
 
 @functools.cache
 def targets() -> tuple[Target, ...]:
-    """Every target, in the order of ``world/data/targets.csv``."""
-    with (DATA / "targets.csv").open(encoding="utf-8", newline="") as handle:
+    """Every target, in the order of ``world/data/world_2024/targets.csv``."""
+    with (DATA / "world_2024" / "targets.csv").open(encoding="utf-8", newline="") as handle:
         return tuple(
             Target(
                 row["name"],
@@ -111,7 +111,6 @@ class History:
     def measure(self, name: str, quarter: str = FIT_END) -> Array:
         """A measure in a quarter; ``[replicate]``."""
         return self.recording.measures[name][:, self.recording.quarters.index(quarter)]
-
 
     def firm(self, column: str, name: str, quarter: str = FIT_END) -> Array:
         """A column of a firm; ``[replicate]``."""
