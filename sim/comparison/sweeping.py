@@ -14,10 +14,11 @@ import numpy as np
 from sim import store
 from sim.comparison.comparing import check_questions, make_jobs
 from sim.comparison.comparison import chosen_horizons, chosen_measures
-from sim.comparison.design import Contrast, key_of, world_key
+from sim.comparison.design import Contrast, key_of
 from sim.comparison.effects import effects_of, pairs_of
-from sim.comparison.outcomes import Outcome, simulate_outcomes
+from sim.comparison.outcomes import simulate_outcomes
 from sim.comparison.statistics import half_width
+from sim.comparison.worlds import Worlds, n_sets_of
 from sim.errors import FailureError, InputError, ResultError, ScenarioError
 from sim.pool import Pool
 from sim.runner import progress_bar
@@ -296,13 +297,16 @@ def _simulate(
         message = f"every replicate of every cell failed; the first: {reason}"
         raise FailureError(message)
     quarters = chosen_horizons(good[0].quarters, horizons)
-    worlds = {world_key(runs[key]): job.world for key, job in jobs.items() if not isinstance(job, Outcome)}
+    worlds = Worlds()
     parts = []
     for place, cell in cells.items():
         run, reference = outcomes[key_of(cell)], outcomes[key_of(references[place])]
         if not len(np.intersect1d(run.replicates, reference.replicates)):
             continue
-        pairs = pairs_of(run, reference, (worlds[world_key(cell)], worlds[world_key(references[place])]))
+        against_which = references[place]
+        pairs = pairs_of(
+            run, reference, lambda r, a=cell, b=against_which: (worlds.of(a, r), worlds.of(b, r)), n_sets_of(given)
+        )
         rows = effects_of(Contrast(cell.name, "policy", "", "", against), pairs, quarters)
         rows = rows.rename(columns={"scenario_mean": "mean"})
         years = [pairs.quarters.index(quarter) for quarter in quarters]
