@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sim import errors, indices
     from sim.comparison import Comparison, Sweep, compare, load_comparison, load_sweep, sweep
+    from sim.experiment import Calibration, Scorecard, calibrate, scorecard
     from sim.planner import Allocation, plan
     from sim.result import Result, load_result, verify_result
     from sim.runner import run
@@ -26,10 +27,13 @@ __version__ = "0.1.0"
 # public name -> the module that holds it; None where the name is the module
 _HOMES = {
     "Allocation": "sim.planner",
+    "Calibration": "sim.experiment",
     "Comparison": "sim.comparison",
     "Result": "sim.result",
     "Scenario": "sim.scenario",
+    "Scorecard": "sim.experiment",
     "Sweep": "sim.comparison",
+    "calibrate": "sim.experiment",
     "compare": "sim.comparison",
     "errors": None,
     "indices": None,
@@ -39,6 +43,7 @@ _HOMES = {
     "load_sweep": "sim.comparison",
     "plan": "sim.planner",
     "run": "sim.runner",
+    "scorecard": "sim.experiment",
     "shipped_scenarios": "sim.scenario",
     "sweep": "sim.comparison",
     "verify_result": "sim.result",
@@ -46,11 +51,14 @@ _HOMES = {
 
 __all__ = [
     "Allocation",
+    "Calibration",
     "Comparison",
     "Result",
     "Scenario",
+    "Scorecard",
     "Sweep",
     "__version__",
+    "calibrate",
     "compare",
     "errors",
     "indices",
@@ -60,6 +68,7 @@ __all__ = [
     "load_sweep",
     "plan",
     "run",
+    "scorecard",
     "shipped_scenarios",
     "sweep",
     "verify_result",

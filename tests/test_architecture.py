@@ -44,6 +44,7 @@ CATALOGUES = {
     "comparison",
     "diff",
     "errors",
+    "experiment",
     "explain",
     "export",
     "observe",

@@ -6,6 +6,7 @@ import itertools
 import math
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from sim.scenario import Scenario
+    from sim.world.build import World
 
 Value = float | int | bool | str
 Axes = Mapping[str, Sequence[Value]]
@@ -303,10 +305,7 @@ def _simulate(
         run, reference = outcomes[key_of(cell)], outcomes[key_of(references[place])]
         if not len(np.intersect1d(run.replicates, reference.replicates)):
             continue
-        against_which = references[place]
-        pairs = pairs_of(
-            run, reference, lambda r, a=cell, b=against_which: (worlds.of(a, r), worlds.of(b, r)), n_sets_of(given)
-        )
+        pairs = pairs_of(run, reference, partial(_worlds_of, worlds, cell, references[place]), n_sets_of(given))
         rows = effects_of(Contrast(cell.name, "policy", "", "", against), pairs, quarters)
         rows = rows.rename(columns={"scenario_mean": "mean"})
         years = [pairs.quarters.index(quarter) for quarter in quarters]
@@ -323,6 +322,10 @@ def _simulate(
     ).astype({"replicate": "int64"})
     names = tuple(dict.fromkeys(table["measure"]))
     return Sweep(given, axes, against, table, failures, chosen_measures(names, measures), quarters)
+
+
+def _worlds_of(worlds: Worlds, run: Scenario, reference: Scenario, replicate: int) -> tuple[World, World]:
+    return worlds.of(run, replicate), worlds.of(reference, replicate)
 
 
 _KEYS = ["measure", "horizon", "unit"]

@@ -1,12 +1,12 @@
 """Calibration to the facts of 2024: the best fit, and parameter sets that agree with the facts.
 
 Simulated moments with a prior. The misfit of a candidate is the sum over fitted targets of squared distances between
-the model's mean over common luck and the published value, in standard deviations; the prior adds the squared coordinates of
-the parameters (``sim.experiment.priors``). Their half, negated, is the log density of the posterior.
+the model's mean over common luck and the published value, in standard deviations; the prior adds the squared
+coordinates of the parameters (``sim.experiment.priors``). Their half, negated, is the log density of the posterior.
 
-1. *Best fit*: the mode of the posterior, by SciPy's trust-region least squares. Parameters that the facts move by less
-   than a tenth of their range go back to their default and the others are fitted again; values are rounded to two
-   digits, as finer ones are not informed.
+1. *Best fit*: the mode of the posterior, by SciPy's trust-region least squares. The twelve parameters that the facts
+   move most are fitted again with all others at their defaults; values are rounded to two digits, as finer ones are
+   not informed.
 2. *Parameter sets*: draws from the posterior. Candidates come from its Gaussian approximation (Laplace) and are
    simulated; sets are resampled from them with weights that correct the approximation, and each then takes a few
    Metropolis steps, so that no two are the same (resample and move: Gilks and Berzuini 2001, *Journal of the Royal
@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from sim.arrays import Array, Counts
+from sim.arrays import Array, Counts, Flags
 from sim.errors import FailureError, InputError
 from sim.experiment.evaluation import Evaluator
 from sim.experiment.priors import FREE, PRIOR_SD, Prior
@@ -42,8 +42,8 @@ REPLICATES, SEED, SETS = 8, 1, 200
 MOST_MISSES = 3
 """Fitted targets outside their bands, of a set that is kept."""
 
-SETTLED = 0.1
-"""Coordinates that the facts move by less go back to the default."""
+MOVED = 12
+"""Parameters of the best fit: those that the facts move most; all others go back to their defaults."""
 
 DIGITS = 2
 """Significant digits of the best fit."""
@@ -316,11 +316,9 @@ def _mode(posterior: _Posterior, start: Array, steps: int, told: Callable[[str, 
 
 
 def _best(posterior: _Posterior, mode: Array, told: Callable[[str, int], None]) -> dict[str, float]:
-    """The best fit of those that the facts move, to the digits that they inform."""
-    moved = np.abs(mode) >= SETTLED
-    if not moved.any():
-        return {}
-    names = tuple(name for name, is_moved in zip(posterior.prior.names, moved, strict=True) if is_moved)
+    """The best fit of those that the facts move most, to the digits that they inform."""
+    moved = np.sort(np.argsort(-np.abs(mode), kind="stable")[:MOVED])
+    names = tuple(posterior.prior.names[k] for k in moved)
     fewer = posterior._replace(prior=Prior(names))
     again, _ = _mode(fewer, mode[moved], _STEPS_AGAIN, told)
     return {name: float(f"{value:.{DIGITS}g}") for name, value in fewer.prior.values(again).items()}
@@ -354,7 +352,7 @@ class _Draws(NamedTuple):
     found: Array
     weights: Array
 
-    def where(self, chosen: Array, others: _Draws) -> _Draws:
+    def where(self, chosen: Flags, others: _Draws) -> _Draws:
         """These, or the others where not chosen."""
         return _Draws(
             *(np.where(chosen[:, None] if a.ndim > 1 else chosen, a, b) for a, b in zip(self, others, strict=True))
@@ -364,7 +362,7 @@ class _Draws(NamedTuple):
 def _draw(
     posterior: _Posterior, mode: Array, slopes: Array, sets: int, seed: int, told: Callable[[str, int], None]
 ) -> tuple[Array, Array, int, float]:
-    """Coordinates ``[set, parameter]`` and values ``[set, target]`` of the sets, candidates, and what they are worth."""
+    """Coordinates ``[set, parameter]`` and values ``[set, target]`` of sets; candidates, and what they are worth."""
     near = _Approximation.at(posterior, mode, slopes)
     n_parameters = len(mode)
 

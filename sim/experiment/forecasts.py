@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -61,22 +62,22 @@ def facts(recording: Recording) -> dict[str, Array]:
     """
     history = History(recording)
     ends = [quarter for quarter in recording.quarters if quarter.endswith("Q4")]
-    found = {name: _by_year(lambda q, m=measure: history.measure(m, q), ends) for name, measure in _MEASURES.items()}
-    bought = {o: _by_year(lambda q, o=o: history.owner("chips_bought", o, q), ends) for o in recording.owner_names}
+    found = {name: _by_year(partial(history.measure, measure), ends) for name, measure in _MEASURES.items()}
+    bought = {o: _by_year(partial(history.owner, "chips_bought", o), ends) for o in recording.owner_names}
     total = np.sum(list(bought.values()), axis=0)
     found |= {f"owner_share|{owner}": values / total for owner, values in bought.items()}
-    used = {lab: _by_year(lambda q, lab=lab: history.firm("compute_used", lab, q), ends) for lab in FIVE_LABS}
+    used = {lab: _by_year(partial(history.firm, "compute_used", lab), ends) for lab in FIVE_LABS}
     together = np.sum(list(used.values()), axis=0)
     found |= {f"lab_compute|{lab}": values for lab, values in used.items()}
     found |= {f"lab_share|{lab}": values / together for lab, values in used.items()}
     found["hhi_five_labs"] = _POINTS * np.sum([(values / together) ** 2 for values in used.values()], axis=0)
     for lab in _SELLERS:
-        sales = _by_year(lambda q, lab=lab: history.firm("revenue", lab, q), ends)
+        sales = _by_year(partial(history.firm, "revenue", lab), ends)
         found[f"revenue|{lab}"] = QUARTERS_PER_YEAR * sales
     return {f"target|{name}": values for name, values in moments(recording).items()} | found
 
 
-def _by_year(value, ends: Sequence[str]) -> Array:
+def _by_year(value: Callable[[str], Array], ends: Sequence[str]) -> Array:
     return np.stack([value(quarter) for quarter in ends], axis=1)
 
 
@@ -94,7 +95,7 @@ def forecast_table(found: dict[str, Array], sets: Sequence[int], first_year: int
     """
     import pandas as pd
 
-    rows = []
+    rows: list[list[object]] = []
     for key, values in found.items():
         name, _, who = key.partition("|")
         if name not in QUANTITIES:
@@ -107,6 +108,6 @@ def forecast_table(found: dict[str, Array], sets: Sequence[int], first_year: int
             quantiles = [float(q) for q in np.quantile(values[:, at], QUANTILES)]
             rows.append([name, who, year, QUANTITIES[name].unit, *quantiles, share])
     order = {name: place for place, name in enumerate(QUANTITIES)}
-    rows.sort(key=lambda row: order[row[0]])
+    rows.sort(key=lambda row: order[str(row[0])])
     named = [f"p{100 * quantile:g}" for quantile in QUANTILES]
     return pd.DataFrame(rows, columns=["quantity", "of", "year", "unit", *named, "luck_share_of_variance"])

@@ -103,7 +103,7 @@ def patterns(recording: Recording) -> dict[str, Array]:
     per_year = {name: _sums(recording, name, ends) for name in ("entries", "exits")}
     n_firms, rent, markup = yearly("n_firms"), yearly("rental_price"), yearly("chip_markup")
     lag, makers, sales = yearly("open_lag_months"), yearly("hhi_chip_stock"), yearly("hhi_revenue")
-    found = {name: [] for name in PATTERNS}
+    found: dict[str, list[float]] = {name: [] for name in PATTERNS}
     for r in range(len(recording.replicates)):
         one = {name: values[r] for name, values in firms.items()}
         growth, size = _growth(one)
@@ -113,7 +113,7 @@ def patterns(recording: Recording) -> dict[str, Array]:
         found["profit_persistence"].append(_persistence(one))
         found["open_lag_drift"].append(_trend(lag[r, _SETTLED_YEARS:]))
         found["markup_when_scarce"].append(_correlation(markup[r], rent[r]))
-    found |= {
+    whole: dict[str, Array] = {
         "rank_turnover": np.nanmean(yearly("turnover_revenue")[:, 1:], axis=1),
         "entry_rate": (per_year["entries"] / n_firms).mean(axis=1),
         "exit_rate": (per_year["exits"] / n_firms).mean(axis=1),
@@ -124,7 +124,7 @@ def patterns(recording: Recording) -> dict[str, Array]:
         "makers_disperse": makers[:, -1] - makers[:, 0],
         "revenue_concentrates": sales[:, -1] - sales[:, 0],
     }
-    return {name: np.asarray(found[name], dtype=float) for name in PATTERNS}
+    return {name: whole[name] if name in whole else np.array(found[name]) for name in PATTERNS}
 
 
 def _sums(recording: Recording, name: str, ends: list[str]) -> Array:

@@ -57,7 +57,7 @@ def sample(scenario: Scenario, reduce: Reduce, pool: Pool) -> tuple[Array, dict[
     blocks = [range(k, min(k + BLOCK_SIZE, n)) for k in range(0, n, BLOCK_SIZE)]
     tasks = [Task(_Needs(job, block, reduce), len(block) * len(job.timeline.quarters)) for block in blocks]
     parts = dict(pool.run(_reduced, tasks))
-    good = [parts[k] for k in sorted(parts) if isinstance(parts[k], dict)]
+    good = [part for _, part in sorted(parts.items()) if isinstance(part, dict)]
     if not good:
         merge([part for part in parts.values() if isinstance(part, Recording)])  # raises, saying why
     joined = {name: np.concatenate([part[name] for part in good]) for name in good[0]}

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,9 +13,27 @@ from sim.experiment.patterns import PATTERNS
 if TYPE_CHECKING:
     import pandas as pd
 
-    from sim.experiment.scorecard import Scorecard
+    from sim.experiment.scoring import Scorecard
 
 NOTICE = "<!-- Written by `aipower scorecard`: change the code, not this page. -->"
+
+
+_ABOUT_FACTS = (
+    "Model: mean over luck at the best fit. Ensemble: 5-95% range over parameter sets that agree with 2024 and over "
+    "luck; sd: standard deviation from luck and from parameters (one-way analysis of variance with random effects). "
+    "Facts that were not fitted come last."
+)
+_ABOUT_ABLATIONS = (
+    "Each column switches one mechanism off; the last is the world in which luck alone is at work. A value in bold "
+    "does not show the pattern."
+)
+_ABOUT_FORECASTS = (
+    "Made before anyone compared them with what happened: do not change this page, add to it. Median and 90% interval "
+    "over parameter sets that agree with 2024 and over luck; nothing later than 2024 was used to choose them. The "
+    "intervals hold what parameters without a direct source leave open; they hold no error of the model, of the "
+    "sources, or of parameters with a source. *Luck* is the part of the variance in 2030 that luck makes up, the rest "
+    "is parameters. All quantiles are in `forecasts.csv`."
+)
 
 
 def number(value: float) -> str:
@@ -30,6 +48,11 @@ def number(value: float) -> str:
     return f"{value:.3g}"
 
 
+def each_row(frame: pd.DataFrame) -> Iterator[Any]:
+    """Rows of a frame by the names of their columns."""
+    yield from frame.itertuples()
+
+
 def markdown(header: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table in Markdown."""
     lines = [f"| {' | '.join(header)} |", f"|{'---|' * len(header)}"]
@@ -40,36 +63,29 @@ def scorecard_page(card: Scorecard) -> str:
     """The page ``scorecard.md``."""
     hits, fitted = card.hits
     shown = int(card.patterns["is_shown"].sum())
-    return (
-        "\n\n".join(
-            [
-                "# Scorecard",
-                NOTICE,
-                _origin(card.about),
-                "## Published facts",
-                f"The best fit has {hits} of {fitted} fitted facts inside their bands. Model: mean over luck at the best fit. "
-                "Ensemble: 5-95% range over parameter sets that agree with 2024 and luck; sd: standard deviation from luck and "
-                "from parameters (one-way analysis of variance with random effects). Facts that were not fitted come last.",
-                _targets(card.targets),
-                "![Facts and model](images/scorecard.png)",
-                "### Misses",
-                _misses(card.targets),
-                "## Patterns that were not fitted",
-                f"Yearly values of the baseline to its end; {shown} of {len(card.patterns)} patterns are shown.",
-                _patterns(card.patterns),
-                "## What the patterns rest on",
-                "Each column switches one mechanism off; the last is the world in which luck alone is at work. A value in bold "
-                "does not show the pattern. " + _survivors(card.ablations),
-                _ablations(card.ablations),
-                "![Patterns and ablations](images/ablations.png)",
-                "## Headline results under other assumptions",
-                "Last quarter of the baseline, mean over replicates.",
-                _sensitivity(card.sensitivity),
-                *([f"Could not run: {'; '.join(card.failures)}."] if card.failures else []),
-            ]
-        )
-        + "\n"
-    )
+    parts = [
+        "# Scorecard",
+        NOTICE,
+        _origin(card.about),
+        "## Published facts",
+        f"The best fit has {hits} of {fitted} fitted facts inside their bands. {_ABOUT_FACTS}",
+        _targets(card.targets),
+        "![Facts and model](images/scorecard.png)",
+        "### Misses",
+        _misses(card.targets),
+        "## Patterns that were not fitted",
+        f"Yearly values of the baseline to its end; {shown} of {len(card.patterns)} patterns are shown.",
+        _patterns(card.patterns),
+        "## What the patterns rest on",
+        f"{_ABOUT_ABLATIONS} {_survivors(card.ablations)}",
+        _ablations(card.ablations),
+        "![Patterns and ablations](images/ablations.png)",
+        "## Headline results under other assumptions",
+        "Last quarter of the baseline, mean over replicates.",
+        _sensitivity(card.sensitivity),
+        *([f"Could not run: {'; '.join(card.failures)}."] if card.failures else []),
+    ]
+    return "\n\n".join(parts) + "\n"
 
 
 def forecast_page(card: Scorecard) -> str:
@@ -78,11 +94,7 @@ def forecast_page(card: Scorecard) -> str:
         "# Forecasts for 2025 to 2030",
         NOTICE,
         _origin(card.about),
-        "Made before anyone compared them with what happened: do not change this page, add to it. Median and 90% interval "
-        "over parameter sets that agree with 2024 and over luck; nothing later than 2024 was used to choose them. The "
-        "intervals hold what the parameters without a direct source leave open; they hold no error of the model, of the "
-        "sources, or of parameters with a source. *Luck* is the part of the variance in 2030 that luck makes up, the rest "
-        "is parameters. All quantiles are in `forecasts.csv`.",
+        _ABOUT_FORECASTS,
     ]
     for name, quantity in QUANTITIES.items():
         frame = card.forecasts[card.forecasts["quantity"] == name]
@@ -117,7 +129,7 @@ def _targets(frame: pd.DataFrame) -> str:
             f"{number(row.sd_luck)}, {number(row.sd_parameters)}",
             "hit" if row.is_hit else "**miss**",
         ]
-        for row in frame.itertuples()
+        for row in each_row(frame)
     ]
     header = ("fact", "period", "unit", "published", "band", "model", "ensemble", "sd luck, parameters", "")
     return markdown(header, rows)
@@ -126,7 +138,7 @@ def _targets(frame: pd.DataFrame) -> str:
 def _misses(frame: pd.DataFrame) -> str:
     lines = [
         f"- *{row.what}*: {number(row.model)}, outside by {row.missed_by_bands:.2f} of the band's width. {row.why}"
-        for row in frame[~frame["is_hit"]].itertuples()
+        for row in each_row(frame[~frame["is_hit"]])
     ]
     return "\n".join(lines) or "None."
 
@@ -141,7 +153,7 @@ def _patterns(frame: pd.DataFrame) -> str:
             "shown" if row.is_shown else "**not shown**",
             row.source,
         ]
-        for row in frame.itertuples()
+        for row in each_row(frame)
     ]
     return markdown(("pattern", "unit", "looked for", "model (5-95%)", "", "why this range"), rows)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sim.arrays import Array
 from sim.experiment.patterns import PATTERNS
 from sim.report import style
 from sim.report.figures.common import WIDTH
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from sim.experiment.calibration import Calibration
-    from sim.experiment.scorecard import Scorecard
+    from sim.experiment.scoring import Scorecard
 
 _ROW = 0.24
 _MOST_PARAMETERS = 24
@@ -26,17 +27,21 @@ def targets_figure(card: Scorecard) -> Figure:
     frame = card.targets.iloc[::-1]
     hits, fitted = card.hits
 
-    def placed(values: np.ndarray) -> np.ndarray:
-        above, below = frame["high"] - frame["value"], frame["value"] - frame["low"]
-        return np.clip((values - frame["value"]) / np.where(values > frame["value"], above, below), -_EDGE, _EDGE)
+    published, bottom, ceiling = (frame[name].to_numpy(dtype=float) for name in ("value", "low", "high"))
 
-    low, high, best = (placed(frame[name]) for name in ("ensemble_p5", "ensemble_p95", "model"))
+    def placed(name: str) -> Array:
+        distance = frame[name].to_numpy(dtype=float) - published
+        half_band = np.where(distance > 0.0, ceiling - published, published - bottom)
+        at: Array = np.clip(distance / half_band, -_EDGE, _EDGE)
+        return at
+
+    low, high, best = (placed(name) for name in ("ensemble_p5", "ensemble_p95", "model"))
     rows = np.arange(len(frame))
     with style.settings():
         figure = style.new_figure(WIDTH, 1.4 + _ROW * len(frame))
         remark = (
-            "Dots: best fit. Lines: 5-95% range over parameter sets and luck. Shaded: published band; 0 is the published "
-            "value. Hollow: not fitted. What lies further off stands at the edge."
+            "Dots: best fit. Lines: 5-95% range over parameter sets and luck. Shaded: published band; 0 is the "
+            "published value. Hollow: not fitted. What lies further off stands at the edge."
         )
         top = style.set_title(figure, f"{hits} of {fitted} fitted facts lie inside their bands", remark)
         axes = figure.add_axes((0.27, 0.07, 0.7, top - 0.09), label="targets")
@@ -104,8 +109,8 @@ def identifiability_figure(found: Calibration) -> Figure:
     with style.settings():
         figure = style.new_figure(WIDTH, 2.9 + _ROW * len(found.targets))
         remark = (
-            "Change of a fact, in its standard deviations, when a parameter goes from its default to the end of its range. "
-            f"The {len(found.names) - len(chosen)} other parameters move no fact more."
+            "Change of a fact, in its standard deviations, when a parameter goes from its default to the end of its "
+            f"range. The {len(found.names) - len(chosen)} other parameters move no fact more."
         )
         top = style.set_title(
             figure,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -42,15 +42,15 @@ REPLICATES, ENSEMBLE_REPLICATES, VARIANT_REPLICATES = 32, 400, 8
 
 MISSES = {
     "largest_run_growth": "A run is a fixed share of the largest trainer's compute in one quarter, so it grows only as "
-    "fast as supply lets that firm's compute grow. The published trend also came from runs that took longer and a "
+    "fast as supply lets that firm grow. The published trend also came from runs that took longer and a "
     "larger part of a lab's compute, and supply cannot follow it to 2030.",
     "open_lag": "By own effective compute, open models (Meta AI's) start close behind and fall back as funding "
     "concentrates on closed labs; the lag is inside the band in later years.",
     "energy_share": "1.74 kW at 70 $ per MWh is 0.12 $ an hour against a rent near 2.7 $. The published band is an "
     "estimate that holds more than electricity.",
-    "gini_training": "The model counts some fifty small firms, more than the published samples, which raises the Gini.",
-    "compute_xai": "xAI's compute rose from about 8 k to 203 k in 2024, largely in chips of its own; the model lets its "
-    "orders and its outlay follow shares, so it jumps less.",
+    "gini_training": "The model counts some fifty small firms, more than published samples do, which raises the Gini.",
+    "compute_xai": "xAI's compute rose from about 8 k to 203 k in 2024, largely in chips of its own; the model lets "
+    "its orders and its outlay follow shares, so it jumps less.",
 }
 """Why the model misses a target, where it does."""
 
@@ -188,7 +188,7 @@ def _sampled(
 
 
 def _tried(
-    run: Any,
+    run: Callable[..., tuple[Array, dict[str, Array]]],
     name: str,
     changes: Sequence[str],
     replicates: int,
@@ -197,7 +197,7 @@ def _tried(
 ) -> dict[str, Array]:
     """What a variant gives, nothing where it cannot run: that is told."""
     try:
-        return run(BASELINE, reduce, replicates, changes=changes)[1]  # type: ignore[no-any-return]
+        return run(BASELINE, reduce, replicates, changes=changes)[1]
     except AipowerError as error:
         failures.append(f"{name}: {error}")
         return {}
