@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 import mesa
-import numpy as np
 
+from sim.errors import InputError
 from sim.mesa_model.windows import Flow, Stock
 from sim.observe import FIRM_COLUMNS, MAKER_COLUMNS, OWNER_COLUMNS
 from sim.state import FIRM_CLASSES, State, variables
@@ -20,10 +20,9 @@ if TYPE_CHECKING:
     from sim.views import OwnersView, PriceView, ReleaseView, TrainingView
 
 _STATE = variables(State)
-_DOES_NOT = math.inf
 
 
-def _stock(name: str, **written: Any) -> Stock:  # noqa: ANN401  as Stock takes it
+def _stock(name: str, **written: Any) -> Stock:
     var = _STATE[name]
     return Stock(name, var.unit, var.sentence[0].upper() + var.sentence[1:], **written)
 
@@ -41,6 +40,8 @@ class ArrayAgent(mesa.Agent):  # type: ignore[misc]  # Mesa ships no annotations
     name : str
     slot : int
         Place along the axis of its population.
+    left : str
+        Quarter at whose end it left; empty while it is there.
     """
 
     model: PowerModel
@@ -49,6 +50,21 @@ class ArrayAgent(mesa.Agent):  # type: ignore[misc]  # Mesa ships no annotations
         super().__init__(model)
         self.slot = slot
         self.name = name
+        self.left = ""
+
+    def require_present(self) -> None:
+        """Refuse to speak for whoever holds the slot now.
+
+        Raises
+        ------
+        InputError
+            When the agent has left.
+        """
+        if self.left:
+            message = (
+                f"{self.name} left at the end of {self.left} and has no numbers any more; keep what you need before"
+            )
+            raise InputError(message)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
@@ -76,8 +92,8 @@ class ArrayAgent(mesa.Agent):  # type: ignore[misc]  # Mesa ships no annotations
 class Firm(ArrayAgent):
     """A developer of AI models.
 
-    Stocks, such as ``cash``, are what they are now. Flows, such as ``revenue``, and ``power`` are of the quarter that was
-    simulated last, as in the table ``firms`` of a result. To write a firm by hand, override one or more of
+    Stocks, such as ``cash``, are what they are now. Flows, such as ``revenue``, and ``power`` are of the quarter that
+    was simulated last, as in the table ``firms`` of a result. To write a firm by hand, override one or more of
     ``plan_training``, ``set_price``, ``choose_owners`` and ``release_weights``; a method that is not overridden stays
     with the vectorised rule, and ``super()`` gives what that rule would answer.
 
@@ -122,21 +138,25 @@ class Firm(ArrayAgent):
     @property
     def firm_class(self) -> str:
         """``giant``, ``lab`` or ``sme``."""
+        self.require_present()
         return FIRM_CLASSES[int(self.model.state.firm_class[0, self.slot])]
 
     @property
     def group(self) -> str:
         """Name of the firm that stands for all firms of its owner; its own when alone."""
+        self.require_present()
         return self.model.firm_name(int(self.model.state.group[0, self.slot]))
 
     @property
     def share_by_sector(self) -> dict[str, float]:
         """Shares of the sectors' AI spending last quarter."""
+        self.require_present()
         return self.model.by_sector(self.model.state.share[0, :, self.slot])
 
     @property
     def owner_weights(self) -> dict[str, float]:
         """Shares of its compute that come from each owner, those that are not zero."""
+        self.require_present()
         weights = self.model.state.owner_weight[0, :, self.slot].tolist()
         return {
             name: weight for name, weight in zip(self.model.world.owner_names, weights, strict=True) if weight > 0.0

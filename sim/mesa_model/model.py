@@ -6,7 +6,6 @@ import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,15 +14,15 @@ import numpy as np
 
 from sim.arrays import Array, safe_ratio, total
 from sim.decisions import Decisions, Rule, failing
-from sim.engine import Walk
+from sim.engine import QuarterError, Walk
 from sim.ensemble import prepare
-from sim.errors import AgentError, AipowerError, ScenarioError
+from sim.errors import AipowerError, ScenarioError
 from sim.mesa_model.agents import ArrayAgent, ChipMaker, CloudProvider, Firm, Regulator, SectorMarket
 from sim.observe import Moments, firm_table, maker_table, owner_table
 from sim.policies.levers import LEVERS, Observation, Sight
 from sim.quarters import Quarter
 from sim.result import Result
-from sim.scenario import Scenario, load_scenario, nearest
+from sim.scenario import load_scenario, nearest
 from sim.state import FIRM_CLASSES, State
 
 if TYPE_CHECKING:
@@ -103,7 +102,7 @@ class PowerModel(mesa.Model):  # type: ignore[misc]  # Mesa ships no annotations
 
     def __init__(
         self,
-        scenario: Scenario | str | Path | Mapping[str, Any] | Any = "baseline",  # noqa: ANN401  Mesa's own Scenario
+        scenario: Any = "baseline",  # noqa: ANN401  Mesa's own Scenario has no type in Mesa 3.3
         *,
         rng: int | None = None,
         replicate: int = 0,
@@ -123,16 +122,16 @@ class PowerModel(mesa.Model):  # type: ignore[misc]  # Mesa ships no annotations
         self.replicate = _replicate(replicate)
         self._classes = dict(agent_classes or {})
         job = prepare(self.power_scenario)
+        self.world: World = job.world
+        self._check_classes()
         self._answer = _Answer()
         self._walk = Walk(job.world, job.timeline, seed, [self.replicate], [*job.policies, self._answer])
-        self.world: World = job.world
         self._firms: dict[tuple[int, int], Firm] = {}
         self.columns: dict[str, dict[str, Any]] = {"firms": {}, "owners": {}, "makers": {}, "sectors": {}}
         self.measures: dict[str, float] = {}
         self.moments: Moments | None = None
         self.quarter = ""
         self.running = not self._walk.is_over
-        self._check_classes()
         self.regulator: Regulator = self._regulator()
         for kind, names in (
             (CloudProvider, self.world.owner_names),
@@ -160,8 +159,12 @@ class PowerModel(mesa.Model):  # type: ignore[misc]  # Mesa ships no annotations
             message = f"the horizon ends in {self.quarter}; `running` is False. Make a new model, or set `quarters`"
             raise ScenarioError(message)
         now = self._walk.now
+        decisions = self._decisions(now.period, now.quarter)
         try:
-            moments, row = self._walk.step(self._decisions(now.period, now.quarter))
+            moments, row = self._walk.step(decisions)
+        except QuarterError as error:
+            self.running = False
+            raise QuarterError(error.quarter, error.reason + _suspects(decisions)) from error
         except AipowerError:
             self.running = False
             raise
@@ -172,7 +175,7 @@ class PowerModel(mesa.Model):  # type: ignore[misc]  # Mesa ships no annotations
             "firms": firm_table(moments),
             "owners": owner_table(moments),
             "makers": maker_table(moments),
-            "sectors": _sector_table(moments, row),
+            "sectors": _sector_table(moments),
         }
         self._come_and_go()
         self.running = not self._walk.is_over
@@ -225,7 +228,7 @@ class PowerModel(mesa.Model):  # type: ignore[misc]  # Mesa ships no annotations
             When there is no measure of that name.
         """
         if self.measures and name not in self.measures:
-            close = nearest(name, self.measures)
+            close = nearest(name, list(self.measures))
             message = f"no measure {name!r}{f'; did you mean {close!r}?' if close else ''}; docs/measures.md lists all"
             raise ScenarioError(message)
         return self.measures.get(name, math.nan)
@@ -275,16 +278,18 @@ class PowerModel(mesa.Model):  # type: ignore[misc]  # Mesa ships no annotations
         slots = np.flatnonzero(state.is_active[0]).tolist()
         present = {(slot, int(state.generation[0, slot])) for slot in slots}
         for key in [key for key in self._firms if key not in present]:
-            self._firms.pop(key).remove()
+            firm = self._firms.pop(key)
+            firm.left = self.quarter
+            firm.remove()
         for slot, generation in sorted(present - set(self._firms)):
             name = self.firm_name(slot)
             known = FIRM_CLASSES[int(state.firm_class[0, slot])]
             make = self._classes.get(name, self._classes.get(known, Firm))
-            firm = make(self, slot, name, generation)
-            if not isinstance(firm, Firm):
-                message = f"agent_classes[{name!r}] made a {type(firm).__name__}; allowed: subclasses of Firm"
+            made = make(self, slot, name, generation)
+            if not isinstance(made, Firm):
+                message = f"agent_classes made a {type(made).__name__} for {name}; allowed: subclasses of Firm"
                 raise ScenarioError(message)
-            self._firms[slot, generation] = firm
+            self._firms[slot, generation] = made
 
     def _regulator(self) -> Regulator:
         regulator = self._classes.get(REGULATOR, Regulator)(self, 0, REGULATOR)
@@ -358,7 +363,7 @@ def _checked(answer: Any, view: Observation) -> dict[str, Array]:  # noqa: ANN40
     levers = {}
     for name, value in answer.items():
         if name not in LEVERS:
-            close = nearest(str(name), LEVERS)
+            close = nearest(str(name), list(LEVERS))
             message = (
                 f"there is no lever {name!r}{f'; did you mean {close!r}?' if close else ''}; docs/notation.md lists all"
             )
@@ -392,7 +397,7 @@ class _Collector(mesa.DataCollector):  # type: ignore[misc]  # Mesa ships no ann
             self._agent_records[model.steps - 1] = self._agent_records.pop(model.steps)
 
 
-def _sector_table(m: Moments, row: Mapping[str, Array]) -> dict[str, Any]:
+def _sector_table(m: Moments) -> dict[str, Any]:
     """Columns of sectors in a quarter; ``[replicate, sector]`` each."""
     markets = m.flows.markets
     revenue, quantity = total(markets.revenue), total(markets.quantity)
@@ -404,6 +409,18 @@ def _sector_table(m: Moments, row: Mapping[str, Array]) -> dict[str, Any]:
         "price": safe_ratio(revenue, quantity),
         "hhi": 1e4 * total(safe_ratio(joint, revenue[..., None]) ** 2),
     }
+
+
+def _suspects(decisions: Decisions | None) -> str:
+    """Whose rules entered the equilibrium of a quarter that could not be computed."""
+    rules = () if decisions is None else (*decisions.set_price.values(), *decisions.choose_owners.values())
+    if not rules:
+        return ""
+    names = ", ".join(sorted({rule.agent for rule in rules}))
+    return (
+        f" (prices or owners are set by hand by {names}: a price at which more is bought than there is compute to serve "
+        "leaves no rents that clear, and a rule must depend on its view alone, without jumps)"
+    )
 
 
 def _overrides(agent: ArrayAgent, base: type, method: str) -> bool:
@@ -426,9 +443,9 @@ def _seed(rng: object) -> int:
         return operator.index(rng)  # type: ignore[arg-type]
     except TypeError:
         message = (
-            f"rng must be a whole number, the seed, not a {type(rng).__name__}: luck is keyed by seed, replicate, decision, "
-            "quarter and firm, so that a policy shifts nobody's luck, which a generator's running state cannot keep; "
-            "give the seed, or vary `replicate`"
+            f"rng must be a whole number, the seed, not a {type(rng).__name__}: luck is keyed by seed, replicate, "
+            "decision, quarter and firm, so that a policy shifts nobody's luck, which a generator's running state "
+            "cannot keep; give the seed, or vary `replicate`"
         )
         raise ScenarioError(message) from None
 
@@ -454,10 +471,10 @@ def _is_mesa_scenario(scenario: object) -> bool:
 
 
 def _unpacked(
-    scenario: Any,
+    scenario: Any,  # noqa: ANN401  Mesa's own Scenario
     replicate: int,
     quarters: int | None,
-    overrides: Sequence[str],  # noqa: ANN401  Mesa's own Scenario
+    overrides: Sequence[str],
 ) -> tuple[Any, int, int | None, Sequence[str]]:
     """What a scenario of Mesa says about ours."""
     said = scenario.to_dict()

@@ -6,13 +6,10 @@ import math
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, overload
 
-import numpy as np
-
 from sim.errors import InputError
 
 if TYPE_CHECKING:
     from sim.mesa_model.agents import ArrayAgent
-    from sim.mesa_model.model import PowerModel
 
 
 class Stock:
@@ -59,12 +56,14 @@ class Stock:
     def __get__(self, agent: ArrayAgent | None, owner: type) -> Any:
         if agent is None:
             return self
+        agent.require_present()
         values = getattr(agent.model.state, self.array)[0]
         return values.item() if values.ndim == 0 else values[agent.slot].item()
 
     def __set__(self, agent: ArrayAgent, value: float) -> None:
         if self.least is None:
             raise InputError(_read_only(agent, self.name))
+        agent.require_present()
         number = float(value)
         too_small = number <= self.least if self.is_above else number < self.least
         if not math.isfinite(number) or too_small:
@@ -112,6 +111,7 @@ class Flow:
     def __get__(self, agent: ArrayAgent | None, owner: type) -> Any:
         if agent is None:
             return self
+        agent.require_present()
         columns = agent.model.columns[self.table]
         return columns[self.name][0, agent.slot].item() if columns else math.nan
 
