@@ -170,18 +170,21 @@ class Decisions:
         """
         if not self.set_price:
             return elasticity, reply
-        substitution = self.world.parameters.substitution
-        elasticity, reply = elasticity.copy(), reply.copy()
-        perceived = elasticity.copy()
+        p = self.world.parameters
+        nudged = pricing.perceived_elasticity(
+            game.share * (1.0 + _NUDGE), game.nest, game.revenue_taken, game.groups, p.substitution, p.nest_growth
+        )
+        implied, answer = elasticity.copy(), reply.copy()
         for slot, rule in self.set_price.items():
-            price = self._price(slot, rule, game, perceived)
+            price = self._price(slot, rule, game, elasticity)
             cost = game.cost[0, slot] / (1.0 - game.revenue_taken[0, slot])
             margin = 1.0 - cost / price
-            elasticity[0, :, slot] = 1.0 / np.where(margin == 0.0, 1.0 / _LARGEST_ELASTICITY, margin)
-            nudged, rises = self._nudged(slot, game)
-            answers = np.log(self._price(slot, rule, nudged, rises) / price) / _NUDGE
-            reply[0, :, slot] = 1.0 / (1.0 + (substitution - 1.0) * np.maximum(answers, 0.0))
-        return elasticity, reply
+            implied[0, :, slot] = 1.0 / np.where(margin == 0.0, 1.0 / _LARGEST_ELASTICITY, margin)
+            together = game.groups.head[0] == game.groups.head[0, slot]
+            larger = game._replace(share=game.share * np.where(together, 1.0 + _NUDGE, 1.0))
+            rise = np.log(self._price(slot, rule, larger, nudged) / price) / _NUDGE
+            answer[0, :, slot] = 1.0 / (1.0 + (p.substitution - 1.0) * np.maximum(rise, 0.0))
+        return implied, answer
 
     def _price(self, slot: int, rule: Rule, game: PriceGame, elasticity: Array) -> Array:
         view = PriceView(
@@ -193,16 +196,6 @@ class Decisions:
             nest=_sealed(game.nest[0]),
         )
         return self._asked("set_price", rule, view, lambda answer: _prices(answer, len(view.sector_names)))
-
-    def _nudged(self, slot: int, game: PriceGame) -> tuple[PriceGame, Array]:
-        """The same with slightly larger shares of the firm and those it sets prices with, and their elasticities."""
-        p = self.world.parameters
-        together = game.groups.head[0] == game.groups.head[0, slot]
-        share = game.share * np.where(together, 1.0 + _NUDGE, 1.0)
-        elasticity = pricing.perceived_elasticity(
-            share, game.nest, game.revenue_taken, game.groups, p.substitution, p.nest_growth
-        )
-        return game._replace(share=share), elasticity
 
     def opened(
         self,

@@ -16,7 +16,7 @@ from sim.arrays import Array, safe_ratio, total
 from sim.decisions import Decisions, Rule, failing
 from sim.engine import QuarterError, Walk
 from sim.ensemble import prepare
-from sim.errors import AipowerError, ScenarioError
+from sim.errors import InputError, ScenarioError
 from sim.mesa_model.agents import ArrayAgent, ChipMaker, CloudProvider, Firm, Regulator, SectorMarket
 from sim.observe import Moments, firm_table, maker_table, owner_table
 from sim.policies.levers import LEVERS, Observation, Sight
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 _DECISIONS = ("plan_training", "set_price", "choose_owners", "release_weights")
 REGULATOR = "regulator"
 
-AgentClass = Callable[..., ArrayAgent]
+AgentClass = Callable[..., Any]
+"""A subclass of ``Firm`` or ``Regulator``, or ``functools.partial`` of one."""
 
 
 def measured(name: str) -> Callable[[PowerModel], float]:
@@ -131,6 +132,7 @@ class PowerModel(mesa.Model):  # type: ignore[misc]  # Mesa ships no annotations
         self.measures: dict[str, float] = {}
         self.moments: Moments | None = None
         self.quarter = ""
+        self._is_stepping = False
         self.running = not self._walk.is_over
         self.regulator: Regulator = self._regulator()
         for kind, names in (
@@ -160,14 +162,14 @@ class PowerModel(mesa.Model):  # type: ignore[misc]  # Mesa ships no annotations
             raise ScenarioError(message)
         now = self._walk.now
         decisions = self._decisions(now.period, now.quarter)
+        is_done, self._is_stepping = False, True
         try:
             moments, row = self._walk.step(decisions)
+            is_done = True
         except QuarterError as error:
-            self.running = False
             raise QuarterError(error.quarter, error.reason + _suspects(decisions)) from error
-        except AipowerError:
-            self.running = False
-            raise
+        finally:
+            self._is_stepping, self.running = False, is_done
         self.moments = moments
         self.quarter = str(now.quarter)
         self.measures = {name: float(values[0]) for name, values in row.items()}
@@ -195,6 +197,9 @@ class PowerModel(mesa.Model):  # type: ignore[misc]  # Mesa ships no annotations
 
     @state.setter
     def state(self, state: State) -> None:
+        if self._is_stepping:
+            message = "numbers of agents can be written between steps only, not by a rule that is asked within one"
+            raise InputError(message)
         self._walk.state = state
 
     @property
@@ -285,29 +290,29 @@ class PowerModel(mesa.Model):  # type: ignore[misc]  # Mesa ships no annotations
             name = self.firm_name(slot)
             known = FIRM_CLASSES[int(state.firm_class[0, slot])]
             make = self._classes.get(name, self._classes.get(known, Firm))
-            made = make(self, slot, name, generation)
-            if not isinstance(made, Firm):
-                message = f"agent_classes made a {type(made).__name__} for {name}; allowed: subclasses of Firm"
-                raise ScenarioError(message)
-            self._firms[slot, generation] = made
+            self._firms[slot, generation] = make(self, slot, name, generation)
 
     def _regulator(self) -> Regulator:
-        regulator = self._classes.get(REGULATOR, Regulator)(self, 0, REGULATOR)
-        if not isinstance(regulator, Regulator):
-            message = f"agent_classes['regulator'] made a {type(regulator).__name__}; allowed: subclasses of Regulator"
-            raise ScenarioError(message)
+        regulator: Regulator = self._classes.get(REGULATOR, Regulator)(self, 0, REGULATOR)
         if _overrides(regulator, Regulator, "decide"):
             self._answer.regulator = regulator
         return regulator
 
     def _check_classes(self) -> None:
         allowed = (*self.world.firm_names, *FIRM_CLASSES, REGULATOR)
-        for name in self._classes:
+        for name, make in self._classes.items():
             if name not in allowed:
                 close = nearest(name, allowed)
                 message = (
                     f"agent_classes: nobody is called {name!r}; {f'did you mean {close!r}? ' if close else ''}"
                     f"allowed: names of firms, {', '.join(FIRM_CLASSES)}, {REGULATOR}"
+                )
+                raise ScenarioError(message)
+            kind, base = getattr(make, "func", make), Regulator if name == REGULATOR else Firm
+            if not (isinstance(kind, type) and issubclass(kind, base)):
+                message = (
+                    f"agent_classes[{name!r}] is {make!r}; allowed: a subclass of {base.__name__}, or functools."
+                    "partial of one"
                 )
                 raise ScenarioError(message)
         if self._classes and self.world.mechanisms.expectations == "perfect_own_path":
@@ -418,8 +423,8 @@ def _suspects(decisions: Decisions | None) -> str:
         return ""
     names = ", ".join(sorted({rule.agent for rule in rules}))
     return (
-        f" (prices or owners are set by hand by {names}: a price at which more is bought than there is compute to serve "
-        "leaves no rents that clear, and a rule must depend on its view alone, without jumps)"
+        f" (prices or owners are set by hand by {names}: a price at which more is bought than there is compute to "
+        "serve leaves no rents that clear, and a rule must depend on its view alone, without jumps)"
     )
 
 
