@@ -18,7 +18,7 @@ from sim.engine import QuarterError, Walk
 from sim.ensemble import prepare
 from sim.errors import InputError, ScenarioError
 from sim.mesa_model.agents import ArrayAgent, ChipMaker, CloudProvider, Firm, Regulator, SectorMarket
-from sim.observe import Moments, firm_table, maker_table, owner_table
+from sim.observe import Moments, Recording, firm_table, maker_table, owner_table
 from sim.policies.levers import LEVERS, Observation, Sight
 from sim.quarters import Quarter
 from sim.result import Result
@@ -261,11 +261,21 @@ class PowerModel(mesa.Model):  # type: ignore[misc]  # Mesa ships no annotations
         ScenarioError
             Before the first step.
         """
+        recording = self.recording()
+        return Result.from_recording(self.power_scenario.replace(replicates=1, quarters=self.period), recording)
+
+    def recording(self) -> Recording:
+        """The arrays of which ``result`` is made.
+
+        Raises
+        ------
+        ScenarioError
+            Before the first step.
+        """
         if self.period == 0:
             message = "there is no result before the first step; call step() or run_model()"
             raise ScenarioError(message)
-        scenario = self.power_scenario.replace(replicates=1, quarters=self.period)
-        return Result.from_recording(scenario, self._walk.recording())
+        return self._walk.recording()
 
     def firm_name(self, slot: int) -> str:
         """Name of the firm slot."""
