@@ -212,6 +212,18 @@ def test_prices_at_and_below_cost_bring_what_they_bring(kind, profit):
     assert mine.measures["ledger_residual"] <= 1e-9
 
 
+def test_who_sells_at_a_loss_trains_on_new_money_alone_and_bends_nobodys_expectations():
+    mine = ran(8, giant=Dumper, lab=Dumper)
+    state, funding = mine.moments.after, mine.moments.flows.funding
+    assert mine.measures["industry_profit"] < 0.0
+    assert np.all(funding.plan >= 0.0) and np.any(funding.own_plan < 0.0)
+    before = mine.moments.before
+    stays = before.is_active[0] & state.is_active[0] & (before.own_compute[0] > 0.0)
+    grown = np.log(state.own_compute[0, stays] / before.own_compute[0, stays])
+    expected = before.capability_growth[0, stays]
+    assert np.all(state.capability_growth[0, stays] <= max(expected.max(), grown.max()))
+
+
 def test_a_price_by_sector_is_kept():
     class BySector(Firm):
         def set_price(self, view):
