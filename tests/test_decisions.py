@@ -9,7 +9,7 @@ from sim.decisions import Decisions
 from sim.engine import QuarterError, Walk
 from sim.errors import AgentError, ScenarioError
 from sim.mesa_model import Firm, PowerModel, Regulator
-from sim.views import PriceView
+from sim.views import OwnersView, PriceView, ReleaseView, TrainingView
 from tests.worlds import same_bits, small_world, timeline
 
 FEW = ("world.parameters.entry_slots=24", "world.parameters.small_firms_initial=10", "record.firms=quarterly")
@@ -276,6 +276,69 @@ def test_a_rule_shifts_nobody_elses_luck():
     mine, other = ran(1, OpenAI=Committed), ran(1)
     np.testing.assert_array_equal(mine.state.log_strength, other.state.log_strength)
     assert np.any(mine.state.cash != other.state.cash)
+
+
+class Witness(Inherited):
+    """Keeps the last view of each decision."""
+
+    def _kept(self, view):
+        self.__dict__.setdefault("views", {})[type(view)] = view
+
+    def plan_training(self, view):
+        self._kept(view)
+        return super().plan_training(view)
+
+    def set_price(self, view):
+        self._kept(view)
+        return super().set_price(view)
+
+    def choose_owners(self, view):
+        self._kept(view)
+        return super().choose_owners(view)
+
+    def release_weights(self, view):
+        self._kept(view)
+        return super().release_weights(view)
+
+
+def test_views_show_the_arrays_in_the_units_that_they_say():
+    mine = ran(3, ["policies=[{compute_tax: {rate: 0.2, who: all}}]"], Anthropic=Witness)
+    firm, m = mine.firm("Anthropic"), mine.moments
+    at, before, funding, markets = (0, firm.slot), m.before, m.flows.funding, m.flows.markets
+    training, prices, owners, release = (
+        firm.views[kind] for kind in (TrainingView, PriceView, OwnersView, ReleaseView)
+    )
+    for view in firm.views.values():
+        assert (view.firm, view.slot, str(view.quarter), view.period) == ("Anthropic", firm.slot, "2024Q3", 2)
+        assert view.parameters is mine.world.parameters
+        assert (len(view.firm_names), len(view.owner_names)) == (before.cash.shape[1], before.rent.shape[1])
+    for name in ("own_plan", "new_money", "means", "debt_limit", "effective_compute"):
+        assert getattr(training, name) == getattr(funding, name)[at], name
+    for name in ("cash", "debt", "own_compute", "efficiency"):
+        assert getattr(training, name) == getattr(before, name)[at], name
+    assert training.profit == pytest.approx(before.profit[0, :, firm.slot].sum())
+    assert training.rent == pytest.approx(1.2 * (before.rent[0] * before.owner_weight[0, :, firm.slot]).sum())
+    np.testing.assert_array_equal(training.power, funding.power[0])
+    np.testing.assert_array_equal(training.share, before.share[0])
+
+    assert prices.unit_cost == pytest.approx(markets.unit_cost[at], rel=1e-5)
+    assert prices.revenue_taken == mine.world.parameters.operating_cost_share
+    assert prices.elasticity == pytest.approx(markets.elasticity[0, :, firm.slot], rel=1e-5)
+    assert prices.best_reply == pytest.approx(markets.price[0, :, firm.slot], rel=1e-5)
+    assert prices.nest == pytest.approx(markets.nest[0], rel=1e-5)
+    assert prices.share == pytest.approx(markets.target_share[0], rel=1e-5)
+
+    assert owners.rent == pytest.approx(markets.rent[0], rel=1e-9)
+    np.testing.assert_array_equal(owners.capacity, before.capacity[0])
+    np.testing.assert_array_equal(owners.last_weight, before.owner_weight[0, :, firm.slot])
+    assert owners.loyalty == mine.world.parameters.cloud_loyalty
+    assert owners.target_weight.sum() == pytest.approx(1.0)
+    assert not np.any(owners.appeal[np.isneginf(mine.world.affinity[:, firm.slot])])
+
+    assert release.profit == pytest.approx(markets.profit[0, :, firm.slot].sum())
+    assert release.released == before.own_compute_history[0, mine.world.parameters.open_release_delay - 1, firm.slot]
+    assert release.open_frontier == funding.open_frontier[at]
+    assert release.own_compute == before.own_compute[at]
 
 
 def test_views_cannot_be_written():
