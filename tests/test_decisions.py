@@ -1,6 +1,7 @@
 """Hand-written agents among array agents: default rules give the same numbers, own rules enter everything else."""
 
 import functools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,8 @@ from sim.decisions import Decisions
 from sim.engine import QuarterError, Walk
 from sim.errors import AgentError, ScenarioError
 from sim.mesa_model import Firm, PowerModel, Regulator
+from sim.stages.demography import industry_rate
+from sim.stages.training import _expect
 from sim.views import OwnersView, PriceView, ReleaseView, TrainingView
 from tests.worlds import same_bits, small_world, timeline
 
@@ -212,16 +215,26 @@ def test_prices_at_and_below_cost_bring_what_they_bring(kind, profit):
     assert mine.measures["ledger_residual"] <= 1e-9
 
 
-def test_who_sells_at_a_loss_trains_on_new_money_alone_and_bends_nobodys_expectations():
-    mine = ran(8, giant=Dumper, lab=Dumper)
-    state, funding = mine.moments.after, mine.moments.flows.funding
+def test_who_sells_at_a_loss_trains_on_new_money_alone():
+    mine = ran(6, giant=Dumper, lab=Dumper)
+    funding = mine.moments.flows.funding
     assert mine.measures["industry_profit"] < 0.0
     assert np.all(funding.plan >= 0.0) and np.any(funding.own_plan < 0.0)
-    before = mine.moments.before
-    stays = before.is_active[0] & state.is_active[0] & (before.own_compute[0] > 0.0)
-    grown = np.log(state.own_compute[0, stays] / before.own_compute[0, stays])
-    expected = before.capability_growth[0, stays]
-    assert np.all(state.capability_growth[0, stays] <= max(expected.max(), grown.max()))
+
+
+def test_losses_do_not_bend_what_the_industry_expects():
+    """A mean with a negative weight could lie far outside of what anyone expects or has seen."""
+    world = small_world()
+    state = world.initial_state(1)
+    profit, own, rate = state.profit.copy(), state.own_compute.copy(), state.profit_growth.copy()
+    profit[0, :, 0] = -0.9 * profit[0, :, 1:].sum(axis=-1)
+    own[0, 0] *= 3.0
+    rate[0, 0] = 0.5
+    before, after = replace(state, profit=profit), replace(state, profit=profit, own_compute=own)
+    assert industry_rate(rate, after)[0, 0] == pytest.approx(state.profit_growth[0, 1])
+    learned = _expect(before, after, world).capability_growth
+    weight = world.parameters.expectation_weight
+    assert learned[0, 1] == pytest.approx((1.0 - weight) * state.capability_growth[0, 1])
 
 
 def test_a_price_by_sector_is_kept():
