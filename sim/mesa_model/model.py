@@ -56,7 +56,7 @@ class PowerModel(mesa.Model):  # type: ignore[misc]  # Mesa ships no annotations
     Parameters
     ----------
     scenario : str, Path, mapping, Scenario, or Mesa's own Scenario
-        What ``sim.load_scenario`` accepts. A scenario of Mesa (3.4 and later) must name it as ``source``, and may hold
+        What ``sim.load_scenario`` accepts. A scenario of Mesa (3.5 and later) must name it as ``source``, and may hold
         ``replicate``, ``quarters`` and ``overrides``.
     rng : int, optional
         Seed of the luck; the scenario's own when left out.
@@ -401,15 +401,20 @@ def _sealed(arrays: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 class _Collector(mesa.DataCollector):  # type: ignore[misc]  # Mesa ships no annotations
-    """Mesa's collector, in which the agents of a quarter and its model row have the same place for batch runs.
+    """Mesa's collector, in which batch runs find the rows of a quarter under the number of quarters before it.
 
-    The batch runner of Mesa 3.3 counts steps from 0 where its collector counts agents' records from 1.
+    Model rows count from 0 and agents' records from 1. The batch runners of Mesa 3.3 and 3.4 look for both from 0, and
+    so miss the last step or pair agents with another step's model row; that of 3.5 looks where the collector says.
     """
 
     def collect(self, model: PowerModel) -> None:
         super().collect(model)
-        if not hasattr(self, "_collection_steps") and model.steps in self._agent_records:
-            self._agent_records[model.steps - 1] = self._agent_records.pop(model.steps)
+        place = model.period - 1
+        for records in (self._agent_records, self._agenttype_records):
+            if records:
+                records[place] = records.pop(next(reversed(records)))
+        if getattr(self, "_collection_steps", None):
+            self._collection_steps[-1] = place
 
 
 def _sector_table(m: Moments) -> dict[str, Any]:
