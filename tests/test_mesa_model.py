@@ -12,7 +12,7 @@ import pytest
 
 import sim
 from sim.ensemble import prepare, run_block, run_task
-from sim.errors import AgentError, InputError, ScenarioError
+from sim.errors import AgentError, InputError, ResultError, ScenarioError
 from sim.mesa_model import ChipMaker, CloudProvider, Firm, PowerModel, Regulator, SectorMarket, measured
 from sim.pool import Pool
 from sim.scenario import load_scenario
@@ -53,6 +53,28 @@ def test_a_result_is_that_of_a_run():
     for table in TABLES:
         assert mine.result().table(table).equals(theirs.table(table)), table
     assert len(theirs.measures.columns) > 100
+
+
+@pytest.mark.parametrize("change", ["numbers were written", "hand-written", "replicate"])
+def test_a_result_that_its_scenario_does_not_give_is_not_saved_as_its(change, tmp_path):
+    arguments = {"hand-written": {"agent_classes": {"OpenAI": Firm}}, "replicate": {"replicate": 1}}
+    mine = model(1, **arguments.get(change, {}))
+    if change == "numbers were written":
+        mine.firm("OpenAI").cash = 1.0
+    mine.step()
+    result = mine.result()
+    assert len(result.measures) == 1
+    for store in (result.save, result.report):
+        with pytest.raises(ResultError, match=f"because .*{change}"):
+            store(tmp_path / "x")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_result_of_the_scenario_itself_is_saved(tmp_path):
+    mine = model(1)
+    mine.step()
+    mine.result().save(tmp_path / "x", figures=False)
+    assert sim.load_result(tmp_path / "x").measures.equals(mine.result().measures)
 
 
 def test_expectations_that_come_true_are_the_same():

@@ -7,7 +7,7 @@ import operator
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Never
 
 import mesa
 import numpy as np
@@ -16,7 +16,7 @@ from sim.arrays import Array, safe_ratio, total
 from sim.decisions import Decisions, Rule, failing
 from sim.engine import QuarterError, Walk
 from sim.ensemble import prepare
-from sim.errors import InputError, ScenarioError
+from sim.errors import InputError, ResultError, ScenarioError
 from sim.mesa_model.agents import ArrayAgent, ChipMaker, CloudProvider, Firm, Regulator, SectorMarket
 from sim.observe import Moments, Recording, firm_table, maker_table, owner_table
 from sim.policies.levers import LEVERS, Observation, Sight
@@ -26,6 +26,8 @@ from sim.scenario import load_scenario, nearest
 from sim.state import FIRM_CLASSES, State
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from sim.world.build import World
 
 _DECISIONS = ("plan_training", "set_price", "choose_owners", "release_weights")
@@ -132,7 +134,7 @@ class PowerModel(mesa.Model):  # type: ignore[misc]  # Mesa ships no annotations
         self.measures: dict[str, float] = {}
         self.moments: Moments | None = None
         self.quarter = ""
-        self._is_stepping = False
+        self._is_stepping = self._is_written = False
         self.running = not self._walk.is_over
         self.regulator: Regulator = self._regulator()
         for kind, names in (
@@ -201,6 +203,7 @@ class PowerModel(mesa.Model):  # type: ignore[misc]  # Mesa ships no annotations
             message = "numbers of agents can be written between steps only, not by a rule that is asked within one"
             raise InputError(message)
         self._walk.state = state
+        self._is_written = True
 
     @property
     def firms(self) -> mesa.agent.AgentSet:
@@ -254,7 +257,8 @@ class PowerModel(mesa.Model):  # type: ignore[misc]  # Mesa ships no annotations
     def result(self) -> Result:
         """The quarters so far as a ``Result``, with the tables that the scenario records.
 
-        It is the same as that of ``sim.run`` only where no agent was written to or hand-written.
+        Where its scenario alone does not give it, because numbers were written, agents are hand-written or it is not
+        replicate 0, it can be looked at and plotted, but not saved as if it were that scenario's.
 
         Raises
         ------
@@ -262,7 +266,17 @@ class PowerModel(mesa.Model):  # type: ignore[misc]  # Mesa ships no annotations
             Before the first step.
         """
         recording = self.recording()
-        return Result.from_recording(self.power_scenario.replace(replicates=1, quarters=self.period), recording)
+        scenario = self.power_scenario.replace(replicates=1, quarters=self.period)
+        reasons = [
+            *(["numbers were written to agents"] if self._is_written else []),
+            *(["agents are hand-written"] if self._classes else []),
+            *([f"it is replicate {self.replicate}"] if self.replicate else []),
+        ]
+        if not reasons:
+            return Result.from_recording(scenario, recording)
+        result = _OwnResult.from_recording(scenario, recording)
+        result.reason = " and ".join(reasons)
+        return result
 
     def recording(self) -> Recording:
         """The arrays of which ``result`` is made.
@@ -344,6 +358,39 @@ class PowerModel(mesa.Model):  # type: ignore[misc]  # Mesa ships no annotations
         if not any(rules.values()):
             return None
         return Decisions(self.world, period, quarter, **rules)
+
+
+class _OwnResult(Result):
+    """A result that its scenario does not give, so that no folder may say that it does."""
+
+    reason: str
+
+    def _refuse(self) -> Never:
+        message = (
+            f"this is not what its scenario gives, because {self.reason}; a folder or report would say that it is. "
+            "Keep the tables instead, for example result.measures.to_csv('measures.csv')"
+        )
+        raise ResultError(message)
+
+    def save(self, folder: str | Path, *, figures: bool = True) -> Path:  # noqa: ARG002  as Result's
+        """Refuse.
+
+        Raises
+        ------
+        ResultError
+            Always.
+        """
+        self._refuse()
+
+    def report(self, folder: str | Path, *, force: bool = False, progress: bool = False) -> Path:  # noqa: ARG002  as Result's
+        """Refuse.
+
+        Raises
+        ------
+        ResultError
+            Always.
+        """
+        self._refuse()
 
 
 class _Answer:
