@@ -358,6 +358,7 @@ def test_the_python_of_the_page_runs(capsys):
     for block in blocks:
         exec(compile(block, "docs/mesa.md", "exec"), space)  # noqa: S102  our own page
     assert "2026Q4" in capsys.readouterr().out
+    assert space["model"].result().measures["fiscal_balance"].max() > 0.0, "the learner never taxed"
 
 
 @functools.cache
