@@ -628,7 +628,8 @@ class SecondModel:
         orders = []
         for o, v in zip(owners, value, strict=True):
             factor = o.order_factor ** (0.5 ** (max(t - last, 0) / p["order_factor_half_life"]))
-            orders.append(factor * o.capacity * (max(v, 0.0) / typical) ** p["order_elasticity"])
+            relative = max(v, 0.0) / typical if typical > 0 else 1.0
+            orders.append(factor * o.capacity * relative ** p["order_elasticity"])
         output = self.shipments[t] if t <= last else self.settled(
             self.shipments[-1],
             p["shipment_growth_start"],
