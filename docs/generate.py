@@ -308,11 +308,12 @@ def source_table(name: str, rows: Sequence[dict[str, str]]) -> str:
     """What each row is, its value, kind and source."""
     key = {"parameters": "name", "shipments": "quarter"}.get(name)
     return table(
-        ("number", "value", "unit", "low", "high", "kind", "source"),
+        ("number", "value", "unit", "range", "kind", "source"),
         [
             (
                 code(row[key]) if key else f"{row['name']}: {code(row['attribute'])}",
-                row["value"], row["unit"], row["low"], row["high"], row["kind"], row["source"],
+                row["value"], row["unit"],
+                f"{row['low']} to {row['high']}" if row["low"] else "", row["kind"], row["source"],
             )
             for row in rows
         ],

@@ -161,7 +161,7 @@ def test_every_parameter_is_in_the_description_by_name_and_symbol() -> None:
 
 def test_every_symbol_of_an_equation_is_in_the_notation() -> None:
     assert len(EQUATIONS) > 40
-    known = known_symbols() | PLAIN
+    known = known_symbols() | known_names() | PLAIN
     unknown = {word for line in EQUATIONS for word in words(line) if not {word, bare(word)} & known}
     assert unknown == set()
 
