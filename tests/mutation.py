@@ -53,8 +53,8 @@ def prepare(file: str) -> Path:
         else:
             shutil.copy(source, folder / name)
     settings = {
-        "paths_to_mutate": [file],
-        "tests_dir": tests,
+        "source_paths": [file],
+        "pytest_add_cli_args_test_selection": tests,
         "also_copy": [name for name in COPIED if (ROOT / name).is_dir()],
     }
     with (folder / "pyproject.toml").open("a", encoding="utf-8") as project:
