@@ -58,7 +58,9 @@ def prepare(file: str) -> Path:
         "also_copy": [name for name in COPIED if (ROOT / name).is_dir()],
     }
     with (folder / "pyproject.toml").open("a", encoding="utf-8") as project:
-        project.write("\n[tool.mutmut]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items()))
+        project.write(
+            "\n[tool.mutmut]\n" + "".join(f"{key} = {json.dumps(value)}\n" for key, value in settings.items())
+        )
     stamp.write_text(state, encoding="utf-8")
     return folder
 
