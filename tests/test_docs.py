@@ -1,5 +1,6 @@
 """The documentation says what the code does, and its links lead somewhere."""
 
+import ast
 import importlib.util
 import re
 from dataclasses import fields
@@ -7,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from sim.observe import MEASURES
+from sim.observe import INDEX_SENTENCES, MEASURES, VARIABLES
 from sim.parameters import parameter_table
 from sim.policies.levers import LEVERS
 from sim.scenario import load_scenario
@@ -185,6 +186,19 @@ def test_every_submodel_has_its_section_and_every_section_its_submodel() -> None
     found = {row[0] for row in generator().formulas()} - {"6"}  # paths of drivers
     of_stages = {"7.12", "7.13"}  # the government and the accounts add up; they have no formula of their own
     assert found == written - of_stages
+
+
+def test_counts_in_the_description_are_those_of_the_code() -> None:
+    numbers = {10: "ten", 13: "Thirteen"}
+    assert f"{numbers[len(INDEX_SENTENCES)]} indices" in MODEL
+    assert f"are taken of {numbers[len(VARIABLES)]} quantities" in " ".join(MODEL.split())
+    flows = {
+        node.args[0].value
+        for path in (ROOT / "sim" / "stages").glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Flow"
+    }
+    assert f"{len(flows)} kinds of flow" in MODEL
 
 
 def test_every_formula_of_a_submodel_says_what_it_computes() -> None:
