@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import random
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -181,7 +182,10 @@ def holdings(model: SecondModel) -> float:
     return sum(f.cash for f in model.firms) + sum(o.cash for o in model.owners) + model.household + model.government
 
 
-compared = functools.cache(compare)
+@pytest.fixture(scope="module")
+def compared() -> Callable[[int], Comparison]:
+    """Each world is compared once for all tests of a session."""
+    return functools.cache(compare)
 
 
 def test_the_second_writing_knows_neither_the_first_nor_numpy() -> None:
@@ -192,13 +196,13 @@ def test_the_second_writing_knows_neither_the_first_nor_numpy() -> None:
 
 
 @pytest.mark.parametrize("seed", range(N_WORLDS))
-def test_both_writings_agree_for_eight_quarters(seed: int) -> None:
+def test_both_writings_agree_for_eight_quarters(seed: int, compared: Callable[[int], Comparison]) -> None:
     found = compared(seed)
     assert {name: far for name, far in found.distance.items() if not far <= CLOSE} == {}
     assert found.money_made < CLOSE
 
 
-def test_the_compared_worlds_are_eventful() -> None:
+def test_the_compared_worlds_are_eventful(compared: Callable[[int], Comparison]) -> None:
     """Firms fail, borrow and survive; chips are scarce and idle; so that agreement says something."""
     found = [compared(seed) for seed in range(N_WORLDS)]
     assert sum(one.exits > 0 for one in found) >= 5
