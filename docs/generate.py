@@ -255,9 +255,10 @@ from published numbers, or chosen; no source stands behind them but the reason g
 other people's, converted to our units. [world.md](world.md) says how ranges were set. Of {total} rows, {measured} are
 measured, {secondary} secondary, {estimate} our estimates and {assumption} our assumptions."""
 
-ABOUT_STYLISED = """\
-These are definitions, made so that answers are known in closed form or fit on a page, and describe no real market.
-Where a world has no row of its own, the row above holds."""
+ABOUT_LAYERS = """\
+What a world replaces in the tables above; where it has no row of its own, the row above holds. Rows of `world_2024`, if
+there are any, are fitted. Those of the stylised worlds are definitions, made so that answers are known in closed form or
+fit on a page, and describe no real market."""
 
 
 def fact_rows(name: str, folder: Path = DATA) -> list[dict[str, str]]:
@@ -290,16 +291,13 @@ def sources() -> str:
     for name, rows in facts_of.items():
         parts += [f"## {name}.csv", source_table(name, rows)]
     parts += [
-        "## Stylised worlds",
-        ABOUT_STYLISED,
+        "## Worlds of their own",
+        ABOUT_LAYERS,
     ]
     for base, layers in sorted(WORLD_LAYERS.items()):
-        own = [
-            (name, fact_rows(name, DATA / layers[-1]))
-            for name in TABLES
-            if layers and (DATA / layers[-1] / f"{name}.csv").exists()
-        ]
-        for name, rows in own:
+        folder = DATA.joinpath(*layers[-1:])
+        own = {name: fact_rows(name, folder) for name in TABLES if layers and (folder / f"{name}.csv").exists()}
+        for name, rows in own.items():
             parts += [f"### {base}: {name}.csv", source_table(name, rows)] if rows else []
     return document(parts)
 
