@@ -23,7 +23,7 @@ from sim.policies.catalogue import COMMON, facts
 from sim.policies.levers import LEVERS
 from sim.world import WORLD_LAYERS
 from sim.world.build import World
-from sim.world.tables import ATTRIBUTES, KINDS
+from sim.world.tables import ATTRIBUTES, KINDS, world_folders
 
 HERE = Path(__file__).parent
 
@@ -157,7 +157,7 @@ def notation() -> str:
     """Parameters, arrays and levers."""
     parameters = [
         (row.symbol, code(name), number(row.value), row.unit, f"{number(row.low)} to {number(row.high)}", row.kind)
-        for name, row in parameter_table().items()
+        for name, row in parameter_table(world_folders("world_2024")).items()
     ]
     levers = [
         (code(name), axes(lever.axes), lever.unit, number(lever.neutral), rule(lever.combine), lever.sentence)
@@ -256,9 +256,9 @@ other people's, converted to our units. [world.md](world.md) says how ranges wer
 measured, {secondary} secondary, {estimate} our estimates and {assumption} our assumptions."""
 
 ABOUT_LAYERS = """\
-What a world replaces in the tables above; where it has no row of its own, the row above holds. Rows of `world_2024`, if
-there are any, are fitted. Those of the stylised worlds are definitions, made so that answers are known in closed form or
-fit on a page, and describe no real market."""
+What a world replaces in the tables above; where it has no row of its own, the row above holds. Rows of `world_2024`
+are fitted. Those of the stylised worlds are definitions, made so that answers are known in closed form or fit on a
+page, and describe no real market."""
 
 
 def fact_rows(name: str, folder: Path = DATA) -> list[dict[str, str]]:
