@@ -14,7 +14,7 @@ CODE := sim tests benchmarks constraints docs
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-long lint types check check-long bench format constraints wheel clean FORCE
+.PHONY: help demo test test-long lint types check check-long mutation bench docs format constraints wheel clean FORCE
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -39,6 +39,13 @@ check: lint types test ## lint, types and test
 
 check-long: check test-long ## check, then the tests that take minutes
 
+mutation: $(VENV)/.installed-dev ## change the economics in small ways and see whether tests notice (up to an hour)
+	$(BIN)/python tests/mutation.py
+
+docs: $(VENV)/.installed-docs ## build the documentation site into build/docs/
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --jobs auto docs build/docs
+	@echo "Open build/docs/index.html"
+
 bench: $(VENV)/.installed-run ## print how long things take; asserts nothing
 	@ls benchmarks/*.py >/dev/null 2>&1 || echo "benchmarks/ holds no benchmark"
 	@for file in benchmarks/*.py; do \
@@ -56,7 +63,7 @@ wheel: $(VENV)/pyvenv.cfg ## build a wheel into dist/
 	$(BIN)/python -m pip wheel --no-deps --wheel-dir dist .
 
 clean: ## remove environments, caches and built files (outputs/ stays)
-	rm -rf .venv .venv-* dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .mutation
 	find sim tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- the environment ----------------------------------------------------------

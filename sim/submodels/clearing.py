@@ -199,15 +199,15 @@ def solve_asking(given: Given, start: Guess, asking: Asking) -> tuple[Guess, Cou
             row.sales["own_elasticity"][:, slot], row.sales["own_reply"][:, slot] = elasticity, reply
         _trade(*row)
 
-    n_sweeps, moved = 0, np.inf
+    n_sweeps, moved, is_polished = 0, np.inf, False
     sweep()
     _begin(*row, jacobian)
-    while n_sweeps < MAX_SWEEPS and not moved <= TOLERANCE:
+    while n_sweeps < MAX_SWEEPS and not is_polished:
+        is_polished = moved <= TOLERANCE  # once more after arrival: the solver foresees less of rules
         n_sweeps += 1
         moved = _advance(*row, jacobian, matrix, n_sweeps)
-        if not moved <= TOLERANCE:
-            sweep()
-            _learn(row.owners, jacobian)
+        sweep()
+        _learn(row.owners, jacobian)
     return _guess(tables), np.array([n_sweeps]), np.array([moved])
 
 
