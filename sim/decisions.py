@@ -21,13 +21,18 @@ from sim.groups import Groups
 from sim.policies.levers import Rulebook
 from sim.quarters import Quarter
 from sim.state import Funding, State
-from sim.submodels import pricing
+from sim.submodels import compute_market, pricing
+from sim.submodels.clearing import NO_RULES, Given, Guess, Table
 from sim.submodels.compute_market import OwnerChoice
 from sim.views import OwnersView, PriceView, ReleaseView, TrainingView
 from sim.world.build import World
 
 _NUDGE = 1e-6
-"""Relative change of a firm's share by which the solver learns how its price answers."""
+"""Change of a firm's share, and relative change of its cost, by which the solver learns how its price answers."""
+_NO_SLOPE = 1e-8
+"""Slope below which a rule's price moves as the best reply does; what is smaller is rounding."""
+_LEAST_LOYALTY = 0.5
+"""Least part of a rule's weights that enters the solver as given."""
 _LARGEST_ELASTICITY = 1e15
 """Which a price at cost implies."""
 
@@ -49,14 +54,79 @@ class Rule(NamedTuple):
     ask: Callable[[Any], Any]
 
 
-class PriceGame(NamedTuple):
-    """Where both markets stand when prices are set; shapes as in ``sim.submodels.pricing``."""
+class Answers(NamedTuple):
+    """What rules answer where both markets stand.
 
+    Parameters
+    ----------
+    prices : mapping of int to array [sector]
+        By slot, $bn per unit.
+    weights : mapping of int to array [owner]
+        By slot; they sum to one.
+    """
+
+    prices: Mapping[int, Array]
+    weights: Mapping[int, Array]
+
+    def chosen(self, choice: OwnerChoice) -> OwnerChoice:
+        """The choice of owners with the weights of rules in the place of their firms'."""
+        if not self.weights:
+            return choice
+        return _Chosen(
+            last=choice.last,
+            appeal=choice.appeal,
+            pull=choice.pull,
+            total=choice.total,
+            loyalty=choice.loyalty,
+            slots=np.array(list(self.weights)),
+            own=np.stack(list(self.weights.values()), axis=-1),
+        )
+
+    def implied(self, elasticity: Array, cost: Array) -> Array:
+        """Elasticities, with those that the prices of rules imply in the place of their firms'.
+
+        A price is c / (1 - tau) x eps / (eps - 1) whoever sets it, so that a rule's price enters as the elasticity
+        that would justify it: profit, mark-ups and attraction follow as for everyone. Below cost it is negative.
+
+        Parameters
+        ----------
+        elasticity : array [replicate, sector, firm]
+        cost : array [replicate, firm]
+            c / (1 - tau).
+        """
+        if not self.prices:
+            return elasticity
+        implied = elasticity.copy()
+        for slot, price in self.prices.items():
+            margin = 1.0 - cost[0, slot] / price
+            implied[0, :, slot] = 1.0 / np.where(margin == 0.0, 1.0 / _LARGEST_ELASTICITY, margin)
+        return implied
+
+
+class _Stand(NamedTuple):
+    """Where both markets stand at a guess; shapes as in ``sim.submodels.pricing``."""
+
+    rent: Array
+    choice: OwnerChoice
     cost: Array
-    revenue_taken: Array
     share: Array
     nest: Array
-    groups: Groups
+    elasticity: Array
+    nudged: Array
+    """Elasticities when every share is larger by ``_NUDGE``."""
+
+    @classmethod
+    def of(cls, g: Given, guess: Guess, groups: Groups) -> _Stand:
+        rent = np.exp(guess.log_rent)
+        choice = compute_market.choose_owners(
+            g.capacity, rent, g.affinity, g.price_elasticity, g.last_weight, g.loyalty
+        )
+        cost = pricing.unit_cost(g.serving_need, choice.mean_rent(rent) * (1.0 + g.compute_tax), g.usage_tax)
+        elasticity, nudged = (
+            pricing.perceived_elasticity(share, guess.nest, g.revenue_taken, groups, g.substitution, g.nest_growth)
+            for share in (guess.share, guess.share + _NUDGE)
+        )
+        return cls(rent, choice, cost, guess.share, guess.nest, elasticity, nudged)
 
 
 Rules = Mapping[int, Rule]
@@ -119,81 +189,125 @@ class Decisions:
             desired[at] = self._asked("plan_training", rule, view, _amount)
         return replace(funding, desired=desired, plan=np.minimum(desired, funding.means))
 
-    def chosen(self, choice: OwnerChoice, rent: Array, capacity: Array) -> OwnerChoice:
-        """Choice of owners at rents ``[replicate, owner]``, with the weights of the rules for their firms.
+    @property
+    def enter_markets(self) -> bool:
+        """Whether any rule belongs to the joint equilibrium."""
+        return bool(self.set_price or self.choose_owners)
+
+    def entered(self, given: Given, guess: Guess, groups: Groups) -> tuple[Given, Table]:
+        """How rules enter the solver: as they answer at a guess and nearby.
+
+        A rule of prices is a lift over the best reply that moves with the firm's share and cost. A rule of weights is
+        the default rule with other weights of last quarter, which may be negative. So the default rule, written by
+        hand, is the default rule.
+
+        Returns
+        -------
+        bent : Given
+            With weights that answer as the rules do here.
+        rules : table [rule]
+            Of prices, as ``clearing.solve`` takes them.
 
         Raises
         ------
         AgentError
-            When a rule raises or answers what are not weights.
+            When a rule raises, or answers what are not weights or prices.
         """
+        bent = self._bent(given, _Stand.of(given, guess, groups))
+        stand = _Stand.of(bent, guess, groups)
+        lifts = [row for slot, rule in self.set_price.items() for row in self._lifted(slot, rule, given, stand)]
+        return bent, np.array(lifts, dtype=NO_RULES.dtype)
+
+    def _bent(self, given: Given, stand: _Stand) -> Given:
         if not self.choose_owners:
-            return choice
-        weights = []
+            return given
+        last, loyalty = given.last_weight.copy(), given.loyalty.copy()
         for slot, rule in self.choose_owners.items():
-            appeal = choice.appeal[0, :, slot]
-            view = OwnersView(
-                **self._common(slot),
-                rent=_sealed(rent[0]),
-                capacity=_sealed(capacity[0]),
-                appeal=_sealed(appeal),
-                last_weight=_sealed(choice.last[0, :, slot]),
-                loyalty=float(choice.loyalty[0, 0]),
-            )
-            weights.append(self._asked("choose_owners", rule, view, lambda answer, a=appeal: _weights(answer, a)))  # type: ignore[misc]
-        return _Chosen(
-            last=choice.last,
-            appeal=choice.appeal,
-            pull=choice.pull,
-            total=choice.total,
-            loyalty=choice.loyalty,
-            slots=np.array(list(self.choose_owners)),
-            own=np.stack(weights, axis=-1),
-        )
+            loyalty[0, slot] = max(loyalty[0, slot], _LEAST_LOYALTY)
+            rest = (1.0 - loyalty[0, slot]) * stand.choice.target[0, :, slot]
+            last[0, :, slot] = (self._weights(slot, rule, given, stand) - rest) / loyalty[0, slot]
+        return given._replace(last_weight=last, loyalty=loyalty)
 
-    def priced(self, game: PriceGame, elasticity: Array, reply: Array) -> tuple[Array, Array]:
-        """Elasticities that the prices of rules imply, and how these answer to shares.
+    def _lifted(self, slot: int, rule: Rule, given: Given, stand: _Stand) -> list[tuple[float, ...]]:
+        """Rows of a rule of prices, one for each sector."""
+        kept = 1.0 - given.revenue_taken[0, slot]
+        cost = float(stand.cost[0, slot])
 
-        A price is c / (1 - tau) x eps / (eps - 1) whoever sets it, so that a rule's price enters as the elasticity
-        that would justify it: profit, mark-ups and attraction follow as for everyone. Below cost it is negative.
+        def lift(cost: float, elasticity: Array, rise: float) -> Array:
+            price = self._price(slot, rule, given, stand, cost=cost, elasticity=elasticity, rise=rise)
+            mine = elasticity[0, :, slot]
+            lifted: Array = np.log(price) - np.log(cost / kept * mine / (mine - 1.0))
+            return lifted
 
-        Parameters
-        ----------
-        game : PriceGame
-        elasticity, reply : array [replicate, sector, firm]
-            Of best replies; see ``pricing.perceived_elasticity`` and ``pricing.reply``.
+        here = lift(cost, stand.elasticity, 0.0)
+        to_share = (lift(cost, stand.nudged, _NUDGE) - here) / _NUDGE
+        to_cost = (lift(cost * (1.0 + _NUDGE), stand.elasticity, 0.0) - here) / np.log1p(_NUDGE)
+        to_share, to_cost = (np.where(np.abs(slope) < _NO_SLOPE, 0.0, slope) for slope in (to_share, to_cost))
+        worth = float(np.log(kept / cost))
+        return [(s, slot, here[s], to_share[s], to_cost[s], stand.share[0, s, slot], worth) for s in range(len(here))]
+
+    def answered(self, given: Given, found: Guess, groups: Groups, bent: Given, rules: Table) -> tuple[Answers, float]:
+        """What rules answer where the solver came to rest, and how far that is from how they entered.
+
+        Returns
+        -------
+        answers : Answers
+        surprise : float
+            Largest difference of a log price or a weight.
 
         Raises
         ------
         AgentError
-            When a rule raises or answers what are not prices.
+            When a rule raises, or answers what are not weights or prices.
         """
-        if not self.set_price:
-            return elasticity, reply
-        p = self.world.parameters
-        nudged = pricing.perceived_elasticity(
-            game.share * (1.0 + _NUDGE), game.nest, game.revenue_taken, game.groups, p.substitution, p.nest_growth
-        )
-        implied, answer = elasticity.copy(), reply.copy()
-        for slot, rule in self.set_price.items():
-            price = self._price(slot, rule, game, elasticity)
-            cost = game.cost[0, slot] / (1.0 - game.revenue_taken[0, slot])
-            margin = 1.0 - cost / price
-            implied[0, :, slot] = 1.0 / np.where(margin == 0.0, 1.0 / _LARGEST_ELASTICITY, margin)
-            together = game.groups.head[0] == game.groups.head[0, slot]
-            larger = game._replace(share=game.share * np.where(together, 1.0 + _NUDGE, 1.0))
-            rise = np.log(self._price(slot, rule, larger, nudged) / price) / _NUDGE
-            answer[0, :, slot] = 1.0 / (1.0 + (p.substitution - 1.0) * np.maximum(rise, 0.0))
-        return implied, answer
+        stand = _Stand.of(bent, found, groups)
+        weights = {slot: self._weights(slot, rule, given, stand) for slot, rule in self.choose_owners.items()}
+        prices = {slot: self._price(slot, rule, given, stand) for slot, rule in self.set_price.items()}
+        gaps = [0.0]
+        for slot, own in weights.items():
+            gaps.append(float(np.abs(own - stand.choice.weights[0, :, slot]).max()))
+        for row in rules:
+            slot, s = row["firm"], row["sector"]
+            kept, eps = 1.0 - given.revenue_taken[0, slot], stand.elasticity[0, s, slot]
+            cost, risen = stand.cost[0, slot], stand.share[0, s, slot] - row["share"]
+            lift = row["lift"] + row["to_share"] * risen + row["to_cost"] * (row["worth"] - np.log(kept / cost))
+            entered = cost / kept * eps / (eps - 1.0) * np.exp(lift)
+            gaps.append(float(np.abs(np.log(prices[slot][s] / entered))))
+        return Answers(prices, weights), max(gaps)
 
-    def _price(self, slot: int, rule: Rule, game: PriceGame, elasticity: Array) -> Array:
+    def _weights(self, slot: int, rule: Rule, given: Given, stand: _Stand) -> Array:
+        appeal = given.affinity[0, :, slot]
+        view = OwnersView(
+            **self._common(slot),
+            rent=_sealed(stand.rent[0]),
+            capacity=_sealed(given.capacity[0]),
+            appeal=_sealed(appeal),
+            last_weight=_sealed(given.last_weight[0, :, slot]),
+            loyalty=float(given.loyalty[0, slot]),
+        )
+        return self._asked("choose_owners", rule, view, lambda answer: _weights(answer, appeal))
+
+    def _price(
+        self,
+        slot: int,
+        rule: Rule,
+        given: Given,
+        stand: _Stand,
+        *,
+        cost: float | None = None,
+        elasticity: Array | None = None,
+        rise: float = 0.0,
+    ) -> Array:
+        """Prices where markets stand, or with another cost, or with the firm's shares larger by ``rise``."""
+        share = stand.share[0].copy()
+        share[:, slot] += rise
         view = PriceView(
             **self._common(slot),
-            unit_cost=float(game.cost[0, slot]),
-            revenue_taken=float(game.revenue_taken[0, slot]),
-            elasticity=_sealed(elasticity[0, :, slot]),
-            share=_sealed(game.share[0]),
-            nest=_sealed(game.nest[0]),
+            unit_cost=float(stand.cost[0, slot] if cost is None else cost),
+            revenue_taken=float(given.revenue_taken[0, slot]),
+            elasticity=_sealed((stand.elasticity if elasticity is None else elasticity)[0, :, slot]),
+            share=_sealed(share),
+            nest=_sealed(stand.nest[0]),
         )
         return self._asked("set_price", rule, view, lambda answer: _prices(answer, len(view.sector_names)))
 

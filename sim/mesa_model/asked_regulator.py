@@ -24,7 +24,7 @@ class AskedRegulator:
 
     def __init__(self) -> None:
         self.regulator: Regulator | None = None
-        self._past: list[Sight] = []
+        self._seen: list[Mapping[str, Array]] = []
 
     def __call__(self, observation: Observation, quarter: Quarter) -> Mapping[str, Array | float]:
         """Levers of the quarter.
@@ -36,12 +36,11 @@ class AskedRegulator:
         """
         if self.regulator is None:
             return {}
-        self._past += [
-            Sight(_sealed(sight.measures), _sealed(sight.firms)) for sight in observation.past[len(self._past) :]
-        ]
+        self._seen += [_sealed(sight.measures) for sight in observation.past[len(self._seen) :]]
+        past = zip(self._seen, observation.past, strict=False)
         view = replace(
             observation,
-            past=tuple(self._past[: len(observation.past)]),
+            past=tuple(Sight(measures, _sealed(sight.firms)) for measures, sight in past),
             firms=_sealed(observation.firms),
             owners=_sealed(observation.owners),
         )

@@ -357,7 +357,7 @@ class PowerModel(mesa.Model):  # type: ignore[misc]  # Mesa ships no annotations
                     rules[decision][slot] = Rule(firm.label, getattr(firm, decision))
         if not any(rules.values()):
             return None
-        return Decisions(self.world, period, quarter, **rules)
+        return Decisions(self._walk.world_now, period, quarter, **rules)
 
 
 def _sector_table(m: Moments) -> dict[str, Any]:
