@@ -28,11 +28,9 @@ from sim.views import OwnersView, PriceView, ReleaseView, TrainingView
 from sim.world.build import World
 
 _NUDGE = 1e-6
-"""Change of a firm's share, and relative change of its cost, by which the solver learns how its price answers."""
+"""Change of a firm's share, and relative change of its cost and of rents, by which it is learned how rules answer."""
 _NO_SLOPE = 1e-8
-"""Slope below which a rule's price moves as the best reply does; what is smaller is rounding."""
-_LEAST_LOYALTY = 0.5
-"""Least part of a rule's weights that enters the solver as given."""
+"""Slope that is taken for none; what is smaller is rounding."""
 _LARGEST_ELASTICITY = 1e15
 """Which a price at cost implies."""
 
@@ -112,21 +110,38 @@ class _Stand(NamedTuple):
     share: Array
     nest: Array
     elasticity: Array
-    nudged: Array
-    """Elasticities when every share is larger by ``_NUDGE``."""
+    groups: Groups
 
     @classmethod
     def of(cls, g: Given, guess: Guess, groups: Groups) -> _Stand:
         rent = np.exp(guess.log_rent)
-        choice = compute_market.choose_owners(
-            g.capacity, rent, g.affinity, g.price_elasticity, g.last_weight, g.loyalty
-        )
+        choice = _choice(g, rent)
         cost = pricing.unit_cost(g.serving_need, choice.mean_rent(rent) * (1.0 + g.compute_tax), g.usage_tax)
-        elasticity, nudged = (
-            pricing.perceived_elasticity(share, guess.nest, g.revenue_taken, groups, g.substitution, g.nest_growth)
-            for share in (guess.share, guess.share + _NUDGE)
+        elasticity = pricing.perceived_elasticity(
+            guess.share, guess.nest, g.revenue_taken, groups, g.substitution, g.nest_growth
         )
-        return cls(rent, choice, cost, guess.share, guess.nest, elasticity, nudged)
+        return cls(rent, choice, cost, guess.share, guess.nest, elasticity, groups)
+
+    def risen(self, g: Given, slot: int) -> _Stand:
+        """The same where only a firm's shares are larger, by ``_NUDGE``, and elasticities with them."""
+        share = self.share.copy()
+        share[0, :, slot] += _NUDGE
+        elasticity = pricing.perceived_elasticity(
+            share, self.nest, g.revenue_taken, self.groups, g.substitution, g.nest_growth
+        )
+        return self._replace(share=share, elasticity=elasticity)
+
+    def dearer(self) -> _Stand:
+        """The same where only costs are larger, by ``_NUDGE``."""
+        return self._replace(cost=self.cost * (1.0 + _NUDGE))
+
+    def at_rent(self, g: Given, rent: Array) -> _Stand:
+        """The same where only rents and the choice of owners differ."""
+        return self._replace(rent=rent, choice=_choice(g, rent))
+
+
+def _choice(g: Given, rent: Array) -> OwnerChoice:
+    return compute_market.choose_owners(g.capacity, rent, g.affinity, g.price_elasticity, g.last_weight, g.loyalty)
 
 
 Rules = Mapping[int, Rule]
@@ -197,9 +212,9 @@ class Decisions:
     def entered(self, given: Given, guess: Guess, groups: Groups) -> tuple[Given, Table]:
         """How rules enter the solver: as they answer at a guess and nearby.
 
-        A rule of prices is a lift over the best reply that moves with the firm's share and cost. A rule of weights is
-        the default rule with other weights of last quarter, which may be negative. So the default rule, written by
-        hand, is the default rule.
+        A rule of prices moves with the firm's share and cost as it does here, or as the best reply does where it moves
+        with that; a rule of weights with rents, or as the default rule does. So a rule that ignores its view enters as
+        it is, and so does the default rule written by hand.
 
         Returns
         -------
@@ -215,36 +230,49 @@ class Decisions:
         """
         bent = self._bent(given, _Stand.of(given, guess, groups))
         stand = _Stand.of(bent, guess, groups)
-        lifts = [row for slot, rule in self.set_price.items() for row in self._lifted(slot, rule, given, stand)]
-        return bent, np.array(lifts, dtype=NO_RULES.dtype)
+        rows = [row for slot, rule in self.set_price.items() for row in self._lines(slot, rule, given, stand)]
+        return bent, np.array(rows, dtype=NO_RULES.dtype)
 
     def _bent(self, given: Given, stand: _Stand) -> Given:
         if not self.choose_owners:
             return given
-        last, loyalty = given.last_weight.copy(), given.loyalty.copy()
+        affinity, last, loyalty = given.affinity.copy(), given.last_weight.copy(), given.loyalty.copy()
+        pattern = np.cos(np.arange(stand.rent.shape[-1]))
+        nudged = stand.at_rent(given, stand.rent * np.exp(_NUDGE * pattern))
         for slot, rule in self.choose_owners.items():
-            loyalty[0, slot] = max(loyalty[0, slot], _LEAST_LOYALTY)
-            rest = (1.0 - loyalty[0, slot]) * stand.choice.target[0, :, slot]
-            last[0, :, slot] = (self._weights(slot, rule, given, stand) - rest) / loyalty[0, slot]
-        return given._replace(last_weight=last, loyalty=loyalty)
+            own = self._weights(slot, rule, given, stand)
+            moved = self._weights(slot, rule, given, nudged) - own
+            usual = nudged.choice.weights[0, :, slot] - stand.choice.weights[0, :, slot]
+            if loyalty[0, slot] > 0.0 and np.abs(moved - usual).max() <= _NO_SLOPE * _NUDGE:
+                last[0, :, slot] += (own - stand.choice.weights[0, :, slot]) / loyalty[0, slot]
+                continue
+            log_odds = given.price_elasticity * pattern
+            freely = -_NUDGE * own * (log_odds - own @ log_odds)
+            free = float(moved @ freely / (freely @ freely)) if freely.any() else 0.0
+            affinity[0, :, slot] = own / stand.choice.pull[0]
+            last[0, :, slot], loyalty[0, slot] = own, 1.0 - free
+        return given._replace(affinity=affinity, last_weight=last, loyalty=loyalty)
 
-    def _lifted(self, slot: int, rule: Rule, given: Given, stand: _Stand) -> list[tuple[float, ...]]:
+    def _lines(self, slot: int, rule: Rule, given: Given, stand: _Stand) -> list[tuple[float, ...]]:
         """Rows of a rule of prices, one for each sector."""
         kept = 1.0 - given.revenue_taken[0, slot]
-        cost = float(stand.cost[0, slot])
 
-        def lift(cost: float, elasticity: Array, rise: float) -> Array:
-            price = self._price(slot, rule, given, stand, cost=cost, elasticity=elasticity, rise=rise)
-            mine = elasticity[0, :, slot]
-            lifted: Array = np.log(price) - np.log(cost / kept * mine / (mine - 1.0))
-            return lifted
+        def logs(stand: _Stand) -> Array:
+            """Of the rule's price, and of that over the best reply; ``[2, sector]``."""
+            price, eps = self._price(slot, rule, given, stand), stand.elasticity[0, :, slot]
+            return np.log([price, price / (stand.cost[0, slot] / kept * eps / (eps - 1.0))])
 
-        here = lift(cost, stand.elasticity, 0.0)
-        to_share = (lift(cost, stand.nudged, _NUDGE) - here) / _NUDGE
-        to_cost = (lift(cost * (1.0 + _NUDGE), stand.elasticity, 0.0) - here) / np.log1p(_NUDGE)
+        here = logs(stand)
+        to_share = (logs(stand.risen(given, slot)) - here) / _NUDGE
+        to_cost = (logs(stand.dearer()) - here) / np.log1p(_NUDGE)
         to_share, to_cost = (np.where(np.abs(slope) < _NO_SLOPE, 0.0, slope) for slope in (to_share, to_cost))
-        worth = float(np.log(kept / cost))
-        return [(s, slot, here[s], to_share[s], to_cost[s], stand.share[0, s, slot], worth) for s in range(len(here))]
+        is_relative = (to_share[1] == 0.0) & (to_cost[1] == 0.0)
+        worth = float(np.log(kept / stand.cost[0, slot]))
+        return [
+            (s, slot, alike, here[k, s], to_share[k, s], to_cost[k, s], stand.share[0, s, slot], worth)
+            for s, alike in enumerate(is_relative.tolist())
+            for k in (int(alike),)
+        ]
 
     def answered(self, given: Given, found: Guess, groups: Groups, bent: Given, rules: Table) -> tuple[Answers, float]:
         """What rules answer where the solver came to rest, and how far that is from how they entered.
@@ -270,9 +298,10 @@ class Decisions:
             slot, s = row["firm"], row["sector"]
             kept, eps = 1.0 - given.revenue_taken[0, slot], stand.elasticity[0, s, slot]
             cost, risen = stand.cost[0, slot], stand.share[0, s, slot] - row["share"]
-            lift = row["lift"] + row["to_share"] * risen + row["to_cost"] * (row["worth"] - np.log(kept / cost))
-            entered = cost / kept * eps / (eps - 1.0) * np.exp(lift)
-            gaps.append(float(np.abs(np.log(prices[slot][s] / entered))))
+            entered = row["log_price"] + row["to_share"] * risen + row["to_cost"] * (row["worth"] - np.log(kept / cost))
+            if row["is_relative"]:
+                entered += np.log(cost / kept * eps / (eps - 1.0))
+            gaps.append(float(np.abs(np.log(prices[slot][s]) - entered)))
         return Answers(prices, weights), max(gaps)
 
     def _weights(self, slot: int, rule: Rule, given: Given, stand: _Stand) -> Array:
@@ -287,26 +316,13 @@ class Decisions:
         )
         return self._asked("choose_owners", rule, view, lambda answer: _weights(answer, appeal))
 
-    def _price(
-        self,
-        slot: int,
-        rule: Rule,
-        given: Given,
-        stand: _Stand,
-        *,
-        cost: float | None = None,
-        elasticity: Array | None = None,
-        rise: float = 0.0,
-    ) -> Array:
-        """Prices where markets stand, or with another cost, or with the firm's shares larger by ``rise``."""
-        share = stand.share[0].copy()
-        share[:, slot] += rise
+    def _price(self, slot: int, rule: Rule, given: Given, stand: _Stand) -> Array:
         view = PriceView(
             **self._common(slot),
-            unit_cost=float(stand.cost[0, slot] if cost is None else cost),
+            unit_cost=float(stand.cost[0, slot]),
             revenue_taken=float(given.revenue_taken[0, slot]),
-            elasticity=_sealed((stand.elasticity if elasticity is None else elasticity)[0, :, slot]),
-            share=_sealed(share),
+            elasticity=_sealed(stand.elasticity[0, :, slot]),
+            share=_sealed(stand.share[0]),
             nest=_sealed(stand.nest[0]),
         )
         return self._asked("set_price", rule, view, lambda answer: _prices(answer, len(view.sector_names)))

@@ -132,8 +132,9 @@ def test_a_market_that_cannot_clear_says_so() -> None:
 def test_the_plain_functions_are_what_was_compiled() -> None:
     """The same numbers without the compiler, so that the tests see what the file says."""
     facts = given(3)
-    rules = np.zeros(1, clearing._RULE)
-    rules["lift"] = 0.2
+    rules = np.zeros(2, clearing._RULE)
+    rules["firm"], rules["is_relative"] = [1, 2], [True, False]
+    rules["log_price"] = rules["to_share"] = rules["to_cost"] = 0.2
     compiled, plain = clearing.tabulated(facts, start()), clearing.tabulated(facts, start())
     clearing._sweep(*(table[0] for table in compiled), rules)
     with pytest.MonkeyPatch.context() as patch:

@@ -21,7 +21,7 @@ from sim.world.build import World
 MARKET_LIMIT, PRICE_LIMIT = 1e-8, 1e-9
 """Largest residuals of a cleared market and of best replies; anything larger is an error."""
 
-MAX_ROUNDS, SURPRISE_LIMIT = 50, 1e-12
+MAX_ROUNDS, SURPRISE_LIMIT = 50, 1e-11
 """Most rounds in which rules set by hand settle, and the largest change of a log price or a weight then."""
 
 

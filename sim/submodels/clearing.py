@@ -138,12 +138,14 @@ _RULE = np.dtype(
     [
         ("sector", np.int64),
         ("firm", np.int64),
-        *_table("lift", "to_share", "to_cost", "share", "worth").descr,
+        ("is_relative", np.bool_),
+        *_table("log_price", "to_share", "to_cost", "share", "worth").descr,
     ]
 )
 NO_RULES = np.zeros(0, _RULE)
-"""Prices that are not best replies, one row for each: ln price - ln best reply is ``lift`` at the share ``share`` and
-the log dollar worth ``worth``, and moves by ``to_share`` with the share and by ``to_cost`` with log cost.
+"""Prices that are not best replies, one row for each: ln price is ``log_price`` at the share ``share`` and the log
+dollar worth ``worth``, and moves by ``to_share`` with the share and by ``to_cost`` with log cost. Where it
+``is_relative``, so is ln price - ln best reply.
 """
 
 
@@ -377,12 +379,15 @@ def _set_prices(model: Row, sector: int, firms: Table, sales: Table, rules: Tabl
         if rule.sector == sector:
             firm, sale = firms[rule.firm], sales[rule.firm]
             costlier = rule.worth - np.log(firm.dollar_worth)
-            lift = rule.lift + rule.to_share * (sale.share - rule.share) + rule.to_cost * costlier
-            firm.per_dollar *= np.exp(-lift)
+            log_price = rule.log_price + rule.to_share * (sale.share - rule.share) + rule.to_cost * costlier
+            answers = (model.substitution - 1.0) * rule.to_share * sale.share
+            if rule.is_relative:
+                log_price -= np.log(firm.per_dollar)
+                answers += 1.0 / sale.reply - 1.0
+            firm.per_dollar = np.exp(-log_price)
             drawn = sale.appeal * firm.per_dollar ** (model.substitution - 1.0)
             added += drawn - sale.target
             sale.target = drawn
-            answers = 1.0 / sale.reply - 1.0 + (model.substitution - 1.0) * rule.to_share * sale.share
             sale.reply = 1.0 / (1.0 + max(answers, 0.0))
     return added
 
