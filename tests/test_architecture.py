@@ -19,6 +19,8 @@ LAYERS = [
     {"submodels"},
     {"world", "scenario"},
     {"observe"},
+    {"views"},
+    {"decisions"},
     {"stages"},
     {"step"},
     {"foresight"},

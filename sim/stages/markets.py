@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sim.arrays import Array, Counts, Flags, dot, safe_ratio, shares, total
+from sim.decisions import Decisions, PriceGame
 from sim.errors import ConvergenceError
 from sim.groups import Groups
 from sim.policies.levers import Rulebook
@@ -56,10 +57,12 @@ class _Problem:
     staying: Array
     switching: Array
     groups: Groups
+    decisions: Decisions | None
 
     def rows(self, keep: Flags) -> _Problem:
-        arrays = {name: getattr(self, name)[keep] for name in self.__slots__ if name != "groups"}
-        return _Problem(**arrays, groups=self.groups.rows(keep))
+        others = ("groups", "decisions")
+        arrays = {name: getattr(self, name)[keep] for name in self.__slots__ if name not in others}
+        return _Problem(**arrays, groups=self.groups.rows(keep), decisions=self.decisions)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +91,14 @@ class _Sweep:
     demand: Array
 
 
-def clear_markets(state: State, world: World, drivers: Drivers, rules: Rulebook, funding: Funding) -> Markets:
+def clear_markets(
+    state: State,
+    world: World,
+    drivers: Drivers,
+    rules: Rulebook,
+    funding: Funding,
+    decisions: Decisions | None = None,
+) -> Markets:
     """Rents that clear compute, prices that are best replies, and the sales that follow.
 
     Raises
@@ -96,7 +106,7 @@ def clear_markets(state: State, world: World, drivers: Drivers, rules: Rulebook,
     ConvergenceError
         When a replicate does not clear within ``MAX_SWEEPS`` sweeps, or what was found leaves a residual.
     """
-    problem, allotments = _pose(state, world, drivers, rules, funding)
+    problem, allotments = _pose(state, world, drivers, rules, funding, decisions)
     found, sweeps = _solve(problem, world, drivers.budget, state)
     rent = np.exp(found.log_rent)
     last = _sweep(problem, world, drivers.budget, found)
@@ -147,7 +157,12 @@ def _require_cleared(market_residual: Array, price_residual: Array) -> None:
 
 
 def _pose(
-    state: State, world: World, drivers: Drivers, rules: Rulebook, funding: Funding
+    state: State,
+    world: World,
+    drivers: Drivers,
+    rules: Rulebook,
+    funding: Funding,
+    decisions: Decisions | None,
 ) -> tuple[_Problem, Allotments]:
     p = world.parameters
     is_active = state.is_active
@@ -200,6 +215,7 @@ def _pose(
         staying=(1.0 - switching)[..., None, None] * np.where(is_present, state.share, 0.0),
         switching=switching,
         groups=Groups(state.group),
+        decisions=decisions,
     )
     return problem, allotments
 
@@ -407,6 +423,8 @@ def _sweep(g: _Problem, world: World, budget: Array, guess: _Guess) -> _Sweep:
     choice = compute_market.choose_owners(
         g.capacity, rent, g.appeal, p.owner_price_elasticity, g.last_weight, g.loyalty
     )
+    if g.decisions is not None:
+        choice = g.decisions.chosen(choice, rent, g.capacity)
     user_rent = choice.mean_rent(rent)
     user_cost = user_rent * (1.0 + g.compute_tax)
     cost = pricing.unit_cost(g.serving_need, user_cost, g.usage_tax)
@@ -414,10 +432,13 @@ def _sweep(g: _Problem, world: World, budget: Array, guess: _Guess) -> _Sweep:
     elasticity = pricing.perceived_elasticity(
         share, guess.nest, g.revenue_taken, g.groups, p.substitution, p.nest_growth
     )
+    reply = pricing.reply(elasticity, p.substitution)
+    if g.decisions is not None:
+        game = PriceGame(cost, g.revenue_taken, share, guess.nest, g.groups)
+        elasticity, reply = g.decisions.priced(game, elasticity, reply)
     per_dollar = pricing.units_per_dollar(cost, g.revenue_taken, elasticity)
     attraction = g.appeal_to_customers * per_dollar ** (p.substitution - 1.0)
     best_reply = demand.target_share(attraction)
-    reply = pricing.reply(elasticity, p.substitution)
     target = pricing.moved_shares(share, best_reply, reply, g.groups)
     odds = demand.outside_odds(total(attraction), world.initial_odds, p.nest_growth)
     new_nest = demand.nest_share(odds)
