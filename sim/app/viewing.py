@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import webbrowser
 from typing import Annotated
 
@@ -56,4 +57,5 @@ def view(
         if not no_browser:
             webbrowser.open(address)
 
-    serve(offer, free_port(port), ready)
+    with contextlib.suppress(KeyboardInterrupt):
+        serve(offer, free_port(port), ready)

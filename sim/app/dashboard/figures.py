@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-from matplotlib.ticker import FuncFormatter, NullFormatter
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from matplotlib.transforms import Bbox
 
 from sim.observe import described
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from sim.mesa_model import PowerModel
+    from sim.observe import Moments
+    from sim.world.build import World
 
 PATHS = {
     "hhi_revenue": "revenue",
@@ -35,15 +37,16 @@ GINIS = {"gini_revenue": "revenue", "gini_own_effective_compute": "own capabilit
 N_NAMED = 8
 """Firms that the plane names: those with most revenue."""
 
-WIDTH, HEIGHT = 6.4, 5.0
-DPI = 110
+WIDTH, HEIGHT = 6.4, 4.5
+PIXELS = 700
+"""Width of a picture."""
 
 
 def picture(figure: Figure) -> bytes:
     """Render a figure as PNG."""
     buffer = io.BytesIO()
     with style.settings():
-        figure.savefig(buffer, format="png", dpi=DPI, facecolor="white")
+        figure.savefig(buffer, format="png", dpi=PIXELS / figure.get_figwidth(), facecolor="white")
     return buffer.getvalue()
 
 
@@ -65,9 +68,13 @@ def plane(model: PowerModel) -> Figure:
         axes = figure.add_axes((0.12, 0.11, 0.85, top - 0.14))
         shades = [style.colour(group_of(n, c)) for n, c in zip(table["name"], table["firm_class"], strict=True)]
         areas = 6.0 + 900.0 * table["revenue"] / table["revenue"].sum()
-        axes.scatter(table["compute"], table["power"], s=areas, c=shades, alpha=0.75, linewidths=0.4, edgecolors="white")
+        axes.scatter(
+            table["compute"], table["power"], s=areas, c=shades, alpha=0.75, linewidths=0.4, edgecolors="white"
+        )
         axes.set(xscale="log", yscale="log", xlabel="compute used, M H100e", ylabel="AI power, leader's of 2023 is 1")
         for axis in (axes.xaxis, axes.yaxis):
+            low, high = axis.get_view_interval()
+            axis.set_major_locator(LogLocator(subs=(1.0,) if high > _FEW_DECADES * low else (1.0, 2.0, 5.0)))
             axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
             axis.set_minor_formatter(NullFormatter())
         _name_firms(axes, table.head(N_NAMED))
@@ -94,25 +101,30 @@ def _name_firms(axes: Axes, firms: pd.DataFrame) -> None:
 
 _SIZE = 8
 """Of names, in points."""
+_FEW_DECADES = 300.0
+"""Largest ratio of an axis's ends at which 2 and 5 times a power of ten are labelled too."""
+
+
+def links(moments: Moments, world: World) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Chips delivered, makers by owners, and compute rented, owners by firms, in one quarter; M H100e."""
+    flows = moments.flows
+    rented = flows.markets.owner_weight[0] * flows.markets.rented[0]
+    slots = np.flatnonzero(rented.sum(axis=0) > 0.0).tolist()
+    names = [world.firm_names[slot] for slot in slots]
+    delivered = pd.DataFrame(flows.investment.delivered[0].T, index=world.maker_names, columns=world.owner_names)
+    return delivered, pd.DataFrame(rented[:, slots], index=world.owner_names, columns=names)
 
 
 def network(model: PowerModel) -> Figure:
     """Who supplies whom in the quarter that was simulated last."""
-    moments = model.moments
-    if moments is None:
+    if model.moments is None:
         with style.settings():
             return _empty(style.new_figure(WIDTH, HEIGHT), "The supply network")
-    markets, world = moments.flows.markets, model.world
-    used = markets.owner_weight[0] * markets.rented[0]
-    delivered = moments.flows.investment.delivered[0]
-    makers_by_owners = pd.DataFrame(delivered.T, index=world.maker_names, columns=world.owner_names)
-    present = [(f.slot, f.name, f.firm_class) for f in model.firms if used[:, f.slot].sum() > 0.0]
-    owners_by_firms = pd.DataFrame(
-        used[:, [slot for slot, _, _ in present]], index=world.owner_names, columns=[name for _, name, _ in present]
-    )
-    small = [name for _, name, kind in present if group_of(name, kind) == style.SMALL]
+    delivered, used = links(model.moments, model.world)
+    kinds = {firm.name: firm.firm_class for firm in model.firms}
+    small = [name for name in used.columns if group_of(name, kinds.get(name, "sme")) == style.SMALL]
     remark = "M H100e in this quarter: chips delivered (left), compute used by developers (right)."
-    return network_figure(*grouped_links(makers_by_owners, owners_by_firms, small), model.quarter, remark)
+    return network_figure(*grouped_links(delivered, used, small), model.quarter, remark)
 
 
 def paths(model: PowerModel, earlier: pd.DataFrame | None = None) -> Figure:
@@ -183,8 +195,9 @@ def numbers(model: PowerModel, earlier: dict[str, float] | None = None) -> list[
     rows = []
     for name, form in SHOWN.items():
         measure = described(name)
-        before = (earlier or {}).get(name, np.nan)
-        rows.append((name, f"{measure.sentence} ({measure.unit})", *(_written(v, form) for v in (model.measure(name), before))))
+        now, before = model.measure(name), (earlier or {}).get(name, np.nan)
+        meaning = f"{measure.sentence} ({measure.unit})"
+        rows.append((name, meaning, _written(now, form), _written(before, form)))
     return rows
 
 

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import html
 import threading
-from dataclasses import dataclass, field
-from typing import Any, ClassVar
 
-import pandas as pd
 import solara
 from mesa.visualization import Slider, SolaraViz
 from mesa.visualization.solara_viz import UserInputs
 from mesa.visualization.utils import update_counter
 
 from sim.app.dashboard import figures
+from sim.app.dashboard.live import LiveModel, Session
 from sim.app.dashboard.offer import Offer
 from sim.errors import AipowerError
-from sim.mesa_model import PowerModel, measured
 
 OFFER: Offer | None = None
 """What the server shows; set before it starts."""
@@ -26,64 +23,6 @@ PATIENCE = 0.25
 
 HISTORIES = 99
 """Largest number of a history that the page lets one choose."""
-
-
-@dataclass
-class Session:
-    """What one reader of the page has chosen, and what was shown before the last change.
-
-    Attributes
-    ----------
-    offer : Offer
-    values : dict of str to float
-        Where the sliders were when the world was made.
-    paths : pandas.DataFrame or None
-        What the model before the last change had collected.
-    measures : dict of str to float
-        Its measures in the quarter of the change.
-    """
-
-    offer: Offer
-    values: dict[str, float]
-    paths: pd.DataFrame | None = None
-    measures: dict[str, float] = field(default_factory=dict)
-
-
-class LiveModel(PowerModel):
-    """One history of the world that the sliders make.
-
-    Parameters
-    ----------
-    session : Session
-        Whose sliders.
-    replicate : int
-        Which history.
-    """
-
-    model_reporters: ClassVar[dict[str, Any]] = {
-        "quarter": "quarter",
-        **{name: measured(name) for name in (*figures.PATHS, *figures.GINIS)},
-    }
-
-    def __init__(self, session: Session, replicate: int = 0) -> None:
-        super().__init__(session.offer.scenario(session.values), replicate=replicate)
-        self.session = session
-        session.paths, session.measures = None, {}
-
-    def replayed(self, values: dict[str, float]) -> LiveModel:
-        """The same history up to the same quarter, in the world of other values."""
-        session, before = self.session, self.session.values
-        session.values = values
-        try:
-            made = LiveModel(session, self.replicate)
-            while made.period < self.period and made.running:
-                made.step()
-        except AipowerError:
-            session.values = before
-            raise
-        if self.period:
-            session.paths, session.measures = self.datacollector.get_model_vars_dataframe(), dict(self.measures)
-        return made
 
 
 @solara.component
@@ -140,8 +79,8 @@ STYLE = """
 .aipower-numbers pre { white-space: pre-wrap; overflow-wrap: anywhere; padding: 0.4rem; font-size: 12px;
   background: rgba(128, 128, 128, 0.12); }
 .vue-grid-item { overflow: auto; }
-.vue-grid-item img { width: 100%; height: 100%; object-fit: contain; object-position: top left; display: block; }
-.vue-grid-item .solara-image { height: 100%; overflow: hidden; }
+.vue-grid-item:has(img) { overflow: hidden; }
+.vue-grid-item img { max-width: 100%; display: block; }
 .v-tabs { display: none !important; }
 """
 

@@ -7,6 +7,7 @@ import os
 import socket
 import threading
 import time
+import warnings
 from typing import TYPE_CHECKING
 
 from sim.app.dashboard.offer import Offer
@@ -92,6 +93,7 @@ def serve(offer: Offer, port: int, when_ready: Callable[[str], object]) -> None:
     from sim.app.dashboard import page
 
     page.OFFER = offer
+    warnings.filterwarnings("ignore", message="Cookies with samesite=none")  # the page is not embedded anywhere
     config = uvicorn.Config(starlette.app, host=HOST, port=port, log_level="error", access_log=False)
     server = uvicorn.Server(config)
     threading.Thread(target=_wait, args=(server, when_ready, f"http://{HOST}:{port}"), daemon=True).start()
