@@ -69,6 +69,11 @@ class ArrayAgent(mesa.Agent):  # type: ignore[misc]  # Mesa ships no annotations
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
 
+    @property
+    def label(self) -> str:
+        """What errors call it."""
+        return f"{self.name} ({type(self).__name__})"
+
     @classmethod
     def attributes(cls) -> dict[str, Stock | Flow]:
         """Attributes that stand for numbers of the engine, by name."""

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import operator
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,13 +11,17 @@ import mesa
 import numpy as np
 
 from sim.arrays import Array, safe_ratio, total
-from sim.decisions import Decisions, Rule, failing
+from sim.decisions import Decisions, Rule
 from sim.engine import QuarterError, Walk
 from sim.ensemble import prepare
 from sim.errors import InputError, ScenarioError
 from sim.mesa_model.agents import ArrayAgent, ChipMaker, CloudProvider, Firm, Regulator, SectorMarket
-from sim.observe import Moments, firm_table, maker_table, owner_table
-from sim.policies.levers import LEVERS, Observation, Sight
+from sim.mesa_model.arguments import is_mesa_scenario, replicate_of, seed_of, unpacked
+from sim.mesa_model.asked_regulator import AskedRegulator
+from sim.mesa_model.collector import QuarterCollector
+from sim.mesa_model.own_result import OwnResult
+from sim.observe import Moments, Recording, firm_table, maker_table, owner_table
+from sim.policies.levers import LEVERS
 from sim.quarters import Quarter
 from sim.result import Result
 from sim.scenario import load_scenario, nearest
@@ -56,7 +58,7 @@ class PowerModel(mesa.Model):  # type: ignore[misc]  # Mesa ships no annotations
     Parameters
     ----------
     scenario : str, Path, mapping, Scenario, or Mesa's own Scenario
-        What ``sim.load_scenario`` accepts. A scenario of Mesa (3.4 and later) must name it as ``source``, and may hold
+        What ``sim.load_scenario`` accepts. A scenario of Mesa (3.5 and later) must name it as ``source``, and may hold
         ``replicate``, ``quarters`` and ``overrides``.
     rng : int, optional
         Seed of the luck; the scenario's own when left out.
@@ -112,27 +114,27 @@ class PowerModel(mesa.Model):  # type: ignore[misc]  # Mesa ships no annotations
         agent_classes: Mapping[str, AgentClass] | None = None,
     ) -> None:
         facility = {}
-        if _is_mesa_scenario(scenario):
+        if is_mesa_scenario(scenario):
             facility = {"scenario": scenario}
             rng = scenario.rng if rng is None else rng
-            scenario, replicate, quarters, overrides = _unpacked(scenario, replicate, quarters, overrides)
+            scenario, replicate, quarters, overrides = unpacked(scenario, replicate, quarters, overrides)
         resolved = load_scenario(scenario, overrides=overrides)
-        seed = resolved.run.seed if rng is None else _seed(rng)
+        seed = resolved.run.seed if rng is None else seed_of(rng)
         self.power_scenario = resolved.replace(seed=seed, quarters=quarters)
         super().__init__(rng=facility["scenario"].rng if facility else seed, **facility)
-        self.replicate = _replicate(replicate)
+        self.replicate = replicate_of(replicate)
         self._classes = dict(agent_classes or {})
         job = prepare(self.power_scenario)
         self.world: World = job.world
         self._check_classes()
-        self._answer = _Answer()
+        self._answer = AskedRegulator()
         self._walk = Walk(job.world, job.timeline, seed, [self.replicate], [*job.policies, self._answer])
         self._firms: dict[tuple[int, int], Firm] = {}
         self.columns: dict[str, dict[str, Any]] = {"firms": {}, "owners": {}, "makers": {}, "sectors": {}}
         self.measures: dict[str, float] = {}
         self.moments: Moments | None = None
         self.quarter = ""
-        self._is_stepping = False
+        self._is_stepping = self._is_written = False
         self.running = not self._walk.is_over
         self.regulator: Regulator = self._regulator()
         for kind, names in (
@@ -143,7 +145,7 @@ class PowerModel(mesa.Model):  # type: ignore[misc]  # Mesa ships no annotations
             for slot, name in enumerate(names):
                 kind(self, slot, name)
         self._come_and_go()
-        self.datacollector = _Collector(dict(self.model_reporters), dict(self.agent_reporters))
+        self.datacollector = QuarterCollector(dict(self.model_reporters), dict(self.agent_reporters))
 
     # -- time -----------------------------------------------------------------------------
 
@@ -201,6 +203,7 @@ class PowerModel(mesa.Model):  # type: ignore[misc]  # Mesa ships no annotations
             message = "numbers of agents can be written between steps only, not by a rule that is asked within one"
             raise InputError(message)
         self._walk.state = state
+        self._is_written = True
 
     @property
     def firms(self) -> mesa.agent.AgentSet:
@@ -254,7 +257,29 @@ class PowerModel(mesa.Model):  # type: ignore[misc]  # Mesa ships no annotations
     def result(self) -> Result:
         """The quarters so far as a ``Result``, with the tables that the scenario records.
 
-        It is the same as that of ``sim.run`` only where no agent was written to or hand-written.
+        Where its scenario alone does not give it, because numbers were written, agents are hand-written or it is not
+        replicate 0, it can be looked at and plotted, but not saved as if it were that scenario's.
+
+        Raises
+        ------
+        ScenarioError
+            Before the first step.
+        """
+        recording = self.recording()
+        scenario = self.power_scenario.replace(replicates=1, quarters=self.period)
+        reasons = [
+            *(["numbers were written to agents"] if self._is_written else []),
+            *(["agents are hand-written"] if self._classes else []),
+            *([f"it is replicate {self.replicate}"] if self.replicate else []),
+        ]
+        if not reasons:
+            return Result.from_recording(scenario, recording)
+        result = OwnResult.from_recording(scenario, recording)
+        result.reason = " and ".join(reasons)
+        return result
+
+    def recording(self) -> Recording:
+        """The arrays of which ``result`` is made.
 
         Raises
         ------
@@ -264,8 +289,7 @@ class PowerModel(mesa.Model):  # type: ignore[misc]  # Mesa ships no annotations
         if self.period == 0:
             message = "there is no result before the first step; call step() or run_model()"
             raise ScenarioError(message)
-        scenario = self.power_scenario.replace(replicates=1, quarters=self.period)
-        return Result.from_recording(scenario, self._walk.recording())
+        return self._walk.recording()
 
     def firm_name(self, slot: int) -> str:
         """Name of the firm slot."""
@@ -330,76 +354,10 @@ class PowerModel(mesa.Model):  # type: ignore[misc]  # Mesa ships no annotations
                 continue
             for decision in _DECISIONS:
                 if _overrides(firm, Firm, decision):
-                    rules[decision][slot] = Rule(_told(firm), getattr(firm, decision))
+                    rules[decision][slot] = Rule(firm.label, getattr(firm, decision))
         if not any(rules.values()):
             return None
         return Decisions(self.world, period, quarter, **rules)
-
-
-class _Answer:
-    """The policy that asks a hand-written regulator; without one it answers nothing."""
-
-    def __init__(self) -> None:
-        self.regulator: Regulator | None = None
-        self._past: list[Sight] = []
-
-    def __call__(self, observation: Observation, quarter: Quarter) -> Mapping[str, Array | float]:
-        if self.regulator is None:
-            return {}
-        self._past += [
-            Sight(_sealed(sight.measures), _sealed(sight.firms)) for sight in observation.past[len(self._past) :]
-        ]
-        view = replace(
-            observation,
-            past=tuple(self._past[: len(observation.past)]),
-            firms=_sealed(observation.firms),
-            owners=_sealed(observation.owners),
-        )
-        with failing(_told(self.regulator), "decide", quarter):
-            return _checked(self.regulator.decide(view), view)
-
-
-def _checked(answer: Any, view: Observation) -> dict[str, Array]:  # noqa: ANN401  whatever a user's method returns
-    """Levers that exist, in shapes that fit and without nan."""
-    if not isinstance(answer, Mapping):
-        message = f"it answered {answer!r}; allowed: levers by name, such as {{'compute_tax': 0.1}}, or {{}}"
-        raise TypeError(message)
-    sizes = {"firm": len(view.firm_names), "owner": len(view.owner_names)}
-    levers = {}
-    for name, value in answer.items():
-        if name not in LEVERS:
-            close = nearest(str(name), list(LEVERS))
-            message = (
-                f"there is no lever {name!r}{f'; did you mean {close!r}?' if close else ''}; docs/notation.md lists all"
-            )
-            raise ValueError(message)
-        shape = tuple(sizes[axis] for axis in LEVERS[name].axes)
-        levers[name] = np.broadcast_to(np.asarray(value, dtype=float), (1, *shape))
-        if np.any(np.isnan(levers[name])):
-            message = f"lever {name} is nan; allowed: numbers in {LEVERS[name].unit or 'no unit'}"
-            raise ValueError(message)
-    return levers
-
-
-def _sealed(arrays: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The same arrays, none of which can be written."""
-    views = {}
-    for name, values in arrays.items():
-        views[name] = values.view()
-        views[name].setflags(write=False)
-    return MappingProxyType(views)
-
-
-class _Collector(mesa.DataCollector):  # type: ignore[misc]  # Mesa ships no annotations
-    """Mesa's collector, in which the agents of a quarter and its model row have the same place for batch runs.
-
-    The batch runner of Mesa 3.3 counts steps from 0 where its collector counts agents' records from 1.
-    """
-
-    def collect(self, model: PowerModel) -> None:
-        super().collect(model)
-        if not hasattr(self, "_collection_steps") and model.steps in self._agent_records:
-            self._agent_records[model.steps - 1] = self._agent_records.pop(model.steps)
 
 
 def _sector_table(m: Moments) -> dict[str, Any]:
@@ -430,68 +388,3 @@ def _suspects(decisions: Decisions | None) -> str:
 
 def _overrides(agent: ArrayAgent, base: type, method: str) -> bool:
     return getattr(type(agent), method) is not getattr(base, method)
-
-
-def _told(agent: ArrayAgent) -> str:
-    return f"{agent.name} ({type(agent).__name__})"
-
-
-def _seed(rng: object) -> int:
-    """The seed that ``rng`` is.
-
-    Raises
-    ------
-    ScenarioError
-        When it is something else, such as a generator.
-    """
-    try:
-        return operator.index(rng)  # type: ignore[arg-type]
-    except TypeError:
-        message = (
-            f"rng must be a whole number, the seed, not a {type(rng).__name__}: luck is keyed by seed, replicate, "
-            "decision, quarter and firm, so that a policy shifts nobody's luck, which a generator's running state "
-            "cannot keep; give the seed, or vary `replicate`"
-        )
-        raise ScenarioError(message) from None
-
-
-def _replicate(replicate: object) -> int:
-    try:
-        number = operator.index(replicate)  # type: ignore[arg-type]
-    except TypeError:
-        number = -1
-    if not 0 <= number < 2**32:
-        message = f"replicate must be a whole number from 0 to {2**32 - 1}, not {replicate!r}"
-        raise ScenarioError(message)
-    return number
-
-
-def _is_mesa_scenario(scenario: object) -> bool:
-    """Whether it is an instance of Mesa's own Scenario, which Mesa 3.3 does not have."""
-    try:
-        from mesa.experimental.scenarios import Scenario as MesaScenario
-    except ImportError:
-        return False
-    return isinstance(scenario, MesaScenario)
-
-
-def _unpacked(
-    scenario: Any,  # noqa: ANN401  Mesa's own Scenario
-    replicate: int,
-    quarters: int | None,
-    overrides: Sequence[str],
-) -> tuple[Any, int, int | None, Sequence[str]]:
-    """What a scenario of Mesa says about ours."""
-    said = scenario.to_dict()
-    if "source" not in said:
-        message = (
-            "a Mesa scenario must name an aipower scenario as `source`, for example "
-            "Scenario(source='baseline', rng=1); see docs/mesa.md"
-        )
-        raise ScenarioError(message)
-    return (
-        said["source"],
-        said.get("replicate", replicate),
-        said.get("quarters", quarters),
-        said.get("overrides", overrides),
-    )

@@ -86,7 +86,7 @@ class Stock:
 
 
 class Flow:
-    """A number of the quarter that was simulated last; nan before the first.
+    """A number of the quarter that was simulated last: nan before the first, 0 for a firm that has just entered.
 
     Parameters
     ----------
@@ -113,7 +113,10 @@ class Flow:
             return self
         agent.require_present()
         columns = agent.model.columns[self.table]
-        return columns[self.name][0, agent.slot].item() if columns else math.nan
+        if not columns:
+            return math.nan
+        was_there = columns["active"][0, agent.slot] if "active" in columns else True
+        return columns[self.name][0, agent.slot].item() if was_there else 0.0
 
     def __set__(self, agent: ArrayAgent, value: object) -> None:
         raise InputError(_read_only(agent, self.name))

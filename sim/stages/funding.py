@@ -43,7 +43,7 @@ def fund(state: State, world: World, drivers: Drivers, rules: Rulebook, decision
     own_plan = training.training_plan(marginal_profit, horizon, state.own_compute, effective)
     net_worth = state.cash - state.debt + resale_price(state, world, drivers) * state.own_chips
     limit = training.debt_limit(net_worth, 4.0 * total(state.profit, axis=-2), p.leverage)
-    desired = np.where(state.is_active, own_plan + p.earmark * new_money, 0.0)
+    desired = np.where(state.is_active, np.maximum(own_plan + p.earmark * new_money, 0.0), 0.0)
     means = training.means(state.cash + new_money, np.maximum(limit - state.debt, 0.0), p.outlay_limit)
     funded = Funding(
         funding_share=funding_share,

@@ -170,7 +170,7 @@ def _expect(before: State, after: State, world: World) -> State:
     p = world.parameters
     profit_before, profit_after = total(before.profit, axis=-2), total(after.profit, axis=-2)
     lives = after.is_active & (before.own_compute > 0.0) & (after.own_compute > 0.0)
-    weight = np.where(lives, profit_after, 0.0)
+    weight = np.where(lives, np.maximum(profit_after, 0.0), 0.0)
     own_growth = np.log(np.where(lives, after.own_compute, 1.0) / np.where(lives, before.own_compute, 1.0))
     profit_total, last_total = total(profit_after), total(profit_before)
     sells = (profit_total > 0.0) & (last_total > 0.0)
