@@ -138,7 +138,7 @@ class Decisions:
                 capacity=_sealed(capacity[0]),
                 appeal=_sealed(appeal),
                 last_weight=_sealed(choice.last[0, :, slot]),
-                loyalty=float(choice.loyalty[0, 0]),
+                loyalty=float(choice.loyalty[0, slot]),
             )
             weights.append(self._asked("choose_owners", rule, view, lambda answer, a=appeal: _weights(answer, a)))  # type: ignore[misc]
         return _Chosen(
