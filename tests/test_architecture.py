@@ -12,7 +12,7 @@ ROOT = Path(sim.__file__).parent
 
 # From the ground up: a module imports from its own layer and from those before it in this list.
 LAYERS = [
-    {"errors", "units", "luck", "arrays"},
+    {"errors", "units", "luck", "arrays", "memory"},
     {"quarters", "parameters", "yaml_reader"},
     {"indices", "accounts", "groups"},
     {"policies", "state"},
@@ -23,7 +23,7 @@ LAYERS = [
     {"step"},
     {"foresight"},
     {"engine"},
-    {"ensemble", "frames", "pool", "result", "runner", "store"},
+    {"cluster", "ensemble", "frames", "parts", "pool", "processes", "recompute", "result", "runner", "store"},
     {"comparison", "diff", "experiment", "explain", "export", "planner"},
     {"report", "mesa_model"},
     {"app", "__main__"},
@@ -40,6 +40,7 @@ EXCEPTIONS = {
 
 # What the front ends may import besides the names in `sim.__all__`: catalogues, drawings, comparisons, exports.
 CATALOGUES = {
+    "cluster",
     "comparison",
     "diff",
     "errors",

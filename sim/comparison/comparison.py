@@ -122,6 +122,8 @@ class Comparison:
         self.folder: Path | None = None
         self.manifest: dict[str, Any] = {}
         self.is_reused = False
+        self.n_resumed = self.n_lost = 0
+        self.computed_by: Mapping[str, Any] | None = None
 
     # -- what was compared ----------------------------------------------------------------
 
