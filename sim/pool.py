@@ -60,11 +60,13 @@ class Meter:
         self.progress = progress
         self.total = total
         self.done = 0
+        self.shown = 0
 
     def show(self, done: int) -> None:
-        """Tell how much is done."""
+        """Tell how much is done; never less than before, also when a dead worker's part of it is done again."""
+        self.shown = max(self.shown, min(done, self.total))
         if self.progress is not None:
-            self.progress(min(done, self.total), self.total)
+            self.progress(self.shown, self.total)
 
     def advance(self, amount: int) -> None:
         """Tell that more is done."""

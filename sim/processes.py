@@ -28,6 +28,9 @@ T = TypeVar("T")
 START_METHODS = ("spawn", "forkserver")
 """How a process may start. Not by ``fork``: it copies locks that threads of this process hold."""
 
+_LAST_SECONDS = 5.0
+"""How long a process whose pipe is closed may take to end."""
+
 _Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
 
 
@@ -160,17 +163,18 @@ class _Worker:
         body = pickle.dumps(call)
         try:
             self._pipe.send_bytes(body)
-            while True:
+            kind, content = self._pipe.recv()
+            while kind == "more":
+                count(content)
                 kind, content = self._pipe.recv()
-                if kind == "more":
-                    count(content)
-                elif kind == "error":
-                    raise content
-                else:
-                    return content
-        except (EOFError, ConnectionError, BrokenPipeError) as error:
+        except (EOFError, OSError) as error:  # also in the middle of an answer
+            self._process.join(_LAST_SECONDS)
+            self._process.kill()
             self._process.join()
             raise WorkerDiedError(_how(self._process.exitcode)) from error
+        if kind == "error":
+            raise content
+        return content  # type: ignore[no-any-return]
 
     def kill(self) -> None:
         self._process.kill()
