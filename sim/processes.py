@@ -174,7 +174,7 @@ class _Worker:
             raise WorkerDiedError(_how(self._process.exitcode)) from error
         if kind == "error":
             raise content
-        return content  # type: ignore[no-any-return]
+        return content
 
     def kill(self) -> None:
         self._process.kill()

@@ -91,6 +91,8 @@ class Verification:
         Files that the manifest lists.
     damaged, missing, extra : tuple of str
         Files whose checksum differs, that are gone, and that the manifest does not know.
+    format : str
+        What the folder holds: ``aipower-result``, ``aipower-comparison`` or ``aipower-sweep``.
     """
 
     folder: Path
@@ -98,6 +100,7 @@ class Verification:
     damaged: tuple[str, ...]
     missing: tuple[str, ...]
     extra: tuple[str, ...]
+    format: str
 
     @property
     def is_complete(self) -> bool:
@@ -775,6 +778,7 @@ def verify(folder: str | Path) -> Verification:
         tuple(sorted(damaged + ([] if is_manifest_sound else [MANIFEST]))),
         tuple(sorted(set(files) - present)),
         tuple(sorted(present - set(files))),
+        str(manifest["format"]),
     )
 
 

@@ -23,8 +23,8 @@ LAYERS = [
     {"step"},
     {"foresight"},
     {"engine"},
-    {"cluster", "ensemble", "frames", "parts", "pool", "processes", "recompute", "result", "runner", "store"},
-    {"comparison", "diff", "experiment", "explain", "export", "planner"},
+    {"cluster", "ensemble", "frames", "parts", "pool", "processes", "result", "runner", "store"},
+    {"comparison", "diff", "experiment", "explain", "export", "planner", "recomputation"},
     {"report", "mesa_model"},
     {"app", "__main__"},
 ]
@@ -50,6 +50,7 @@ CATALOGUES = {
     "parameters",
     "planner",
     "policies",
+    "recomputation",
     "report",
     "runner",
     "scenario",

@@ -128,6 +128,11 @@ class Comparison:
     # -- what was compared ----------------------------------------------------------------
 
     @property
+    def runs(self) -> Mapping[str, Scenario]:
+        """Distinct runs by the keys of ``outcomes``."""
+        return self._design.runs
+
+    @property
     def baseline(self) -> Scenario:
         """What scenarios are compared with."""
         return self._design.baseline

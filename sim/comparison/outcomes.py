@@ -64,6 +64,17 @@ class Outcome:
     adoption: Array
     failures: tuple[Failure, ...] = ()
 
+    def only(self, replicates: range) -> Outcome:
+        """The same of some replicates."""
+        chosen = np.isin(self.replicates, np.arange(replicates.start, replicates.stop))
+        return replace(
+            self,
+            replicates=self.replicates[chosen],
+            table=self.table[chosen],
+            adoption=self.adoption[chosen],
+            failures=tuple(failure for failure in self.failures if failure.replicate in replicates),
+        )
+
     @classmethod
     def failed(cls, reason: str, replicates: Sequence[int] = (WHOLE,)) -> Outcome:
         """Nothing, because of this."""
@@ -223,11 +234,12 @@ def _run(needs: _Needs, advance: Advance | None) -> list[Outcome]:
     except MemoryError:
         raise  # not the policies' doing: it would pass where there is more memory
     except Exception:  # noqa: BLE001 - a policy of the user may raise anything; the others go on, each by itself
-        return [_run_alone(job, needs.replicates) for job in needs.jobs]
+        return [run_alone(job, needs.replicates) for job in needs.jobs]
     return [_kept(each, job.world.sector_names) for each, job in zip(recordings, needs.jobs, strict=True)]
 
 
-def _run_alone(job: Job, replicates: range) -> Outcome:
+def run_alone(job: Job, replicates: range) -> Outcome:
+    """Run a block of one run by itself; whatever goes wrong is an outcome too."""
     try:
         return _kept(run_block(job, replicates), job.world.sector_names)
     except Exception as error:  # noqa: BLE001 - the same
