@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor, Future
@@ -145,6 +146,8 @@ def dask_executor(address: str) -> Iterator[DaskExecutor]:
             "`dask scheduler` and give the address that it prints, such as tcp://10.0.0.1:8786"
         )
         raise InputError(message) from error
+    for name in ("distributed", "tornado", "asyncio"):  # the run itself says what was lost, in a sentence
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     with client:
         try:
             client.wait_for_workers(1, timeout=EMPTY_SECONDS)

@@ -25,10 +25,11 @@ from tests.test_parts import files, scenario
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs signals of POSIX")
 PATIENCE = 300
 REPLICATES = 150
-SHORT = ("run", "symmetric", "--replicates", str(REPLICATES), "--quarters", "2", "--no-figures", "--workers", "2")
+SHORT = ("run", "symmetric", "--replicates", str(REPLICATES), "--quarters", "2", "--no-figures")
+TWO, ONE = ("--workers", "2"), ("--workers", "1")
 
 SLOW = """
-import sys, time
+import signal, sys, time
 from sim import ensemble
 from sim.app import cli
 
@@ -39,6 +40,7 @@ def slowly(*args, **options):
     return run(*args, **options)
 
 if __name__ == "__main__":
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # shells let background jobs ignore it
     ensemble.run_block = slowly
     cli.main(sys.argv[2:])
 """
@@ -46,10 +48,8 @@ if __name__ == "__main__":
 
 
 def started(out, *more, pause=0.3):
-    words = [word for word in SHORT if word not in ("--workers", "2")]
     return subprocess.Popen(
-        [sys.executable, "-c", SLOW, str(pause), "run", *words[1:], "--replicates", str(REPLICATES), "--out", str(out)]
-        + ["--workers", "1", *more],
+        [sys.executable, "-c", SLOW, str(pause), *SHORT, *ONE, "--out", str(out), *more],
         cwd=Path(__file__).parent.parent,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -88,7 +88,7 @@ def parts_of(out):
 
 
 def resumed_is(whole, out):
-    done = command(*SHORT, "--out", out, "--resume")
+    done = command(*SHORT, *TWO, "--out", out, "--resume")
     assert done.returncode == 0, done.stderr
     assert files(out) == files(whole)
     assert [path.name for path in out.parent.iterdir()] == [out.name], "nothing is left over, hidden or not"
@@ -154,7 +154,7 @@ def small_disk(tmp_path):
 
 def test_a_full_disk_keeps_what_is_there_and_more_room_lets_it_go_on(whole, small_disk):
     out = small_disk / "run"
-    done = command(*SHORT, "--out", out)
+    done = command(*SHORT, *TWO, "--out", out)
     assert done.returncode == 1 and "Traceback" not in done.stderr and "No space left" in done.stderr
     assert not out.exists() and not [path for path in small_disk.iterdir() if path.name.startswith(".")]
     found = len(parts_of(out))
@@ -194,7 +194,7 @@ def test_a_read_only_place_is_told_before_anything_is_computed(tmp_path, aipower
             pytest.skip("a read-only mount needs root and a system that allows it")
     try:
         monkeypatch.setattr(ensemble, "run_block", lambda *_: pytest.fail("something ran"))
-        code, out, err = aipower(*SHORT[:-1], "1", "--out", place / "run")
+        code, out, err = aipower(*SHORT, *ONE, "--out", place / "run")
     finally:
         subprocess.run(["umount", str(place)], check=True)
     assert code == 1 and out == "" and "Read-only file system" in err and "--out" in err
@@ -211,18 +211,15 @@ def cluster():
 
 def test_a_run_on_a_cluster_is_the_same_and_a_killed_worker_loses_nothing(whole, tmp_path, cluster):
     out = tmp_path / "run"
-    words = [word for word in SHORT if word not in ("--workers", "2")]
-    done = command(*words, "--dask", cluster.address, "--out", out)
+    done = command(*SHORT, "--dask", cluster.address, "--out", out)
     assert done.returncode == 0, done.stderr
     assert files(out) == files(whole)
     with dask_executor(cluster.address) as executor:
         assert executor.seats == 4
-        progress = []
 
         def one_dies(done, total):
-            if done and not progress:
+            if done and cluster.workers[0].poll() is None:
                 kill(cluster.workers[0])
-            progress.append(done)
 
         recording = ensemble.simulate(
             sim.load_scenario("symmetric").replace(quarters=2), replicates=20, block_size=1, executor=executor,
@@ -238,9 +235,8 @@ def test_a_killed_scheduler_ends_the_command_with_1_and_the_run_goes_on_elsewher
         "    def killing(self, *a):\n        save(self, *a)\n        os.killpg(int(sys.argv[1]), signal.SIGKILL)\n"
         "    Shelf.save = killing\n    cli.main",
     )  # fmt: skip
-    words = [word for word in SHORT if word not in ("--workers", "2")]
     done = subprocess.run(
-        [sys.executable, "-c", code, str(cluster.scheduler.pid), *words, "--dask", cluster.address, "--out", str(out)],
+        [sys.executable, "-c", code, str(cluster.scheduler.pid), *SHORT, "--dask", cluster.address, "--out", str(out)],
         cwd=Path(__file__).parent.parent,
         capture_output=True,
         text=True,
@@ -296,14 +292,14 @@ def test_a_nan_is_named_by_replicate_quarter_and_array(tmp_path, monkeypatch):
     def poisoned(state, world, policies, past, luck, now):
         after, flows, residual = step(state, world, policies, past, luck, now)
         if now.period == 1 and 3 in luck.replicates:
-            after.capability[list(luck.replicates).index(3), 0] = np.nan
+            after.cash[list(luck.replicates).index(3), 0] = np.nan
         return after, flows, residual
 
     clean = sim.run(scenario(), replicates=5)
     monkeypatch.setattr(engine, "step", poisoned)
     result = sim.run(scenario(), replicates=5, out=tmp_path / "run", figures=False)
     (row,) = result.failures.reset_index().to_dict("records")
-    assert (row["replicate"], row["quarter"]) == (3, "2024Q2") and row["reason"] == "capability became undefined (NaN)"
+    assert (row["replicate"], row["quarter"]) == (3, "2024Q2") and row["reason"] == "cash became undefined (NaN)"
     others = clean.measures.drop(index=3, level="replicate")
     assert np.array_equal(result.measures.to_numpy(), others.to_numpy(), equal_nan=True)
     manifest = json.loads((tmp_path / "run" / "manifest.json").read_text())
@@ -311,16 +307,16 @@ def test_a_nan_is_named_by_replicate_quarter_and_array(tmp_path, monkeypatch):
 
 
 RAISING = '''
-from sim.policies import BasePolicy, policy
+from sim.policies import FirmPolicy, policy
 
 @policy
-class Moody(BasePolicy):
+class Moody(FirmPolicy):
     """Raises in one replicate."""
 
     uses = ("compute_tax",)
 
-    def asks(self, seen):
-        if 3 in seen.luck.replicates:
+    def levers(self, scene):
+        if 3 in scene.observation.luck.replicates:
             raise KeyError("no such firm")
         return {}
 '''
