@@ -15,6 +15,7 @@ from sim.parameters import parameter_table
 from sim.policies.base import FirmPolicy
 from sim.policies.catalogue import COMMON, facts
 from sim.policies.levers import LEVERS
+from sim.world.tables import world_folders
 
 HERE = Path(__file__).parent
 
@@ -80,7 +81,7 @@ def notation() -> str:
     """Parameters, arrays and levers."""
     parameters = [
         (row.symbol, code(name), number(row.value), row.unit, f"{number(row.low)} to {number(row.high)}", row.kind)
-        for name, row in parameter_table().items()
+        for name, row in parameter_table(world_folders("world_2024")).items()
     ]
     levers = [
         (code(name), axes(lever.axes), lever.unit, number(lever.neutral), rule(lever.combine), lever.sentence)

@@ -328,6 +328,15 @@ def variables(cls: type) -> dict[str, Var]:
     }
 
 
+def along(cls: type, axis: str) -> tuple[str, ...]:
+    """Names of the variables whose last axis this is.
+
+    >>> along(State, "maker")
+    ('chips_sold', 'price_cost')
+    """
+    return tuple(name for name, var in variables(cls).items() if var.axes[-1:] == (axis,))
+
+
 def _namespace() -> dict[str, object]:
     from sim.accounts import Flow
     from sim.policies.levers import Rulebook

@@ -54,7 +54,7 @@ SUMMARY = "summary.csv"
 LATER_TABLES = ("events",)
 """Tables that folders of this layout may lack because an older version wrote them."""
 
-LIBRARIES = ("numpy", "pandas", "scipy", "pyarrow", "networkx")
+LIBRARIES = ("numpy", "pandas", "scipy", "pyarrow", "networkx", "numba")
 
 Artefact = Callable[["Result", Path], object]
 """Writes something about a result (figures, README) into a folder."""

@@ -17,7 +17,7 @@ from sim.scenario import ScenarioWarning, load_scenario
 from sim.scenario.own_tables import COLUMNS, MAX_FACTS, OPTIONAL, complete_tables
 from sim.world import WORLDS
 from sim.world.build import build
-from sim.world.tables import ATTRIBUTES, KINDS
+from sim.world.tables import ATTRIBUTES, KINDS, world_folders
 from sim.world.template import write_template
 
 HEADER = "name,attribute,value,unit,low,high,kind,source\n"
@@ -74,7 +74,9 @@ def test_only_the_tables_that_are_there_replace_the_worlds(folder):
     text = PARAMETERS + f"flywheel,1.5,{FLYWHEEL},1,1.8,assumption,mine\n"
     scenario = load_scenario(write(folder, parameters=text))
     assert scenario.world.tables == {"parameters": {"flywheel": {"value": 1.5, "low": 1.0, "high": 1.8}}}
-    others = {name: row.value for name, row in parameter_table().items() if name != "flywheel"}
+    others = {
+        name: row.value for name, row in parameter_table(world_folders("world_2024")).items() if name != "flywheel"
+    }
     assert scenario.world.parameters == {**others, "flywheel": 1.5}
     assert scenario.changed_parameters() == {}  # it is the world's value
     facts = complete_tables("world_2024", scenario.world.tables)

@@ -26,7 +26,7 @@ from sim.scenario import (
     load_scenario,
     shipped_scenarios,
 )
-from sim.world.tables import read_population
+from sim.world.tables import read_population, world_folders
 
 BASELINE = Path(__file__).parents[1] / "scenarios" / "baseline.yaml"
 
@@ -807,7 +807,7 @@ def test_resolved_is_complete_and_in_the_order_of_the_format():
     assert " ".join(data) == sections
     assert " ".join(data["world"]) == "base tables hold parameters knowledge_network firms owners makers"
     assert " ".join(data["record"]) == "firms owners networks measures planner"
-    table = parameter_table()
+    table = parameter_table(world_folders("world_2024"))
     assert data["world"]["parameters"] == {name: row.value for name, row in table.items()}
 
 

@@ -76,7 +76,7 @@ def test_a_folder_holds_tables_figures_and_texts(complete):
 def test_the_manifest_says_where_the_numbers_come_from(result, complete):
     manifest = json.loads((complete / "manifest.json").read_text(encoding="utf-8"))
     assert (manifest["format"], manifest["schema"]) == ("aipower-result", 1)
-    assert set(manifest["libraries"]) == {"numpy", "pandas", "scipy", "pyarrow", "networkx"}
+    assert set(manifest["libraries"]) == {"numpy", "pandas", "scipy", "pyarrow", "networkx", "numba"}
     assert manifest["cpu_dispatch"]
     assert manifest["seed"] == result.scenario.run.seed
     assert manifest["content_hash"] == result.scenario.content_hash()

@@ -253,6 +253,7 @@ def _scenarios() -> Catalogue:
 
 def _parameters() -> Catalogue:
     from sim.parameters import parameter_table
+    from sim.world.tables import world_folders
 
     return {
         name: {
@@ -263,7 +264,7 @@ def _parameters() -> Catalogue:
             "evidence": row.kind,
             "source": row.source,
         }
-        for name, row in parameter_table().items()
+        for name, row in parameter_table(world_folders("world_2024")).items()
     }
 
 

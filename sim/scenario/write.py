@@ -9,6 +9,7 @@ from typing import Any
 
 from sim.parameters import ParameterRow, parameter_table
 from sim.scenario.checks import (
+    BASE,
     MAX_ROWS,
     MIN_ROWS,
     NAME_PATTERN,
@@ -120,7 +121,7 @@ def _describe_power(power: dict[str, Any]) -> None:
         "anyOf": [rows, {"type": "string"}, {"type": "null"}],
         "default": None,
     }
-    table = parameter_table()
+    table = world_parameters(BASE, None)
     for names in family_parameters().values():
         power.update({name: _of_parameter(table[name]) for name in names})
 
@@ -131,7 +132,7 @@ def _describe_world(world: dict[str, Any]) -> None:
     world["parameters"] = {
         "type": "object",
         "description": world["parameters"]["description"],
-        "properties": {name: _of_parameter(row) for name, row in parameter_table().items()},
+        "properties": {name: _of_parameter(row) for name, row in world_parameters(BASE, None).items()},
         "additionalProperties": False,
     }
     world["tables"] = {

@@ -16,8 +16,8 @@ WORLD_START: dict[str, str] = dict.fromkeys(WORLDS, "2024Q1")
 """First quarter of each world."""
 
 WORLD_LAYERS: dict[str, tuple[str, ...]] = {
-    "world_2024": (),
-    "small_world": ("small_world",),
+    "world_2024": ("world_2024",),
+    "small_world": ("world_2024", "small_world"),
     "symmetric": ("symmetric",),
     "monopoly": ("symmetric", "monopoly"),
     "ten_firm_city": ("symmetric", "ten_firm_city"),

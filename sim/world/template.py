@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from sim.parameters import DATA, parameter_table
-from sim.world.tables import ATTRIBUTES, KINDS, SHIPMENT_UNIT, Attribute
+from sim.world.tables import ATTRIBUTES, KINDS, SHIPMENT_UNIT, Attribute, world_folders
 
 _TITLES = {
     "firms": "Developers of AI at the start. Small firms and entrants are generated: see small_firms_initial.",
@@ -96,8 +96,15 @@ def _parameters() -> Iterator[str]:
     yield "name,value,unit,low,high,kind,source"
     rows = csv.reader(_shipped("parameters"))
     header = next(rows)
-    known = parameter_table()
+    known = parameter_table(world_folders("world_2024"))
     for cells in rows:
         row = dict(zip(header, cells, strict=True))
-        kept = [row["name"], row["value"], known[row["name"]].unit, row["low"], row["high"], row["kind"]]
+        kept = [
+            row["name"],
+            f"{known[row['name']].value:g}",
+            known[row["name"]].unit,
+            row["low"],
+            row["high"],
+            row["kind"],
+        ]
         yield "#" + ",".join(kept) + f',"{row["source"].replace(chr(34), chr(34) * 2)}"'

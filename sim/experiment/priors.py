@@ -1,0 +1,133 @@
+"""What the calibration may change: parameters without a direct source, each with a prior over its plausible range."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.interpolate import PchipInterpolator
+
+from sim.arrays import Array
+from sim.parameters import parameter_table
+
+PRIOR_SD = 0.5
+"""Standard deviation of a coordinate: a range of -1 to 1 is two of them on either side."""
+
+FREE = (
+    "flywheel",
+    "serving_size_elasticity",
+    "serving_algorithm_elasticity",
+    "substitution",
+    "nest_growth",
+    "budget_total",
+    "budget_growth",
+    "switching_rate",
+    "quality_persistence",
+    "quality_shock",
+    "sector_strength_dispersion",
+    "data_elasticity",
+    "data_decay",
+    "capability_decay",
+    "discount",
+    "expectation_weight",
+    "progress_floor",
+    "research_exponent",
+    "imitation",
+    "progress_shock",
+    "open_discount",
+    "open_hosting_share",
+    "operating_cost_share",
+    "training_staff_share",
+    "small_firm_fixed_cost",
+    "utilisation",
+    "owner_price_elasticity",
+    "affiliation_partner",
+    "affiliation_integrated",
+    "cloud_loyalty",
+    "captive_growth_start",
+    "captive_growth_end",
+    "captive_growth_time",
+    "owner_floor_operations",
+    "investor_funding",
+    "parent_funding",
+    "investor_funding_growth_start",
+    "investor_funding_growth_end",
+    "investor_funding_time",
+    "partner_credit_share",
+    "contest_exponent",
+    "funding_speed",
+    "funding_return_elasticity",
+    "earmark",
+    "outlay_limit",
+    "cost_of_funds",
+    "chip_decay",
+    "site_cost",
+    "site_cost_decline",
+    "merchant_cost",
+    "maker_margin_floor",
+    "maker_bargaining",
+    "capacity_response",
+    "order_elasticity",
+    "order_factor_half_life",
+    "shipment_growth_start",
+    "shipment_growth_end",
+    "shipment_growth_time",
+    "shipment_value_exponent",
+    "entry_candidates",
+    "entry_sunk_cost",
+    "entry_start_median",
+    "merger_rate",
+    "merger_integration_cost",
+    "merger_review_error",
+    "electricity_price",
+)
+"""Parameters that the calibration may change.
+
+They are the assumptions and estimates of the parameter table that shape the baseline, without whole numbers, first
+conditions of firms, bounds of expectations, and parameters of other power families and of policies.
+"""
+
+
+@dataclass(frozen=True)
+class Prior:
+    """A prior over parameters, in coordinates that are 0 at the default and -1 and 1 at the ends of the range.
+
+    A coordinate is normal with mean 0 and standard deviation ``PRIOR_SD``, cut off at -1 and 1, and independent of the
+    others. From coordinate to value goes a monotone cubic (PCHIP), so that a default need not be in the middle.
+
+    Parameters
+    ----------
+    names : tuple of str
+        Rows of the parameter table.
+    """
+
+    names: tuple[str, ...] = FREE
+
+    def values(self, coordinates: Array) -> dict[str, float]:
+        """Values of the parameters at coordinates ``[parameter]``, in the units of the table.
+
+        >>> Prior(("flywheel",)).values(np.array([0.0]))
+        {'flywheel': 1.0}
+        """
+        table = parameter_table()
+        found = {}
+        for name, place in zip(self.names, coordinates, strict=True):
+            row = table[name]
+            found[name] = float(PchipInterpolator([-1.0, 0.0, 1.0], [row.low, row.value, row.high])(place))
+        return found
+
+    def coordinates(self, values: Mapping[str, float]) -> Array:
+        """Coordinates ``[parameter]`` of values inside the ranges; the inverse of ``values``.
+
+        >>> Prior(("flywheel", "imitation")).coordinates({"flywheel": 2.0, "imitation": 0.1})
+        array([1., 0.])
+        """
+        table = parameter_table()
+        found = np.empty(len(self.names))
+        for place, name in enumerate(self.names):
+            row, value = table[name], values[name]
+            curve = PchipInterpolator([-1.0, 0.0, 1.0], [row.low, row.value, row.high])
+            inside = curve.solve(value, extrapolate=False)
+            found[place] = inside[np.abs(inside).argmin()]
+        return found
