@@ -146,8 +146,9 @@ def dask_executor(address: str) -> Iterator[DaskExecutor]:
             "`dask scheduler` and give the address that it prints, such as tcp://10.0.0.1:8786"
         )
         raise InputError(message) from error
-    for name in ("distributed", "tornado", "asyncio"):  # the run itself says what was lost, in a sentence
-        logging.getLogger(name).setLevel(logging.CRITICAL)
+    for name in tuple(logging.root.manager.loggerDict):
+        if name.partition(".")[0] in {"distributed", "tornado", "asyncio"}:
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # the run itself says what was lost, in a sentence
     with client:
         try:
             client.wait_for_workers(1, timeout=EMPTY_SECONDS)

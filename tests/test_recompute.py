@@ -70,7 +70,7 @@ def test_a_sound_result_is_the_same_bit_for_bit(folder):
 def test_a_hundredth_is_at_least_one_block_and_chosen_anew(folder, monkeypatch):
     assert len(recompute(folder).replicates) in {25, 5}
     assert len({tuple(recomputation._some(400, 0.01)) for _ in range(20)}) > 10
-    assert {len(recomputation._some(n, 0.01)) for n in (1, 100)} == {1} and len(recomputing._some(400, 0.01)) == 4
+    assert {len(recomputation._some(n, 0.01)) for n in (1, 100)} == {1} and len(recomputation._some(400, 0.01)) == 4
 
 
 @pytest.mark.parametrize("share", [0.0, -1.0, 1.5, math.nan])
