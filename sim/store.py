@@ -322,9 +322,12 @@ def _sealed(draft: Path, manifest: dict[str, Any]) -> dict[str, Any]:
         for name in _names_of_files(draft)
     }
     manifest["manifest_sha256"] = _sha256_of(manifest)
-    text = json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    (draft / MANIFEST).write_text(text, encoding="utf-8", newline="\n")
+    (draft / MANIFEST).write_text(_manifest_text(manifest), encoding="utf-8", newline="\n")
     return manifest
+
+
+def _manifest_text(manifest: Mapping[str, Any]) -> str:
+    return json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 class Blocks(NamedTuple):
@@ -765,6 +768,7 @@ def verify(folder: str | Path) -> Verification:
     body = {key: value for key, value in manifest.items() if key != "manifest_sha256"}
     is_manifest_sound = isinstance(listed, dict) and all(map(_is_inside, listed))
     is_manifest_sound &= manifest.get("manifest_sha256") == _sha256_of(body)
+    is_manifest_sound &= (folder / MANIFEST).read_text(encoding="utf-8") == _manifest_text(manifest)
     files: dict[str, Any] = {}
     if isinstance(listed, dict):
         files = {name: row for name, row in listed.items() if _is_inside(name)}
