@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from sim.comparison import Comparison, Sweep, compare, load_comparison, load_sweep, sweep
     from sim.experiment import Calibration, Scorecard, calibrate, scorecard
     from sim.planner import Allocation, plan
+    from sim.recomputation import recompute
     from sim.result import Result, load_result, verify_result
     from sim.runner import run
     from sim.scenario import Scenario, load_scenario, shipped_scenarios
@@ -42,6 +43,7 @@ _HOMES = {
     "load_scenario": "sim.scenario",
     "load_sweep": "sim.comparison",
     "plan": "sim.planner",
+    "recompute": "sim.recomputation",
     "run": "sim.runner",
     "scorecard": "sim.experiment",
     "shipped_scenarios": "sim.scenario",
@@ -67,6 +69,7 @@ __all__ = [
     "load_scenario",
     "load_sweep",
     "plan",
+    "recompute",
     "run",
     "scorecard",
     "shipped_scenarios",

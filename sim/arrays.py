@@ -42,6 +42,17 @@ def shares(values: Array) -> Array:
     return values / np.where(whole == 0.0, 1.0, whole)
 
 
+def widened(values: npt.NDArray[Any], rest: npt.NDArray[Any]) -> npt.NDArray[Any]:
+    """Values with a last axis as long as that of ``rest``, whose last entries fill what is new.
+
+    >>> widened(np.array([[1.0, 2.0], [3.0, 4.0]]), np.zeros(3))
+    array([[1., 2., 0.],
+           [3., 4., 0.]])
+    """
+    new = rest[..., values.shape[-1] :]
+    return np.concatenate([values, np.broadcast_to(new, (*values.shape[:-1], new.shape[-1]))], axis=-1)
+
+
 def dot(left: Array, right: Array) -> Array:
     """Sum of products over the last axis of ``left`` and the last but one of ``right``, by replicate.
 

@@ -8,7 +8,8 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sim.arrays import Array, total
+from sim.arrays import Array, total, widened
+from sim.decisions import Decisions
 from sim.errors import ReplicateError
 from sim.foresight import Foresight, Search
 from sim.foresight import realised as foresight_of
@@ -29,7 +30,7 @@ from sim.observe import (
 from sim.policies.base import BasePolicy
 from sim.policies.levers import Policy, Sight
 from sim.quarters import Quarter, quarter_range
-from sim.state import Flows, State
+from sim.state import Flows, State, undefined
 from sim.step import Moment, step
 from sim.world.build import World
 
@@ -80,6 +81,7 @@ class _Recorder:
     """Rows collected while time passes."""
 
     events: EventLog
+    n_slots: int
     ranks: RankLog = field(default_factory=RankLog)
     measures: list[dict[str, Values]] = field(default_factory=list)
     flows: list[dict[str, Values]] = field(default_factory=list)
@@ -93,6 +95,7 @@ class _Recorder:
         """A recorder with the same rows, which goes on by itself."""
         return _Recorder(
             events=self.events.fork(),
+            n_slots=self.n_slots,
             ranks=self.ranks.fork(),
             measures=list(self.measures),
             flows=list(self.flows),
@@ -103,6 +106,10 @@ class _Recorder:
             delivered=list(self.delivered),
         )
 
+    def _all_slots(self, values: Values) -> Values:
+        """With the slots that open later, still empty."""
+        return widened(values, np.zeros(self.n_slots, values.dtype))
+
     def record(self, m: Moments, quarter: Quarter, timeline: Timeline, row: dict[str, Array]) -> None:
         self.measures.append(row | _optional(m, quarter, timeline))
         self.ranks.record(m)
@@ -110,7 +117,7 @@ class _Recorder:
         flows = m.flows
         self.flows.append({f"{f.name}|{f.payer}|{f.payee}": f.amount for f in flows.ledger})
         if quarter in timeline.firms:
-            self.firms.append(firm_table(m))
+            self.firms.append({name: self._all_slots(values) for name, values in firm_table(m).items()})
         if quarter in timeline.owners:
             self.owners.append(owner_table(m))
             self.makers.append(maker_table(m))
@@ -118,7 +125,7 @@ class _Recorder:
             self.delivered.clear()
         self.delivered.append(flows.investment.delivered)
         if quarter in timeline.networks:
-            used = flows.markets.owner_weight * flows.markets.rented[..., None, :]
+            used = self._all_slots(flows.markets.owner_weight * flows.markets.rented[..., None, :])
             self.networks[str(quarter)] = {
                 "firm_owner": np.swapaxes(used, -1, -2),
                 "owner_maker": np.sum(self.delivered, axis=0),
@@ -164,7 +171,7 @@ def simulate_block(
         When a replicate of the block cannot go on.
     """
     luck = Luck(seed, replicates)
-    recorder = _Recorder(EventLog(replicates))
+    recorder = _Recorder(EventLog(replicates), len(world.firm_names))
     foresight = _foresee(world, timeline.quarters, luck, policies)
     begin = _Stand.first(world, luck)
     _go_on(begin, world, timeline, luck, policies, recorder, foresight, progress=progress)
@@ -203,7 +210,7 @@ def simulate_branches(
     luck = Luck(seed, replicates)
     first_acts = [first_act(policies, timeline.quarters) for policies in branches]
     recordings: dict[int, Recording] = {}
-    recorder, stand = _Recorder(EventLog(replicates)), _Stand.first(world, luck)
+    recorder, stand = _Recorder(EventLog(replicates), len(world.firm_names)), _Stand.first(world, luck)
     for period in sorted(set(first_acts)):
         stand = _go_on(stand, world, timeline, luck, (), recorder, until=period)
         for place, begins in enumerate(first_acts):
@@ -232,7 +239,7 @@ class _Stand(NamedTuple):
 
     @classmethod
     def first(cls, world: World, luck: Luck) -> _Stand:
-        return cls(0, world.initial_state(len(luck.replicates)), ())
+        return cls(0, world.opened(0).initial_state(len(luck.replicates)), ())
 
 
 def _go_on(
@@ -258,6 +265,90 @@ def _go_on(
     return stand
 
 
+class Walk:
+    """A block of replicates that goes on one quarter at a time, whenever its holder says so.
+
+    Parameters
+    ----------
+    world, timeline, seed, replicates, policies
+        As for ``simulate_block``, whose bits a walk gives.
+
+    Raises
+    ------
+    QuarterError
+        When the paths that firms foresee cannot be found.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        timeline: Timeline,
+        seed: int,
+        replicates: Sequence[int],
+        policies: Sequence[Policy] = (),
+    ) -> None:
+        self.world = world
+        self.timeline = timeline
+        self._luck = Luck(seed, replicates)
+        self._policies = policies
+        self._recorder = _Recorder(EventLog(replicates), len(world.firm_names))
+        self._foresight = _foresee(world, timeline.quarters, self._luck, policies)
+        self._stand = _Stand.first(world, self._luck)
+
+    @property
+    def state(self) -> State:
+        """At the start of the next quarter; another may be put in its place."""
+        return self._stand.state
+
+    @state.setter
+    def state(self, state: State) -> None:
+        self._stand = self._stand._replace(state=state)
+
+    @property
+    def now(self) -> Moment:
+        """The next quarter."""
+        return Moment(self._stand.period, self.timeline.start + self._stand.period)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is no next quarter."""
+        return self.now.quarter > self.timeline.end
+
+    def step(self, decisions: Decisions | None = None) -> tuple[Moments, dict[str, Array]]:
+        """Simulate and record the next quarter.
+
+        Parameters
+        ----------
+        decisions : Decisions, optional
+            What single firms decide by rules of their own; for blocks of one replicate.
+
+        Returns
+        -------
+        moments : Moments
+            What happened.
+        measures : dict of str to array [replicate]
+            All that a quarter alone decides.
+
+        Raises
+        ------
+        QuarterError
+            When a replicate cannot go on; the walk stays where it is.
+        """
+        quarters = self.timeline.quarters[: self._stand.period + 1]
+        marching = _march(
+            self._stand, self.world, quarters, self._luck, self._policies, self._foresight, decisions=decisions
+        )
+        now, moments, row = next(marching)
+        self._recorder.record(moments, now.quarter, self.timeline, row)
+        self._stand = _Stand(now.period + 1, moments.after, (*self._stand.past, sight(moments, row)))
+        return moments, row
+
+    def recording(self) -> Recording:
+        """What has been recorded so far, at least a quarter."""
+        until = replace(self.timeline, end=self.timeline.start + (self._stand.period - 1))
+        return _recording(self._recorder, self.world, until, self._luck.replicates)
+
+
 def _march(
     begin: _Stand,
     world: World,
@@ -268,22 +359,32 @@ def _march(
     *,
     observing: bool = True,
     indices: frozenset[Quarter] | None = None,
+    decisions: Decisions | None = None,
 ) -> Iterator[tuple[Moment, Moments, dict[str, Array]]]:
     """Quarter after quarter: when it is, what happened, and the measures, which policies will see."""
     state, past = begin.state, list(begin.past)
     for period, quarter in enumerate(quarters[begin.period :], start=begin.period):
-        before = state if foresight is None else _foreseeing(state, foresight, period)
-        now = Moment(period, quarter)
+        here, now = world.opened(period), Moment(period, quarter)
+        before, past = here.seat(state), [seen.seated(len(here.firm_names)) for seen in past]
+        if foresight is not None:
+            before = _foreseeing(before, foresight, period)
         try:
             with _strict_arithmetic():
-                state, flows, residual = step(before, world, policies, past, luck, now)
-                moments = Moments(before, state, flows, residual, world)
+                state, flows, residual = step(before, here, policies, past, luck, now, decisions)
+                _refuse_undefined(state)
+                moments = Moments(before, state, flows, residual, here)
                 with_indices = indices is None or quarter in indices
                 row = observe(moments, with_indices=with_indices) if observing or policies else {}
         except (ReplicateError, FloatingPointError, np.linalg.LinAlgError) as error:
             raise QuarterError(quarter, str(error)) from error
         past.append(sight(moments, row))
         yield now, moments, row
+
+
+def _refuse_undefined(state: State) -> None:
+    if name := undefined(state):
+        message = f"{name} became undefined (NaN)"
+        raise ReplicateError(message)
 
 
 def _foreseeing(state: State, foresight: Foresight, period: int) -> State:
@@ -324,8 +425,15 @@ def replay(
     seed: int,
     replicate: int,
     policies: Sequence[Policy] = (),
-) -> tuple[State, Flows]:
+) -> tuple[World, State, Flows]:
     """Simulate one replicate again: the state at the start of quarter ``until``, and what happened in it.
+
+    Returns
+    -------
+    world : World
+        With the slots that the quarter can need.
+    before : State
+    flows : Flows
 
     Raises
     ------
@@ -336,7 +444,7 @@ def replay(
     foresight = _foresee(world, quarters, luck, policies)
     up_to = [quarter for quarter in quarters if quarter <= until]
     *_, (_, last, _) = _march(_Stand.first(world, luck), world, up_to, luck, policies, foresight, observing=False)
-    return last.before, last.flows
+    return last.world, last.before, last.flows
 
 
 def _strict_arithmetic() -> np.errstate:

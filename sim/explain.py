@@ -105,12 +105,14 @@ def explain(scenario: Scenario, firm: str, quarter: str, replicate: int = 0) -> 
         near = [name for name in world.firm_names if firm.lower() in name.lower()][:5]
         message = f"there is no firm {firm!r}" + (f"; did you mean {', '.join(near)}?" if near else "")
         raise ResultError(message)
-    before, flows = replay(world, when.quarters, asked, scenario.run.seed, replicate, policies.build(scenario.policies))
+    then, before, flows = replay(
+        world, when.quarters, asked, scenario.run.seed, replicate, policies.build(scenario.policies)
+    )
     slot = world.firm_names.index(firm)
-    if not before.is_active[0, slot]:
+    if slot >= len(then.firm_names) or not before.is_active[0, slot]:
         message = f"{firm} is not in the market in {quarter} of replicate {replicate}"
         raise ResultError(message)
-    look = _Look(world, before, flows, slot)
+    look = _Look(then, before, flows, slot)
     return Explanation(
         firm=firm,
         firm_class=FIRM_CLASSES[before.firm_class[0, slot]],

@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated, NamedTuple, get_type_hints
 
+import numpy as np
+
 from sim.arrays import Array, Counts, Flags, total
 
 if TYPE_CHECKING:
@@ -300,6 +302,18 @@ class Flows:
         return self.accounts.flows + self.investment.flows + self.demography.flows + self.merging.flows
 
 
+def undefined(state: State) -> str:
+    """Name of the first array with a NaN; empty where there is none.
+
+    Arithmetic that makes a NaN is an error at once; this finds those that came in, as from a policy's levers.
+    """
+    for each in fields(state):
+        values = getattr(state, each.name)
+        if values.dtype.kind == "f" and np.isnan(values).any():
+            return each.name
+    return ""
+
+
 def variables(cls: type) -> dict[str, Var]:
     """Declared arrays of a class of this module, by name.
 
@@ -312,6 +326,15 @@ def variables(cls: type) -> dict[str, Var]:
         for field in fields(cls)
         if hasattr(hints[field.name], "__metadata__")
     }
+
+
+def along(cls: type, axis: str) -> tuple[str, ...]:
+    """Names of the variables whose last axis this is.
+
+    >>> along(State, "maker")
+    ('chips_sold', 'price_cost')
+    """
+    return tuple(name for name, var in variables(cls).items() if var.axes[-1:] == (axis,))
 
 
 def _namespace() -> dict[str, object]:

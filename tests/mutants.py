@@ -158,12 +158,12 @@ def price_from_realised_share(patch: Patch) -> None:
     from sim.submodels import pricing
 
     problem: list[Any] = [None]
-    original_sweep, original_elasticity = markets._sweep, pricing.demand_elasticity
+    original_evaluate, original_elasticity = markets._evaluate, pricing.demand_elasticity
 
-    def sweep(g, *rest):
+    def evaluate(g, *rest):
         problem[0] = g
         try:
-            return original_sweep(g, *rest)
+            return original_evaluate(g, *rest)
         finally:
             problem[0] = None
 
@@ -173,7 +173,7 @@ def price_from_realised_share(patch: Patch) -> None:
             share = g.staying + (1.0 - g.staying.sum(axis=-1, keepdims=True)) * share
         return original_elasticity(share, *rest)
 
-    patch.setattr(markets, "_sweep", sweep)
+    patch.setattr(markets, "_evaluate", evaluate)
     patch.setattr(pricing, "demand_elasticity", elasticity)
 
 

@@ -12,19 +12,21 @@ ROOT = Path(sim.__file__).parent
 
 # From the ground up: a module imports from its own layer and from those before it in this list.
 LAYERS = [
-    {"errors", "units", "luck", "arrays"},
+    {"errors", "units", "luck", "arrays", "memory"},
     {"quarters", "parameters", "yaml_reader"},
     {"indices", "accounts", "groups"},
     {"policies", "state"},
     {"submodels"},
     {"world", "scenario"},
     {"observe"},
+    {"views"},
+    {"decisions"},
     {"stages"},
     {"step"},
     {"foresight"},
     {"engine"},
-    {"ensemble", "frames", "pool", "result", "runner", "store"},
-    {"comparison", "diff", "experiment", "explain", "export", "planner"},
+    {"cluster", "ensemble", "frames", "parts", "pool", "processes", "result", "runner", "store"},
+    {"comparison", "diff", "experiment", "explain", "export", "planner", "recomputation"},
     {"report", "mesa_model"},
     {"app", "__main__"},
 ]
@@ -41,6 +43,7 @@ EXCEPTIONS = {
 
 # What the front ends may import besides the names in `sim.__all__`: catalogues, drawings, comparisons, exports.
 CATALOGUES = {
+    "cluster",
     "comparison",
     "diff",
     "errors",
@@ -51,6 +54,7 @@ CATALOGUES = {
     "parameters",
     "planner",
     "policies",
+    "recomputation",
     "report",
     "runner",
     "scenario",
@@ -184,6 +188,17 @@ def test_random_numbers_come_from_luck_alone():
 )
 def test_a_random_generator_is_found_in_every_form(line):
     assert uses_of_random(ast.parse(line)) == [1]
+
+
+def test_mesa_stands_at_the_edge():
+    def imports_mesa(tree: ast.Module) -> bool:
+        return any(
+            (isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "mesa")
+            or (isinstance(node, ast.Import) and any(alias.name.split(".")[0] == "mesa" for alias in node.names))
+            for node in ast.walk(tree)
+        )
+
+    assert {top(module) for module, tree in modules().items() if imports_mesa(tree)} == {"mesa_model"}
 
 
 def test_only_front_ends_print():

@@ -31,6 +31,7 @@ NAMES = {
     "scorecard",
     "shipped_scenarios",
     "sweep",
+    "recompute",
     "verify_result",
 }
 HEAVY = ["numpy", "jinja2", "pandas", "pyarrow", "scipy", "matplotlib", "networkx", "mesa"]

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from sim.app import terminal
-from sim.app.base import JsonOption, QuietOption, WorkersOption, app, examples
-from sim.app.running import INTERRUPTED, OUTPUTS, processors
+from sim.app.base import INTERRUPTED, JsonOption, QuietOption, WorkersOption, app, examples, processors
+from sim.app.running import OUTPUTS
 from sim.errors import StoreError
 
 if TYPE_CHECKING:

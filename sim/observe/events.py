@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from sim.arrays import Array, Counts, Flags, safe_ratio, total
+from sim.arrays import Array, Counts, Flags, safe_ratio, total, widened
 from sim.observe.catalogue import Event, Moments
 
 _BINDS = 1e-9
@@ -119,7 +119,7 @@ class EventLog:
         mandated = np.where(is_told, m.before.generation, -1)
         new: Flags = is_told & ~m.before.is_open
         if self._mandated is not None:
-            new &= mandated != self._mandated
+            new &= mandated != widened(self._mandated, np.full(mandated.shape[-1], -1))
         self._mandated = mandated
         return new
 

@@ -14,6 +14,7 @@ from sim.observe.catalogue import MEASURES, Measure, Moments, by_corporation
 from sim.quarters import QUARTERS_PER_YEAR
 
 TOP = 5
+_MOST_SLOTS = 1 << 32
 
 for _variable, _of in (("revenue", "revenue"), ("power", "AI power")):
     MEASURES[f"turnover_{_variable}"] = Measure(
@@ -29,18 +30,17 @@ for _variable, _of in (("revenue", "revenue"), ("power", "AI power")):
 def top_firms(values: Array, m: Moments) -> Counts:
     """The first ``TOP`` active firms by ``values``, -1 for a rank that nobody has; ``[replicate, rank]``.
 
-    Firms of one owner are taken together. A firm is its slot plus the number of slots times the firms that held the
-    slot before. Ties go to the lower slot.
+    Firms of one owner are taken together. A firm is known by its slot and by how many firms held the slot before. Ties
+    go to the lower slot.
     """
-    n_slots = values.shape[-1]
     added, stands = by_corporation(values, m)
     left = np.where(stands, added, -np.inf)
     ranks = []
-    for _ in range(min(TOP, n_slots)):
+    for _ in range(min(TOP, values.shape[-1])):
         slot = left.argmax(axis=-1)[..., None]
         generation = np.take_along_axis(m.before.generation, slot, axis=-1)
         is_there = np.take_along_axis(left, slot, axis=-1) > -np.inf
-        ranks.append(np.where(is_there, generation * n_slots + slot, -1))
+        ranks.append(np.where(is_there, generation * _MOST_SLOTS + slot, -1))
         np.put_along_axis(left, slot, -np.inf, axis=-1)
     return np.concatenate(ranks, axis=-1)
 

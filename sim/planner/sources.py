@@ -82,11 +82,13 @@ def of_scenario(
     if asked not in when.quarters:
         message = f"{quarter} is outside the horizon; allowed: {when.start} to {when.end}"
         raise PlanError(message)
-    before, flows = replay(world, when.quarters, asked, scenario.run.seed, replicate, policies.build(scenario.policies))
+    then, before, flows = replay(
+        world, when.quarters, asked, scenario.run.seed, replicate, policies.build(scenario.policies)
+    )
     chosen = before.is_active[0]
     multiplier = np.broadcast_to(flows.rules.training_efficiency, before.efficiency.shape)
     firms = Firms(
-        names=tuple(name for name, is_active in zip(world.firm_names, chosen, strict=True) if is_active),
+        names=tuple(name for name, is_active in zip(then.firm_names, chosen, strict=True) if is_active),
         classes=tuple(FIRM_CLASSES[code] for code in before.firm_class[0, chosen]),
         efficiency=(before.efficiency * multiplier)[0, chosen],
         training=flows.markets.training[0, chosen],

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sim.arrays import Array
+from sim.arrays import Array, widened
 
 if TYPE_CHECKING:
     from sim.luck import Luck
@@ -146,6 +146,12 @@ class Sight:
 
     measures: Mapping[str, Array]
     firms: Mapping[str, Array]
+
+    def seated(self, n_slots: int) -> Sight:
+        """The same with as many slots; nobody was seen in those that are new."""
+        if all(values.shape[-1] == n_slots for values in self.firms.values()):
+            return self
+        return Sight(self.measures, {name: widened(values, np.zeros(n_slots)) for name, values in self.firms.items()})
 
 
 @dataclass(frozen=True, slots=True)

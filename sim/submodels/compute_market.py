@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from sim.arrays import Array, Flags, dot, total
+from sim.arrays import Array, dot
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class OwnerChoice:
         K_j w_j^-sigma.
     total : array [..., firm]
         Sum of pull x appeal over owners.
-    loyalty : array [..., 1]
+    loyalty : array [..., firm]
         l, weight of last quarter.
     """
 
@@ -47,8 +47,9 @@ class OwnerChoice:
 
     def demand(self, use: Array) -> Array:
         """sum_i a_ij use_i; ``[..., owner]``, M H100e."""
-        moved = self.pull * dot(use / self.total, np.swapaxes(self.appeal, -1, -2))
-        return self.loyalty * dot(use, np.swapaxes(self.last, -1, -2)) + (1.0 - self.loyalty) * moved
+        free = (1.0 - self.loyalty) * use / self.total
+        of_loyal = dot(self.loyalty * use, np.swapaxes(self.last, -1, -2))
+        return of_loyal + self.pull * dot(free, np.swapaxes(self.appeal, -1, -2))
 
     @cached_property
     def target(self) -> Array:
@@ -58,7 +59,7 @@ class OwnerChoice:
     @cached_property
     def weights(self) -> Array:
         """a; ``[..., owner, firm]``."""
-        loyalty = self.loyalty[..., None]
+        loyalty = self.loyalty[..., None, :]
         return loyalty * self.last + (1.0 - loyalty) * self.target
 
 
@@ -99,101 +100,3 @@ def complementarity_residual(rent: Array, floor: Array, supply: Array, demand: A
     array([0., 0.])
     """
     return np.minimum((rent - floor) / rent, (supply - demand) / supply)
-
-
-def mean_rent_response(choice: OwnerChoice, rent: Array, price_elasticity: float) -> Array:
-    """d ln w_i / d ln w_k, firms shifting between owners included; ``[..., owner, firm]``.
-
-    Parameters
-    ----------
-    choice : OwnerChoice
-        At ``rent``.
-    rent : array [..., owner]
-        w.
-    price_elasticity : float
-        sigma.
-    """
-    speed = (1.0 - choice.loyalty[..., None]) * price_elasticity
-    own = rent[..., :, None]
-    shift = choice.target * (own - choice.target_rent(rent)[..., None, :])
-    return (choice.weights * own - speed * shift) / choice.mean_rent(rent)[..., None, :]
-
-
-def demand_jacobian(
-    choice: OwnerChoice,
-    response: Array,
-    use: Array,
-    own_response: Array,
-    common_response: Array,
-    sales_share: Array,
-    captive: Array,
-    price_elasticity: float,
-) -> Array:
-    """d demand_j / d ln w_k; ``[..., owner, owner]``, M H100e.
-
-    Firms shift between owners, and d ln use_i = -own_i d ln w_i + common_i sum_k share_k d ln w_k. Guides the solver;
-    equilibrium does not depend on it.
-
-    Parameters
-    ----------
-    choice : OwnerChoice
-        At the rents in question.
-    response : array [..., owner, firm]
-        From ``mean_rent_response``.
-    use, own_response, common_response, sales_share : array [..., firm]
-        Compute used, its responses to the firm's own and to the market's mean rent, and shares of sales.
-    captive : array [..., owner]
-        Captive use.
-    price_elasticity : float
-        sigma.
-    """
-    speed = (1.0 - choice.loyalty) * price_elasticity
-    target = choice.target
-    shifted = target * use[..., None, :]
-    level = captive + speed * total(shifted)
-    own = choice.weights * (use * own_response)[..., None, :]
-    common = choice.demand(use * common_response)
-    market_response = dot(sales_share, np.swapaxes(response, -1, -2))
-    jacobian: Array = (
-        speed[..., None] * (shifted @ np.swapaxes(target, -1, -2))
-        - own @ np.swapaxes(response, -1, -2)
-        + common[..., :, None] * market_response[..., None, :]
-        - np.eye(captive.shape[-1]) * level[..., None]
-    )
-    return jacobian
-
-
-def newton_step(log_rent: Array, log_floor: Array, pressure: Array, log_jacobian: Array) -> Array:
-    """Semismooth Newton step of log rents on min(ln w - ln floor, -pressure) = 0; ``[..., owner]``.
-
-    Parameters
-    ----------
-    log_rent, log_floor : array [..., owner]
-        ln w and the floor's logarithm.
-    pressure : array [..., owner]
-        ln demand - ln supply.
-    log_jacobian : array [..., owner, owner]
-        d ln demand_j / d ln w_k.
-    """
-    slack = log_rent - log_floor
-    is_floor: Flags = slack < -pressure
-    residual = np.where(is_floor, slack, -pressure)
-    matrix = np.where(is_floor[..., :, None], np.eye(log_rent.shape[-1]), -log_jacobian)
-    step: Array = -np.linalg.solve(matrix, residual[..., None])[..., 0]
-    return step
-
-
-def learned_jacobian(jacobian: Array, step: Array, change: Array) -> Array:
-    """Broyden's (1965) update: the least change of the Jacobian that explains what the last step did.
-
-    Parameters
-    ----------
-    jacobian : array [..., owner, owner]
-        d ln demand_j / d ln w_k as believed so far.
-    step, change : array [..., owner]
-        Step of log rents and the change of log demand that followed.
-    """
-    surprise = change - total(jacobian * step[..., None, :])
-    length = total(step**2)
-    direction = step / np.where(length > 0.0, length, 1.0)[..., None]
-    return jacobian + surprise[..., :, None] * direction[..., None, :]

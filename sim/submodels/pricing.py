@@ -142,7 +142,8 @@ def reply(elasticity: Array, substitution: float) -> Array:
 def newton_step(share: Array, target: Array, answer: Array) -> Array:
     """Newton step of shares towards mutual best replies at given costs; ``[..., sector, firm]``.
 
-    Solves d ln s_i (1 + k_i) = ln(s*_i / s_i) - d ln Z with d ln Z = -sum s_i k_i d ln s_i.
+    Solves d ln s_i (1 + k_i) = ln(s*_i / s_i) - d ln Z with d ln Z = -sum s_i k_i d ln s_i: changes that sum to nothing
+    when the push to each is met by everyone's mark-up.
 
     Parameters
     ----------
@@ -151,7 +152,9 @@ def newton_step(share: Array, target: Array, answer: Array) -> Array:
     answer : array [..., sector, firm]
         From ``reply``.
     """
-    return _mutual(share, target - share, answer)
+    push = target - share
+    common = total(answer * push, keepdims=True) / total(answer * share, keepdims=True)
+    return answer * (push - share * common)
 
 
 def moved_shares(share: Array, best_reply: Array, answer: Array, groups: Groups) -> Array:
@@ -222,14 +225,3 @@ def equilibrium(
         nest = np.where(is_open[:, None], next_nest, nest)
     message = f"prices did not settle in {_MAX_SWEEPS} sweeps: the last still moved by {float(gap.max()):.2g}"
     raise ConvergenceError(message)
-
-
-def cost_response(share: Array, cost_change: Array, answer: Array, substitution: float) -> Array:
-    """Change of mutual best-reply shares when costs move by ``cost_change`` (log, ``[..., firm]``)."""
-    return _mutual(share, share * ((1.0 - substitution) * cost_change)[..., None, :], answer)
-
-
-def _mutual(share: Array, push: Array, answer: Array) -> Array:
-    """Changes of shares that sum to nothing when a ``push`` to each is met by everyone's mark-up."""
-    common = total(answer * push, keepdims=True) / total(answer * share, keepdims=True)
-    return answer * (push - share * common)

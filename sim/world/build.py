@@ -6,20 +6,21 @@ and serving need are fixed by a price of 1 for the leader in its first sector at
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from sim.arrays import Array, Flags, dot, safe_ratio, shares, total
+from sim.arrays import Array, Flags, dot, safe_ratio, shares, total, widened
 from sim.errors import WorldError
 from sim.luck import Luck
 from sim.parameters import DATA, Parameters
 from sim.quarters import QUARTERS_PER_YEAR
-from sim.state import FIRM_CLASSES, LAB, RELEASE_WINDOW, SME, State
+from sim.state import FIRM_CLASSES, LAB, RELEASE_WINDOW, SME, State, along
 from sim.submodels import compute_market, demand, energy, investment, makers, pricing, training
 from sim.submodels.power import PowerFunction, power_function
 from sim.world.firms import Firms, lay_out_firms
@@ -28,6 +29,10 @@ from sim.world.network import knowledge_network
 from sim.world.tables import ATTRIBUTES, Actors, merge_actors, own_rows, population_of, shipments_of
 
 WORLD_SEED = 0
+_OF_FIRMS = along(State, "firm")
+_SUCCESSORS, _DEVIATIONS, _STRIDE = 32, 6.0, 16
+"""Room for entrants: for successors of break-ups, standard deviations above the mean, and slots opened at a time."""
+
 RETURN_WINDOW = 4
 _RAKING_SWEEPS = 200
 _LEAST_OUTER_ELASTICITY = 0.02
@@ -161,6 +166,57 @@ class World:
         p = self.parameters
         gamma = float(self.power_function.elasticity(np.array([self.power_reference]))[0])
         return gamma * (self.mean_theta - p.serving_size_elasticity * (p.substitution - 1.0))
+
+    @cached_property
+    def _narrower(self) -> dict[int, World]:
+        return {}
+
+    def opened(self, period: int) -> World:
+        """The world with as many slots as a quarter can need, which spares what comes later its empty ones.
+
+        The number depends on the quarter alone, so that sums over firms have the same bits in every replicate and under
+        every policy. There is room for arrivals six standard deviations above their mean, and for some successors.
+        Firms that a scenario adds stand behind the entrants, and firms that foresee look at all quarters at once: then
+        all slots stay.
+
+        Parameters
+        ----------
+        period : int
+            Quarters since the world's start.
+        """
+        n_slots = len(self.firm_names)
+        n_first = int(np.flatnonzero(self.initial.is_active).max(initial=-1)) + 1
+        arrivals = self.parameters.entry_candidates * (period + 1) * self.mechanisms.entry
+        room = n_first + arrivals + _DEVIATIONS * arrivals**0.5 + _SUCCESSORS
+        n_open = min(_STRIDE * math.ceil(room / _STRIDE), n_slots)
+        if n_open == n_slots or self.mechanisms.expectations == "perfect_own_path":
+            return self
+        if n_open not in self._narrower:
+            self._narrower[n_open] = self._first_slots(n_open)
+        return self._narrower[n_open]
+
+    def _first_slots(self, n: int) -> World:
+        initial = {name: getattr(self.initial, name)[..., :n] for name in _OF_FIRMS}
+        return replace(
+            self,
+            firm_names=self.firm_names[:n],
+            affinity=self.affinity[:, :n],
+            parent_weight=self.parent_weight[:n],
+            parent_owner=self.parent_owner[:, :n],
+            partner_owner=self.partner_owner[:, :n],
+            is_investor_funded=self.is_investor_funded[:n],
+            is_entry_slot=self.is_entry_slot[:n],
+            neighbours=None if self.neighbours is None else self.neighbours[:n, :n],
+            initial=replace(self.initial, **initial),
+        )
+
+    def seat(self, state: State) -> State:
+        """The state with a slot for each firm of this world; new ones are empty, as at the start."""
+        n_now, n_slots = state.is_active.shape[-1], len(self.firm_names)
+        if n_now == n_slots:
+            return state
+        wider = {name: widened(getattr(state, name), getattr(self.initial, name)) for name in _OF_FIRMS}
+        return replace(state, **wider)
 
     def initial_state(self, n_replicates: int) -> State:
         """The first state, repeated along a leading replicate axis."""

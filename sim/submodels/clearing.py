@@ -1,0 +1,659 @@
+"""Rents and shares at which both markets clear, found by one compiled solver (docs/model.md 7.6).
+
+The only compiled part of the model, because a third of a quarter's time went here: a replicate's firms fit into the
+fastest cache, and nothing is written out between formulas. What it finds is put into the plain formulas of ``pricing``,
+``demand`` and ``compute_market`` every quarter, and what is left over is an error; so they stay its oracle, in
+production as in tests. Every replicate is solved by itself, so that it gives the same bits in every block.
+
+Written as loops over the rows of a few tables, which compile in seconds; many arrays, and operations on whole arrays,
+take several times as long. Nothing here calls compiled code of another file, which the cache of compiled code would not
+notice to have changed.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, Protocol
+
+import numpy as np
+import numpy.typing as npt
+
+from sim.arrays import Array, Counts, Flags
+from sim.compiled import compiled
+
+TOLERANCE = 1e-10
+"""Largest gap of a log rent, a share or a nest's share when a replicate counts as solved."""
+
+MAX_SWEEPS = 500
+_ROUND = 100
+_CAREFUL_AFTER = 40
+_RIDGE = 1e-9
+_LARGEST_RENT_STEP = 1.0
+_TINY = 1e-300
+_LEAST_ELASTICITY = 1.001
+_SQUARE = 2.0
+
+
+class Given(NamedTuple):
+    """What is given while both markets are solved.
+
+    Parameters
+    ----------
+    capacity, supply, floor, captive_outlay, captive_tax : array [replicate, owner]
+        K and what of it is for sale, M H100e; the least rent, $bn per M H100e-quarter; what owners' own business would
+        pay, $bn, and the tax on it.
+    affinity, last_weight : array [replicate, owner, firm]
+        exp(affinity), zero where the owner does not sell to the firm; last quarter's weights.
+    loyalty : array [replicate, firm]
+        Weight of last quarter in the choice of owners.
+    desired_outlay, means, allotment, own_chips, training_cap : array [replicate, firm]
+        Training that firms want and can pay, $bn; what they are given, own and may use for it, M H100e.
+    compute_tax, usage_tax, revenue_taken, serving_need : array [replicate, firm]
+        tau_c; $bn per unit; part of revenue that levies and operating cost take; M H100e-quarters per unit.
+    appeal, staying : array [replicate, sector, firm]
+        Attraction before price, zero for who is not there; shares of customers that do not choose anew.
+    group : counts [replicate, firm]
+        Slot of the firm that stands for each firm's owner.
+    taken_differs : flags [replicate, firm]
+        Whether firms of the same owner have different parts of their revenue taken.
+    switching : array [replicate]
+        Share of customers that choose anew.
+    budget, initial_odds : array [sector]
+        M, $bn, and o_0.
+    substitution, nest_growth, price_elasticity : float
+        rho, lambda and sigma.
+    """
+
+    capacity: Array
+    supply: Array
+    floor: Array
+    captive_outlay: Array
+    captive_tax: Array
+    affinity: Array
+    last_weight: Array
+    loyalty: Array
+    desired_outlay: Array
+    means: Array
+    allotment: Array
+    own_chips: Array
+    training_cap: Array
+    compute_tax: Array
+    usage_tax: Array
+    revenue_taken: Array
+    serving_need: Array
+    appeal: Array
+    staying: Array
+    group: Counts
+    taken_differs: Flags
+    switching: Array
+    budget: Array
+    initial_odds: Array
+    substitution: float
+    nest_growth: float
+    price_elasticity: float
+
+
+class Guess(NamedTuple):
+    """Log rents ``[..., owner]``, expected shares ``[..., sector, firm]`` and nests' shares ``[..., sector]``."""
+
+    log_rent: Array
+    share: Array
+    nest: Array
+
+
+def _table(*names: str) -> np.dtype[Any]:
+    return np.dtype([(name, np.float64) for name in names])
+
+
+_OWNER = _table(
+    "capacity", "supply", "floor", "captive_outlay", "captive_tax",
+    "log_rent", "rent", "pull", "captive", "pressure", "last_pressure", "step", "length", "last_gap",
+)  # fmt: skip
+_FIRM = np.dtype(
+    [
+        *_table(
+            "loyalty", "desired_outlay", "means", "allotment", "own_chips", "training_cap", "compute_tax", "usage_tax",
+            "revenue_taken", "serving_need",
+            "served", "target_rent", "user_rent", "cost", "dollar_worth", "per_dollar", "quantity", "serving", "rented",
+            "loyal", "free", "rise", "members", "sum_share", "sum_other",
+        ).descr,
+        ("group", np.int64),
+        ("taken_differs", np.bool_),
+    ]
+)  # fmt: skip
+_TIE = _table("affinity", "last_weight", "response")
+_SECTOR = _table("budget", "initial_odds", "expected_nest", "nest", "length", "last_gap")
+_SALE = _table("appeal", "staying", "share", "reply", "target", "revenue", "own_elasticity", "own_reply")
+_MODEL = _table("switching", "substitution", "nest_growth", "price_elasticity")
+"""Tables of a replicate.
+
+First what is given, then the guess: ``log_rent``, ``share``, ``expected_nest``. Rules of single firms give
+``own_elasticity`` and ``own_reply``, nan for everyone else. The rest is worked out in each sweep: ``pull`` is
+K w^-sigma, ``served`` its sum over a firm's owners by affinity, ``pressure`` ln demand - ln supply, ``dollar_worth``
+what a dollar buys at cost, ``per_dollar`` at the price, ``rise`` a change of log cost, and ``sum_*`` are sums over an
+owner's firms at the slot of their head.
+"""
+
+Table = npt.NDArray[Any]
+Row = Any
+
+
+class Tables(NamedTuple):
+    """Everything about each replicate, one row for each owner, firm, tie of both, sector and sale."""
+
+    model: Table  # [replicate]
+    owners: Table  # [replicate, owner]
+    firms: Table  # [replicate, firm]
+    ties: Table  # [replicate, owner, firm]
+    sectors: Table  # [replicate, sector]
+    sales: Table  # [replicate, sector, firm]
+
+
+def solve(given: Given, start: Guess) -> tuple[Guess, Counts, Array]:
+    """Fixed point of one evaluation of both markets.
+
+    Newton steps for rents, with a Jacobian that learns from each step (Broyden 1965), and for shares. A replicate that
+    has not arrived after ``_CAREFUL_AFTER`` sweeps goes on along its gaps with lengths that adapt, in turn with Newton
+    steps.
+
+    Parameters
+    ----------
+    given : Given
+    start : Guess
+        Where to start; arrays ``[replicate, ...]``.
+
+    Returns
+    -------
+    found : Guess
+    n_sweeps : counts [replicate]
+    gap : array [replicate]
+        How much the last sweep still moved; above ``TOLERANCE`` where ``MAX_SWEEPS`` were not enough.
+    """
+    tables = tabulated(given, start)
+    n_replicates = len(tables.model)
+    n_sweeps, gap = np.zeros(n_replicates, dtype=np.int64), np.zeros(n_replicates)
+    _solve_each(*tables, n_sweeps, gap)
+    return _guess(tables), n_sweeps, gap
+
+
+class Asking(Protocol):
+    """Firms with rules of their own, asked in every sweep."""
+
+    def weights(self, rent: Array) -> dict[int, Array]:
+        """Weights over owners at rents ``[1, owner]``; ``[owner]`` each, by slot."""
+
+    def prices(self, cost: Array, guess: Guess) -> dict[int, tuple[Array, Array]]:
+        """Elasticities that prices at costs ``[1, firm]`` imply, and how they answer; ``[sector]`` each, by slot."""
+
+
+def solve_asking(given: Given, start: Guess, asking: Asking) -> tuple[Guess, Counts, Array]:
+    """The same for one replicate in which some firms have rules of their own; see ``solve``."""
+    tables = tabulated(given, start)
+    row = Tables(*(table[0] for table in tables))
+    jacobian, matrix = (np.empty((len(row.owners), len(row.owners))) for _ in range(2))
+
+    def sweep() -> None:
+        for slot, weights in asking.weights(np.exp(tables.owners["log_rent"])).items():
+            row.ties["last_weight"][:, slot], row.firms["loyalty"][slot] = weights, 1.0
+        _rent(row.model, row.owners, row.firms, row.ties)
+        for slot, (elasticity, reply) in asking.prices(tables.firms["cost"], _guess(tables)).items():
+            row.sales["own_elasticity"][:, slot], row.sales["own_reply"][:, slot] = elasticity, reply
+        _trade(*row)
+
+    n_sweeps, moved, is_polished = 0, np.inf, False
+    sweep()
+    _begin(*row, jacobian)
+    while n_sweeps < MAX_SWEEPS and not is_polished:
+        is_polished = moved <= TOLERANCE  # once more after arrival: the solver foresees less of rules
+        n_sweeps += 1
+        moved = _advance(*row, jacobian, matrix, n_sweeps)
+        sweep()
+        _learn(row.owners, jacobian)
+    return _guess(tables), np.array([n_sweeps]), np.array([moved])
+
+
+def tabulated(given: Given, start: Guess) -> Tables:
+    """What is given and the guess, as the solver takes them."""
+    n_replicates, n_sectors, n_firms = start.share.shape
+    n_owners = start.log_rent.shape[-1]
+    values = {**given._asdict(), "log_rent": start.log_rent, "share": start.share, "expected_nest": start.nest}
+    values |= {"own_elasticity": np.nan, "own_reply": np.nan}
+    return Tables(
+        *(
+            _filled(dtype, (n_replicates, *axes), values)
+            for dtype, axes in (
+                (_MODEL, ()),
+                (_OWNER, (n_owners,)),
+                (_FIRM, (n_firms,)),
+                (_TIE, (n_owners, n_firms)),
+                (_SECTOR, (n_sectors,)),
+                (_SALE, (n_sectors, n_firms)),
+            )
+        )
+    )
+
+
+def _guess(tables: Tables) -> Guess:
+    return Guess(tables.owners["log_rent"].copy(), tables.sales["share"].copy(), tables.sectors["expected_nest"].copy())
+
+
+def _filled(dtype: np.dtype[Any], shape: tuple[int, ...], values: dict[str, Any]) -> Table:
+    table = np.zeros(shape, dtype)
+    for name in dtype.fields or ():
+        if name in values:
+            table[name] = values[name]
+    return table
+
+
+@compiled
+def _solve_each(
+    model: Table, owners: Table, firms: Table, ties: Table, sectors: Table, sales: Table, n_sweeps: Counts, gap: Array
+) -> None:
+    n_owners = owners.shape[1]
+    jacobian, matrix = np.empty((n_owners, n_owners)), np.empty((n_owners, n_owners))
+    for r in range(len(n_sweeps)):
+        n_sweeps[r], gap[r] = _solve_one(model[r], owners[r], firms[r], ties[r], sectors[r], sales[r], jacobian, matrix)
+
+
+@compiled
+def _solve_one(
+    model: Row, owners: Table, firms: Table, ties: Table, sectors: Table, sales: Table, jacobian: Array, matrix: Array
+) -> tuple[int, float]:
+    """Move the guess of one replicate to its fixed point; how many sweeps that took and what is left."""
+    moved = np.inf
+    _sweep(model, owners, firms, ties, sectors, sales)
+    _begin(model, owners, firms, ties, sectors, sales, jacobian)
+    for sweep in range(1, MAX_SWEEPS + 1):
+        moved = _advance(model, owners, firms, ties, sectors, sales, jacobian, matrix, sweep)
+        if moved <= TOLERANCE:
+            return sweep, moved
+        _sweep(model, owners, firms, ties, sectors, sales)
+        _learn(owners, jacobian)
+    return MAX_SWEEPS, moved
+
+
+@compiled
+def _begin(model: Row, owners: Table, firms: Table, ties: Table, sectors: Table, sales: Table, jacobian: Array) -> None:
+    """Lengths of careful steps, and how demand answers where the search begins."""
+    for owner in owners:
+        owner.length = 0.5
+    for sector in sectors:
+        sector.length = 0.5
+    _respond(model, owners, firms, ties, sectors, sales, jacobian)
+
+
+@compiled
+def _advance(
+    model: Row,
+    owners: Table,
+    firms: Table,
+    ties: Table,
+    sectors: Table,
+    sales: Table,
+    jacobian: Array,
+    matrix: Array,
+    sweep: int,
+) -> float:
+    """Move the guess once, by what the last sweep found; the largest gap before."""
+    is_newton = sweep <= _CAREFUL_AFTER
+    is_careful = not is_newton and sweep % _ROUND > _CAREFUL_AFTER
+    if is_careful or (not is_newton and sweep % _ROUND == 1):
+        _respond(model, owners, firms, ties, sectors, sales, jacobian)
+    if is_careful:
+        for owner in owners:
+            _pace(owner, owner.pressure)
+            owner.step = owner.length * owner.pressure
+    else:
+        _newton_step(owners, jacobian, matrix)
+    moved = _larger(_step_rents(owners), _step_shares(model, owners, firms, ties, sales))
+    for s in range(len(sectors)):
+        moved = _larger(moved, _step_nest(model, sectors[s], firms, sales[s], sweep))
+    return moved
+
+
+@compiled
+def _larger(one: float, other: float) -> float:
+    """The larger of two; nan where either is, so that what is not a number never counts as solved."""
+    return other if other > one or np.isnan(other) else one
+
+
+@compiled
+def _pace(entry: Row, gap: float) -> None:
+    """Length of the next step of an entry: halved when its gap changes sign, longer while it does not."""
+    factor = 0.5 if gap * entry.last_gap < 0.0 else 1.2
+    entry.length = min(max(entry.length * factor, 1e-3), 3.0)
+    entry.last_gap = gap
+
+
+# --- one evaluation -----------------------------------------------------------
+
+
+@compiled
+def _sweep(model: Row, owners: Table, firms: Table, ties: Table, sectors: Table, sales: Table) -> None:
+    """Owners' choice, costs, prices, sales and the demand for compute that they cause.
+
+    Customers follow the shares to which one Newton step on best replies leads: the same as ``share`` in equilibrium.
+    """
+    _rent(model, owners, firms, ties)
+    _trade(model, owners, firms, ties, sectors, sales)
+
+
+@compiled
+def _rent(model: Row, owners: Table, firms: Table, ties: Table) -> None:
+    """Owners' choice and costs."""
+    _rents(model, owners, firms, ties)
+    for firm in firms:
+        firm.cost = firm.serving_need * firm.user_rent * (1.0 + firm.compute_tax) + firm.usage_tax
+
+
+@compiled
+def _trade(model: Row, owners: Table, firms: Table, ties: Table, sectors: Table, sales: Table) -> None:
+    """Prices, sales and demand for compute."""
+    for firm in firms:
+        firm.dollar_worth = (1.0 - firm.revenue_taken) / firm.cost
+        firm.quantity = firm.members = 0.0
+    for firm in firms:
+        firms[firm.group].members += 1.0
+    for s in range(len(sectors)):
+        attraction = _price(model, sectors[s], firms, sales[s])
+        odds = sectors[s].initial_odds * attraction**model.nest_growth
+        sectors[s].nest = odds / (1.0 + odds)
+        _reply(firms, sales[s])
+        _sell(sectors[s], firms, sales[s])
+    _demand(owners, firms, ties)
+
+
+@compiled
+def _rents(model: Row, owners: Table, firms: Table, ties: Table) -> None:
+    """Owners' pull and firms' mean rents, by today's choice and with what last quarter's leaves of it."""
+    for firm in firms:
+        firm.served = firm.target_rent = firm.user_rent = 0.0
+    for j in range(len(owners)):
+        owner = owners[j]
+        owner.rent = np.exp(owner.log_rent)
+        owner.pull = owner.capacity * owner.rent**-model.price_elasticity
+        for i in range(len(firms)):
+            pull = owner.pull * ties[j, i].affinity
+            firms[i].served += pull
+            firms[i].target_rent += pull * owner.rent
+            firms[i].user_rent += ties[j, i].last_weight * owner.rent
+    for firm in firms:
+        firm.target_rent /= firm.served
+        firm.user_rent = firm.loyalty * firm.user_rent + (1.0 - firm.loyalty) * firm.target_rent
+
+
+@compiled
+def _price(model: Row, sector: Row, firms: Table, sales: Table) -> float:
+    """Prices of a sector at the shares that firms expect, what each attracts, and the sum of that."""
+    rho = model.substitution
+    outer = 1.0 + model.nest_growth * (rho - 1.0) * (1.0 - sector.expected_nest)
+    for firm in firms:
+        firm.sum_share = firm.sum_other = 0.0
+    for i in range(len(firms)):
+        head = firms[firms[i].group]
+        head.sum_share += sales[i].share
+        head.sum_other += (1.0 - firms[i].revenue_taken) * sales[i].share
+    attraction = 0.0
+    for i in range(len(firms)):
+        firm, sale = firms[i], sales[i]
+        head = firms[firm.group]
+        elasticity = rho + (outer - rho) * head.sum_share
+        if firm.taken_differs:
+            mean_kept = 1.0 if head.sum_share == 0.0 else head.sum_other / head.sum_share
+            own = rho / (1.0 + (rho - elasticity) / elasticity * mean_kept / (1.0 - firm.revenue_taken))
+            elasticity = max(own, _LEAST_ELASTICITY)
+        if not np.isnan(sale.own_elasticity):
+            elasticity = sale.own_elasticity
+        firm.per_dollar = firm.dollar_worth * ((elasticity - 1.0) / elasticity)
+        drawn = firm.per_dollar**2 if rho - 1.0 == _SQUARE else firm.per_dollar ** (rho - 1.0)
+        sale.target = sale.appeal * drawn
+        attraction += sale.target
+        scale = elasticity * (elasticity - 1.0)
+        sale.reply = scale / (scale + (rho - 1.0) * (rho - elasticity)) if np.isnan(sale.own_reply) else sale.own_reply
+    for sale in sales:
+        sale.target /= attraction
+    return attraction
+
+
+@compiled
+def _reply(firms: Table, sales: Table) -> None:
+    """Turn customers' answer to prices into shares after one Newton step on mutual best replies.
+
+    The firms of an owner move together and divide its share as customers would.
+    """
+    push = against = 0.0
+    for i in range(len(firms)):
+        push += sales[i].reply * (sales[i].target - sales[i].share)
+        against += sales[i].reply * sales[i].share
+        firms[i].sum_share = firms[i].sum_other = 0.0
+    common = push / against
+    for i in range(len(firms)):
+        sale, head = sales[i], firms[firms[i].group]
+        head.sum_share += sale.share + sale.reply * (sale.target - sale.share - sale.share * common)
+        head.sum_other += sale.target
+    whole = 0.0
+    for i in range(len(firms)):
+        sale, head = sales[i], firms[firms[i].group]
+        part = 1.0 / head.members if head.sum_other == 0.0 else sale.target / head.sum_other
+        sale.target = max(head.sum_share * part, 0.0)
+        whole += sale.target
+    for sale in sales:
+        sale.target /= whole
+
+
+@compiled
+def _sell(sector: Row, firms: Table, sales: Table) -> None:
+    """Revenue of a sector when those choose who do not stay, and units sold."""
+    choosing = 1.0
+    for sale in sales:
+        choosing -= sale.staying
+    for i in range(len(firms)):
+        sales[i].revenue = sector.budget * sector.nest * (sales[i].staying + choosing * sales[i].target)
+        firms[i].quantity += sales[i].revenue * firms[i].per_dollar
+
+
+@compiled
+def _demand(owners: Table, firms: Table, ties: Table) -> None:
+    """What firms rent for training and serving, and how far owners' demand is from their supply."""
+    for firm in firms:
+        user_cost = firm.user_rent * (1.0 + firm.compute_tax)
+        given = min(firm.allotment, firm.training_cap)
+        bought = min(max(firm.desired_outlay - user_cost * given, 0.0), firm.means) / user_cost
+        training = min(given + bought, firm.training_cap)
+        firm.serving = firm.serving_need * firm.quantity
+        firm.rented = max(training - given + firm.serving - firm.own_chips, 0.0)
+        firm.loyal = firm.loyalty * firm.rented
+        firm.free = (1.0 - firm.loyalty) * firm.rented / firm.served
+    for j in range(len(owners)):
+        owner = owners[j]
+        owner.captive = owner.captive_outlay / (owner.rent * (1.0 + owner.captive_tax))
+        loyal = free = 0.0
+        for i in range(len(firms)):
+            loyal += firms[i].loyal * ties[j, i].last_weight
+            free += firms[i].free * ties[j, i].affinity
+        owner.pressure = np.log(max(owner.captive + loyal + owner.pull * free, _TINY) / owner.supply)
+
+
+@compiled
+def _choice(owner: Row, firm: Row, tie: Row) -> float:
+    """a*: weight of an owner in the firm's choice of today."""
+    return owner.pull * tie.affinity / firm.served
+
+
+@compiled
+def _weight(owner: Row, firm: Row, tie: Row) -> float:
+    """a: weight of an owner in what the firm rents."""
+    return firm.loyalty * tie.last_weight + (1.0 - firm.loyalty) * _choice(owner, firm, tie)
+
+
+# --- how things answer to rents -----------------------------------------------
+
+
+@compiled
+def _respond(
+    model: Row, owners: Table, firms: Table, ties: Table, sectors: Table, sales: Table, jacobian: Array
+) -> None:
+    """Responses of mean rents and of demand to rents, in logs; they guide the solver and do not move its fixed point.
+
+    Firms shift between owners, and d ln use_i = -own_i d ln w_i + common_i sum_k share_k d ln w_k.
+    """
+    n_owners = len(owners)
+    for j in range(n_owners):
+        for i in range(len(firms)):
+            owner, firm, tie = owners[j], firms[i], ties[j, i]
+            free = (1.0 - firm.loyalty) * model.price_elasticity * _choice(owner, firm, tie)
+            shift = free * (owner.rent - firm.target_rent)
+            tie.response = (_weight(owner, firm, tie) * owner.rent - shift) / firm.user_rent
+    jacobian[:] = 0.0
+    for k in range(n_owners):
+        of_market = _market_response(ties[k], sales)
+        for i in range(len(firms)):
+            firm = firms[i]
+            use = _use_response(model, firm, i, sectors, sales, ties[k, i].response, of_market)
+            choice = _choice(owners[k], firm, ties[k, i])
+            free = (1.0 - firm.loyalty) * model.price_elasticity * firm.rented
+            for j in range(n_owners):
+                shift = free * _choice(owners[j], firm, ties[j, i]) * (choice - (1.0 if j == k else 0.0))
+                jacobian[j, k] += _weight(owners[j], firm, ties[j, i]) * use + shift
+    for j in range(n_owners):
+        jacobian[j, j] -= owners[j].captive
+        demand = max(np.exp(owners[j].pressure) * owners[j].supply, _TINY)
+        for k in range(n_owners):
+            jacobian[j, k] /= demand
+
+
+@compiled
+def _market_response(ties: Table, sales: Table) -> float:
+    """Response of the market's mean log rent, weighted by sales, to an owner's."""
+    all_sales = response = 0.0
+    for s in range(len(sales)):
+        for i in range(len(ties)):
+            all_sales += sales[s, i].revenue
+            response += sales[s, i].revenue * ties[i].response
+    return response / all_sales
+
+
+@compiled
+def _use_response(
+    model: Row, firm: Row, i: int, sectors: Table, sales: Table, own_rent: float, market_rent: float
+) -> float:
+    """Change of a firm's use when its own and the market's mean log rent move; M H100e."""
+    all_sales = of_reply = of_nest = 0.0
+    for s in range(len(sectors)):
+        all_sales += sales[s, i].revenue
+        of_reply += sales[s, i].revenue * sales[s, i].reply
+        of_nest += sales[s, i].revenue * sectors[s].nest
+    reply, nest = (of_reply / all_sales, of_nest / all_sales) if all_sales > 0.0 else (1.0, 0.0)
+    stealing = model.switching * (model.substitution - 1.0) * reply
+    growing = model.nest_growth * (model.substitution - 1.0) * (1.0 - nest)
+    serving = min(firm.serving / firm.rented, 1.0) if firm.rented > 0.0 else 0.0
+    return firm.rented * (serving * (stealing - growing) * market_rent - (1.0 + serving * stealing) * own_rent)
+
+
+@compiled
+def _step_rents(owners: Table) -> float:
+    """Move log rents by their steps, within bounds; the largest gap before."""
+    gap = 0.0
+    for owner in owners:
+        to_floor = np.log(owner.floor) - owner.log_rent
+        owner.step = max(min(max(owner.step, -_LARGEST_RENT_STEP), _LARGEST_RENT_STEP), to_floor)
+        gap = _larger(gap, _larger(abs(owner.step), abs(max(owner.pressure, to_floor))))
+        owner.last_pressure = owner.pressure
+        owner.log_rent += owner.step
+    return gap
+
+
+@compiled
+def _step_shares(model: Row, owners: Table, firms: Table, ties: Table, sales: Table) -> float:
+    """Move expected shares to where a step of rents will lead, to first order; the largest gap before."""
+    gap = 0.0
+    for firm in firms:
+        firm.rise = 0.0
+    for j in range(len(owners)):
+        for i in range(len(firms)):
+            firms[i].rise += owners[j].step * ties[j, i].response
+    for s in range(len(sales)):
+        push = against = whole = 0.0
+        for i in range(len(firms)):
+            push += sales[s, i].reply * sales[s, i].target * firms[i].rise
+            against += sales[s, i].reply * sales[s, i].target
+        common = push / against
+        for i in range(len(firms)):
+            sale = sales[s, i]
+            change = (1.0 - model.substitution) * sale.reply * (firms[i].rise - common)
+            gap = _larger(gap, abs(sale.target - sale.share))
+            sale.share = max(sale.target * (1.0 + change), 0.0)
+            whole += sale.share
+        for i in range(len(firms)):
+            sales[s, i].share /= whole
+    return gap
+
+
+@compiled
+def _step_nest(model: Row, sector: Row, firms: Table, sales: Table, sweep: int) -> float:
+    """Move a nest's expected share to where a step of rents will lead, or part of the way; the gap before."""
+    gap = sector.nest - sector.expected_nest
+    if sweep <= _CAREFUL_AFTER:
+        rise = 0.0
+        for i in range(len(firms)):
+            rise += sales[i].target * firms[i].rise
+        growing = model.nest_growth * (model.substitution - 1.0)
+        new = sector.nest - sector.nest * (1.0 - sector.nest) * growing * rise
+    else:
+        _pace(sector, gap)
+        new = sector.expected_nest + min(sector.length, 1.0) * gap
+    sector.expected_nest = min(max(new, 0.5 * sector.expected_nest), 0.5 * (1.0 + sector.expected_nest))
+    return abs(gap)
+
+
+@compiled
+def _newton_step(owners: Table, jacobian: Array, matrix: Array) -> None:
+    """Semismooth Newton step of log rents on min(ln w - ln floor, -pressure) = 0."""
+    n = len(owners)
+    for j in range(n):
+        owner = owners[j]
+        slack = owner.log_rent - np.log(owner.floor)
+        is_floor = slack < -owner.pressure
+        owner.step = -slack if is_floor else owner.pressure
+        for k in range(n):
+            unit = 1.0 if j == k else 0.0
+            matrix[j, k] = unit if is_floor else _RIDGE * unit - jacobian[j, k]
+    _eliminate(matrix, owners)
+
+
+@compiled
+def _eliminate(matrix: Array, owners: Table) -> None:
+    """Solve a small linear system for ``step`` in place, by Gaussian elimination with partial pivoting."""
+    n = len(owners)
+    for k in range(n):
+        pivot = k
+        for j in range(k + 1, n):
+            if abs(matrix[j, k]) > abs(matrix[pivot, k]):
+                pivot = j
+        for m in range(n):
+            matrix[k, m], matrix[pivot, m] = matrix[pivot, m], matrix[k, m]
+        owners[k].step, owners[pivot].step = owners[pivot].step, owners[k].step
+        for j in range(k + 1, n):
+            factor = matrix[j, k] / matrix[k, k]
+            for m in range(k, n):
+                matrix[j, m] -= factor * matrix[k, m]
+            owners[j].step -= factor * owners[k].step
+    for k in range(n - 1, -1, -1):
+        for m in range(k + 1, n):
+            owners[k].step -= matrix[k, m] * owners[m].step
+        owners[k].step /= matrix[k, k]
+
+
+@compiled
+def _learn(owners: Table, jacobian: Array) -> None:
+    """Broyden's (1965) update: the least change of the Jacobian that explains what the last step did."""
+    length = 0.0
+    for owner in owners:
+        length += owner.step * owner.step
+    if length == 0.0:
+        return
+    for j in range(len(owners)):
+        surprise = owners[j].pressure - owners[j].last_pressure
+        for k in range(len(owners)):
+            surprise -= jacobian[j, k] * owners[k].step
+        for k in range(len(owners)):
+            jacobian[j, k] += surprise / length * owners[k].step
