@@ -13,8 +13,8 @@ ROOT = Path(sim.__file__).parent
 # From the ground up: a module imports from its own layer and from those before it in this list.
 LAYERS = [
     {"errors", "units", "luck", "arrays", "memory"},
-    {"quarters", "parameters", "yaml_reader"},
-    {"indices", "accounts", "groups"},
+    {"quarters", "parameters", "parameter_sets", "yaml_reader"},
+    {"indices", "accounts", "groups", "variance"},
     {"policies", "state"},
     {"submodels"},
     {"world", "scenario"},

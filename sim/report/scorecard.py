@@ -76,6 +76,8 @@ def scorecard_page(card: Scorecard) -> str:
         "## Patterns that were not fitted",
         f"Yearly values of the baseline to its end; {shown} of {len(card.patterns)} patterns are shown.",
         _patterns(card.patterns),
+        "### Not shown",
+        _unshown(card.patterns),
         "## What the patterns rest on",
         f"{_ABOUT_ABLATIONS} {_survivors(card.ablations)}",
         _ablations(card.ablations),
@@ -156,6 +158,11 @@ def _patterns(frame: pd.DataFrame) -> str:
         for row in each_row(frame)
     ]
     return markdown(("pattern", "unit", "looked for", "model (5-95%)", "", "why this range"), rows)
+
+
+def _unshown(frame: pd.DataFrame) -> str:
+    lines = [f"- *{row.what}*: {number(row.model)}. {row.why}" for row in each_row(frame[~frame["is_shown"]])]
+    return "\n".join(lines) or "None."
 
 
 def _ablations(frame: pd.DataFrame) -> str:
