@@ -9,6 +9,7 @@ import numpy as np
 
 from sim.experiment.forecasts import QUANTITIES
 from sim.experiment.patterns import PATTERNS
+from sim.report.page.words import capital
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -100,7 +101,10 @@ def forecast_page(card: Scorecard) -> str:
     ]
     for name, quantity in QUANTITIES.items():
         frame = card.forecasts[card.forecasts["quantity"] == name]
-        parts += [f"## {name.replace('_', ' ').capitalize()}", f"{quantity.sentence.capitalize()}, {quantity.unit}."]
+        parts += [
+            f"## {capital(name.replace('_', ' ').replace('hhi', 'HHI'))}",
+            f"{capital(quantity.sentence)}, {quantity.unit}.",
+        ]
         years = sorted(frame["year"].unique())
         rows = []
         for who, own in frame.groupby("of", sort=False):
