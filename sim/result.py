@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
@@ -101,7 +101,7 @@ class Result:
     @classmethod
     def from_recording(
         cls, scenario: Scenario, recording: Recording, timing: Mapping[str, float] | None = None
-    ) -> Result:
+    ) -> Self:
         """Wrap what the engine recorded.
 
         Parameters
