@@ -203,6 +203,11 @@ def test_what_others_publish_and_a_pool_trains_is_used_beside_own_compute() -> N
     assert alone.tolist() == [0.0], "a firm without others has no one to build on"
 
 
+def test_more_effective_training_counts_for_more() -> None:
+    """The lever of docs/model.md 7.1 multiplies what compute and algorithms make."""
+    assert training.next_own_compute(np.array([10.0]), np.array([2.0]), np.array([3.0]), np.array([1.5]), 0.1) == 18.0
+
+
 def test_without_training_own_compute_decays_exactly() -> None:
     own = np.array([1.0])
     for _ in range(20):
