@@ -12,12 +12,12 @@ ROOT = Path(sim.__file__).parent
 
 # From the ground up: a module imports from its own layer and from those before it in this list.
 LAYERS = [
-    {"errors", "units", "luck", "arrays", "memory"},
+    {"errors", "units", "luck", "arrays", "compiled", "memory"},
     {"quarters", "parameters", "yaml_reader"},
     {"indices", "accounts", "groups"},
     {"policies", "state"},
     {"submodels"},
-    {"world", "scenario"},
+    {"world", "scenario", "parameter_sets"},
     {"observe"},
     {"views"},
     {"decisions"},
