@@ -21,16 +21,13 @@ from sim.groups import Groups
 from sim.policies.levers import Rulebook
 from sim.quarters import Quarter
 from sim.state import Funding, State
-from sim.submodels import compute_market, pricing
-from sim.submodels.clearing import NO_RULES, Given, Guess, Table
+from sim.submodels import pricing
 from sim.submodels.compute_market import OwnerChoice
 from sim.views import OwnersView, PriceView, ReleaseView, TrainingView
 from sim.world.build import World
 
 _NUDGE = 1e-6
-"""Change of a firm's share, and relative change of its cost and of rents, by which it is learned how rules answer."""
-_NO_SLOPE = 1e-8
-"""Slope that is taken for none; what is smaller is rounding."""
+"""Relative change of a firm's share by which the solver learns how its price answers."""
 _LARGEST_ELASTICITY = 1e15
 """Which a price at cost implies."""
 
@@ -52,96 +49,14 @@ class Rule(NamedTuple):
     ask: Callable[[Any], Any]
 
 
-class Answers(NamedTuple):
-    """What rules answer where both markets stand.
+class PriceGame(NamedTuple):
+    """Where both markets stand when prices are set; shapes as in ``sim.submodels.pricing``."""
 
-    Parameters
-    ----------
-    prices : mapping of int to array [sector]
-        By slot, $bn per unit.
-    weights : mapping of int to array [owner]
-        By slot; they sum to one.
-    """
-
-    prices: Mapping[int, Array]
-    weights: Mapping[int, Array]
-
-    def chosen(self, choice: OwnerChoice) -> OwnerChoice:
-        """The choice of owners with the weights of rules in the place of their firms'."""
-        if not self.weights:
-            return choice
-        return _Chosen(
-            last=choice.last,
-            appeal=choice.appeal,
-            pull=choice.pull,
-            total=choice.total,
-            loyalty=choice.loyalty,
-            slots=np.array(list(self.weights)),
-            own=np.stack(list(self.weights.values()), axis=-1),
-        )
-
-    def implied(self, elasticity: Array, cost: Array) -> Array:
-        """Elasticities, with those that the prices of rules imply in the place of their firms'.
-
-        A price is c / (1 - tau) x eps / (eps - 1) whoever sets it, so that a rule's price enters as the elasticity
-        that would justify it: profit, mark-ups and attraction follow as for everyone. Below cost it is negative.
-
-        Parameters
-        ----------
-        elasticity : array [replicate, sector, firm]
-        cost : array [replicate, firm]
-            c / (1 - tau).
-        """
-        if not self.prices:
-            return elasticity
-        implied = elasticity.copy()
-        for slot, price in self.prices.items():
-            margin = 1.0 - cost[0, slot] / price
-            implied[0, :, slot] = 1.0 / np.where(margin == 0.0, 1.0 / _LARGEST_ELASTICITY, margin)
-        return implied
-
-
-class _Stand(NamedTuple):
-    """Where both markets stand at a guess; shapes as in ``sim.submodels.pricing``."""
-
-    rent: Array
-    choice: OwnerChoice
     cost: Array
+    revenue_taken: Array
     share: Array
     nest: Array
-    elasticity: Array
     groups: Groups
-
-    @classmethod
-    def of(cls, g: Given, guess: Guess, groups: Groups) -> _Stand:
-        rent = np.exp(guess.log_rent)
-        choice = _choice(g, rent)
-        cost = pricing.unit_cost(g.serving_need, choice.mean_rent(rent) * (1.0 + g.compute_tax), g.usage_tax)
-        elasticity = pricing.perceived_elasticity(
-            guess.share, guess.nest, g.revenue_taken, groups, g.substitution, g.nest_growth
-        )
-        return cls(rent, choice, cost, guess.share, guess.nest, elasticity, groups)
-
-    def risen(self, g: Given, slot: int) -> _Stand:
-        """The same where only a firm's shares are larger, by ``_NUDGE``, and elasticities with them."""
-        share = self.share.copy()
-        share[0, :, slot] += _NUDGE
-        elasticity = pricing.perceived_elasticity(
-            share, self.nest, g.revenue_taken, self.groups, g.substitution, g.nest_growth
-        )
-        return self._replace(share=share, elasticity=elasticity)
-
-    def dearer(self) -> _Stand:
-        """The same where only costs are larger, by ``_NUDGE``."""
-        return self._replace(cost=self.cost * (1.0 + _NUDGE))
-
-    def at_rent(self, g: Given, rent: Array) -> _Stand:
-        """The same where only rents and the choice of owners differ."""
-        return self._replace(rent=rent, choice=_choice(g, rent))
-
-
-def _choice(g: Given, rent: Array) -> OwnerChoice:
-    return compute_market.choose_owners(g.capacity, rent, g.affinity, g.price_elasticity, g.last_weight, g.loyalty)
 
 
 Rules = Mapping[int, Rule]
@@ -204,126 +119,81 @@ class Decisions:
             desired[at] = self._asked("plan_training", rule, view, _amount)
         return replace(funding, desired=desired, plan=np.minimum(desired, funding.means))
 
-    @property
-    def enter_markets(self) -> bool:
-        """Whether any rule belongs to the joint equilibrium."""
-        return bool(self.set_price or self.choose_owners)
-
-    def entered(self, given: Given, guess: Guess, groups: Groups) -> tuple[Given, Table]:
-        """How rules enter the solver: as they answer at a guess and nearby.
-
-        A rule of prices moves with the firm's share and cost as it does here, or as the best reply does where it moves
-        with that; a rule of weights with rents, or as the default rule does. So a rule that ignores its view enters as
-        it is, and so does the default rule written by hand.
-
-        Returns
-        -------
-        bent : Given
-            With weights that answer as the rules do here.
-        rules : table [rule]
-            Of prices, as ``clearing.solve`` takes them.
+    def chosen(self, choice: OwnerChoice, rent: Array, capacity: Array) -> OwnerChoice:
+        """Choice of owners at rents ``[replicate, owner]``, with the weights of the rules for their firms.
 
         Raises
         ------
         AgentError
-            When a rule raises, or answers what are not weights or prices.
+            When a rule raises or answers what are not weights.
         """
-        bent = self._bent(given, _Stand.of(given, guess, groups))
-        stand = _Stand.of(bent, guess, groups)
-        rows = [row for slot, rule in self.set_price.items() for row in self._lines(slot, rule, given, stand)]
-        return bent, np.array(rows, dtype=NO_RULES.dtype)
-
-    def _bent(self, given: Given, stand: _Stand) -> Given:
         if not self.choose_owners:
-            return given
-        affinity, last, loyalty = given.affinity.copy(), given.last_weight.copy(), given.loyalty.copy()
-        pattern = np.cos(np.arange(stand.rent.shape[-1]))
-        nudged = stand.at_rent(given, stand.rent * np.exp(_NUDGE * pattern))
+            return choice
+        weights = []
         for slot, rule in self.choose_owners.items():
-            own = self._weights(slot, rule, given, stand)
-            moved = self._weights(slot, rule, given, nudged) - own
-            usual = nudged.choice.weights[0, :, slot] - stand.choice.weights[0, :, slot]
-            if loyalty[0, slot] > 0.0 and np.abs(moved - usual).max() <= _NO_SLOPE * _NUDGE:
-                last[0, :, slot] += (own - stand.choice.weights[0, :, slot]) / loyalty[0, slot]
-                continue
-            log_odds = given.price_elasticity * pattern
-            freely = -_NUDGE * own * (log_odds - own @ log_odds)
-            free = float(moved @ freely / (freely @ freely)) if freely.any() else 0.0
-            affinity[0, :, slot] = own / stand.choice.pull[0]
-            last[0, :, slot], loyalty[0, slot] = own, 1.0 - free
-        return given._replace(affinity=affinity, last_weight=last, loyalty=loyalty)
+            appeal = choice.appeal[0, :, slot]
+            view = OwnersView(
+                **self._common(slot),
+                rent=_sealed(rent[0]),
+                capacity=_sealed(capacity[0]),
+                appeal=_sealed(appeal),
+                last_weight=_sealed(choice.last[0, :, slot]),
+                loyalty=float(choice.loyalty[0, slot]),
+            )
+            weights.append(self._asked("choose_owners", rule, view, lambda answer, a=appeal: _weights(answer, a)))  # type: ignore[misc]
+        return _Chosen(
+            last=choice.last,
+            appeal=choice.appeal,
+            pull=choice.pull,
+            total=choice.total,
+            loyalty=choice.loyalty,
+            slots=np.array(list(self.choose_owners)),
+            own=np.stack(weights, axis=-1),
+        )
 
-    def _lines(self, slot: int, rule: Rule, given: Given, stand: _Stand) -> list[tuple[float, ...]]:
-        """Rows of a rule of prices, one for each sector."""
-        kept = 1.0 - given.revenue_taken[0, slot]
+    def priced(self, game: PriceGame, elasticity: Array, reply: Array) -> tuple[Array, Array]:
+        """Elasticities that the prices of rules imply, and how these answer to shares.
 
-        def logs(stand: _Stand) -> Array:
-            """Of the rule's price, and of that over the best reply; ``[2, sector]``."""
-            price, eps = self._price(slot, rule, given, stand), stand.elasticity[0, :, slot]
-            return np.log([price, price / (stand.cost[0, slot] / kept * eps / (eps - 1.0))])
+        A price is c / (1 - tau) x eps / (eps - 1) whoever sets it, so that a rule's price enters as the elasticity
+        that would justify it: profit, mark-ups and attraction follow as for everyone. Below cost it is negative.
 
-        here = logs(stand)
-        to_share = (logs(stand.risen(given, slot)) - here) / _NUDGE
-        to_cost = (logs(stand.dearer()) - here) / np.log1p(_NUDGE)
-        to_share, to_cost = (np.where(np.abs(slope) < _NO_SLOPE, 0.0, slope) for slope in (to_share, to_cost))
-        is_relative = (to_share[1] == 0.0) & (to_cost[1] == 0.0)
-        worth = float(np.log(kept / stand.cost[0, slot]))
-        return [
-            (s, slot, alike, here[k, s], to_share[k, s], to_cost[k, s], stand.share[0, s, slot], worth)
-            for s, alike in enumerate(is_relative.tolist())
-            for k in (int(alike),)
-        ]
-
-    def answered(self, given: Given, found: Guess, groups: Groups, bent: Given, rules: Table) -> tuple[Answers, float]:
-        """What rules answer where the solver came to rest, and how far that is from how they entered.
-
-        Returns
-        -------
-        answers : Answers
-        surprise : float
-            Largest difference of a log price or a weight.
+        Parameters
+        ----------
+        game : PriceGame
+        elasticity, reply : array [replicate, sector, firm]
+            Of best replies; see ``pricing.perceived_elasticity`` and ``pricing.reply``.
 
         Raises
         ------
         AgentError
-            When a rule raises, or answers what are not weights or prices.
+            When a rule raises or answers what are not prices.
         """
-        stand = _Stand.of(bent, found, groups)
-        weights = {slot: self._weights(slot, rule, given, stand) for slot, rule in self.choose_owners.items()}
-        prices = {slot: self._price(slot, rule, given, stand) for slot, rule in self.set_price.items()}
-        gaps = [0.0]
-        for slot, own in weights.items():
-            gaps.append(float(np.abs(own - stand.choice.weights[0, :, slot]).max()))
-        for row in rules:
-            slot, s = row["firm"], row["sector"]
-            kept, eps = 1.0 - given.revenue_taken[0, slot], stand.elasticity[0, s, slot]
-            cost, risen = stand.cost[0, slot], stand.share[0, s, slot] - row["share"]
-            entered = row["log_price"] + row["to_share"] * risen + row["to_cost"] * (row["worth"] - np.log(kept / cost))
-            if row["is_relative"]:
-                entered += np.log(cost / kept * eps / (eps - 1.0))
-            gaps.append(float(np.abs(np.log(prices[slot][s]) - entered)))
-        return Answers(prices, weights), max(gaps)
-
-    def _weights(self, slot: int, rule: Rule, given: Given, stand: _Stand) -> Array:
-        appeal = given.affinity[0, :, slot]
-        view = OwnersView(
-            **self._common(slot),
-            rent=_sealed(stand.rent[0]),
-            capacity=_sealed(given.capacity[0]),
-            appeal=_sealed(appeal),
-            last_weight=_sealed(given.last_weight[0, :, slot]),
-            loyalty=float(given.loyalty[0, slot]),
+        if not self.set_price:
+            return elasticity, reply
+        p = self.world.parameters
+        nudged = pricing.perceived_elasticity(
+            game.share * (1.0 + _NUDGE), game.nest, game.revenue_taken, game.groups, p.substitution, p.nest_growth
         )
-        return self._asked("choose_owners", rule, view, lambda answer: _weights(answer, appeal))
+        implied, answer = elasticity.copy(), reply.copy()
+        for slot, rule in self.set_price.items():
+            price = self._price(slot, rule, game, elasticity)
+            cost = game.cost[0, slot] / (1.0 - game.revenue_taken[0, slot])
+            margin = 1.0 - cost / price
+            implied[0, :, slot] = 1.0 / np.where(margin == 0.0, 1.0 / _LARGEST_ELASTICITY, margin)
+            together = game.groups.head[0] == game.groups.head[0, slot]
+            larger = game._replace(share=game.share * np.where(together, 1.0 + _NUDGE, 1.0))
+            rise = np.log(self._price(slot, rule, larger, nudged) / price) / _NUDGE
+            answer[0, :, slot] = 1.0 / (1.0 + (p.substitution - 1.0) * np.maximum(rise, 0.0))
+        return implied, answer
 
-    def _price(self, slot: int, rule: Rule, given: Given, stand: _Stand) -> Array:
+    def _price(self, slot: int, rule: Rule, game: PriceGame, elasticity: Array) -> Array:
         view = PriceView(
             **self._common(slot),
-            unit_cost=float(stand.cost[0, slot]),
-            revenue_taken=float(given.revenue_taken[0, slot]),
-            elasticity=_sealed(stand.elasticity[0, :, slot]),
-            share=_sealed(stand.share[0]),
-            nest=_sealed(stand.nest[0]),
+            unit_cost=float(game.cost[0, slot]),
+            revenue_taken=float(game.revenue_taken[0, slot]),
+            elasticity=_sealed(elasticity[0, :, slot]),
+            share=_sealed(game.share[0]),
+            nest=_sealed(game.nest[0]),
         )
         return self._asked("set_price", rule, view, lambda answer: _prices(answer, len(view.sector_names)))
 

@@ -310,11 +310,6 @@ class Walk:
         return Moment(self._stand.period, self.timeline.start + self._stand.period)
 
     @property
-    def world_now(self) -> World:
-        """The world with the slots that the next quarter can need."""
-        return self.world.opened(self._stand.period)
-
-    @property
     def is_over(self) -> bool:
         """Whether there is no next quarter."""
         return self.now.quarter > self.timeline.end

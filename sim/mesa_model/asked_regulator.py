@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sim.arrays import Array
+from sim.arrays import Array, widened
 from sim.decisions import failing
 from sim.policies.levers import LEVERS, Observation, Sight
 from sim.quarters import Quarter
@@ -20,11 +20,20 @@ if TYPE_CHECKING:
 
 
 class AskedRegulator:
-    """The policy that asks a hand-written regulator; without one it answers nothing."""
+    """The policy that asks a hand-written regulator; without one it answers nothing.
 
-    def __init__(self) -> None:
+    It shows all slots of firms in every quarter, those that open later still empty: a regulator may keep arrays.
+
+    Parameters
+    ----------
+    firm_names : tuple of str
+        Of all slots.
+    """
+
+    def __init__(self, firm_names: tuple[str, ...]) -> None:
+        self.firm_names = firm_names
         self.regulator: Regulator | None = None
-        self._seen: list[Mapping[str, Array]] = []
+        self._past: list[Sight] = []
 
     def __call__(self, observation: Observation, quarter: Quarter) -> Mapping[str, Array | float]:
         """Levers of the quarter.
@@ -36,16 +45,29 @@ class AskedRegulator:
         """
         if self.regulator is None:
             return {}
-        self._seen += [_sealed(sight.measures) for sight in observation.past[len(self._seen) :]]
-        past = zip(self._seen, observation.past, strict=False)
+        self._past += [
+            Sight(_sealed(sight.measures), self._in_all_slots(sight.firms))
+            for sight in observation.past[len(self._past) :]
+        ]
         view = replace(
             observation,
-            past=tuple(Sight(measures, _sealed(sight.firms)) for measures, sight in past),
-            firms=_sealed(observation.firms),
+            past=tuple(self._past[: len(observation.past)]),
+            firms=self._in_all_slots(observation.firms),
+            firm_names=self.firm_names,
             owners=_sealed(observation.owners),
         )
         with failing(self.regulator.label, "decide", quarter):
-            return _checked(self.regulator.decide(view), view)
+            levers = _checked(self.regulator.decide(view), view)
+        n_open = len(observation.firm_names)
+        return {
+            name: value[..., :n_open] if LEVERS[name].axes[-1:] == ("firm",) else value
+            for name, value in levers.items()
+        }
+
+    def _in_all_slots(self, firms: Mapping[str, Any]) -> Mapping[str, Any]:
+        return _sealed(
+            {name: widened(values, np.zeros(len(self.firm_names), values.dtype)) for name, values in firms.items()}
+        )
 
 
 def _checked(answer: Any, view: Observation) -> dict[str, Array]:  # noqa: ANN401  whatever a user's method returns

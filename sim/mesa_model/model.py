@@ -127,7 +127,7 @@ class PowerModel(mesa.Model):  # type: ignore[misc]  # Mesa ships no annotations
         job = prepare(self.power_scenario)
         self.world: World = job.world
         self._check_classes()
-        self._answer = AskedRegulator()
+        self._answer = AskedRegulator(job.world.firm_names)
         self._walk = Walk(job.world, job.timeline, seed, [self.replicate], [*job.policies, self._answer])
         self._firms: dict[tuple[int, int], Firm] = {}
         self.columns: dict[str, dict[str, Any]] = {"firms": {}, "owners": {}, "makers": {}, "sectors": {}}
@@ -357,7 +357,7 @@ class PowerModel(mesa.Model):  # type: ignore[misc]  # Mesa ships no annotations
                     rules[decision][slot] = Rule(firm.label, getattr(firm, decision))
         if not any(rules.values()):
             return None
-        return Decisions(self._walk.world_now, period, quarter, **rules)
+        return Decisions(self.world, period, quarter, **rules)
 
 
 def _sector_table(m: Moments) -> dict[str, Any]:
