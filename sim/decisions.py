@@ -74,8 +74,8 @@ class Decisions:
         Quarters since the world's start.
     quarter : Quarter
     plan_training, set_price, choose_owners, release_weights : mapping of int to Rule
-        By slot of the firm. ``set_price`` and ``choose_owners`` are asked at every iterate of the joint equilibrium:
-        they must answer the same to the same view, and a rule that takes no notice of the view is a commitment.
+        By slot of the firm. ``set_price`` and ``choose_owners`` are asked at guesses of the joint equilibrium: they must
+        answer the same to the same view, and a rule that takes no notice of the view is a commitment.
     """
 
     world: World
