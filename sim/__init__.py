@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sim import errors, indices
     from sim.comparison import Comparison, Sweep, compare, load_comparison, load_sweep, sweep
     from sim.planner import Allocation, plan
+    from sim.recomputation import recompute
     from sim.result import Result, load_result, verify_result
     from sim.runner import run
     from sim.scenario import Scenario, load_scenario, shipped_scenarios
@@ -38,6 +39,7 @@ _HOMES = {
     "load_scenario": "sim.scenario",
     "load_sweep": "sim.comparison",
     "plan": "sim.planner",
+    "recompute": "sim.recomputation",
     "run": "sim.runner",
     "shipped_scenarios": "sim.scenario",
     "sweep": "sim.comparison",
@@ -59,6 +61,7 @@ __all__ = [
     "load_scenario",
     "load_sweep",
     "plan",
+    "recompute",
     "run",
     "shipped_scenarios",
     "sweep",

@@ -30,7 +30,7 @@ from sim.observe import (
 from sim.policies.base import BasePolicy
 from sim.policies.levers import Policy, Sight
 from sim.quarters import Quarter, quarter_range
-from sim.state import Flows, State
+from sim.state import Flows, State, undefined
 from sim.step import Moment, step
 from sim.world.build import World
 
@@ -371,6 +371,7 @@ def _march(
         try:
             with _strict_arithmetic():
                 state, flows, residual = step(before, here, policies, past, luck, now, decisions)
+                _refuse_undefined(state)
                 moments = Moments(before, state, flows, residual, here)
                 with_indices = indices is None or quarter in indices
                 row = observe(moments, with_indices=with_indices) if observing or policies else {}
@@ -378,6 +379,12 @@ def _march(
             raise QuarterError(quarter, str(error)) from error
         past.append(sight(moments, row))
         yield now, moments, row
+
+
+def _refuse_undefined(state: State) -> None:
+    if name := undefined(state):
+        message = f"{name} became undefined (NaN)"
+        raise ReplicateError(message)
 
 
 def _foreseeing(state: State, foresight: Foresight, period: int) -> State:

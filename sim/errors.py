@@ -14,7 +14,11 @@
         ├── ReplicateError    one replicate cannot go on; recorded as data
         │   ├── ConvergenceError  a market did not clear
         │   └── LedgerError       a flow without payer or payee
-        └── StoreError        a result could not be written or read back
+        ├── StoreError        a result could not be written or read back
+        └── WorkersError      workers or a cluster gave up, or do not compute the same numbers
+
+    KeyboardInterrupt
+    └── Interrupted           the user stopped a run, parts of which are kept (exit code 130)
 
 Each message says what is wrong, where, what is allowed and what to try.
 """
@@ -107,3 +111,11 @@ class LedgerError(ReplicateError):
 
 class StoreError(FailureError):
     """A result could not be written or read back."""
+
+
+class WorkersError(FailureError):
+    """Workers or a cluster gave up, or do not compute the same numbers."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """The user stopped a run; the message says what is kept, and how to go on."""

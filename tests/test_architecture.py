@@ -12,7 +12,7 @@ ROOT = Path(sim.__file__).parent
 
 # From the ground up: a module imports from its own layer and from those before it in this list.
 LAYERS = [
-    {"errors", "units", "luck", "arrays"},
+    {"errors", "units", "luck", "arrays", "memory"},
     {"quarters", "parameters", "yaml_reader"},
     {"indices", "accounts", "groups"},
     {"policies", "state"},
@@ -25,8 +25,8 @@ LAYERS = [
     {"step"},
     {"foresight"},
     {"engine"},
-    {"ensemble", "frames", "pool", "result", "runner", "store"},
-    {"comparison", "diff", "experiment", "explain", "export", "planner"},
+    {"cluster", "ensemble", "frames", "parts", "pool", "processes", "result", "runner", "store"},
+    {"comparison", "diff", "experiment", "explain", "export", "planner", "recomputation"},
     {"report", "mesa_model"},
     {"app", "__main__"},
 ]
@@ -42,6 +42,7 @@ EXCEPTIONS = {
 
 # What the front ends may import besides the names in `sim.__all__`: catalogues, drawings, comparisons, exports.
 CATALOGUES = {
+    "cluster",
     "comparison",
     "diff",
     "errors",
@@ -51,6 +52,7 @@ CATALOGUES = {
     "parameters",
     "planner",
     "policies",
+    "recomputation",
     "report",
     "runner",
     "scenario",

@@ -27,6 +27,7 @@ NAMES = {
     "run",
     "shipped_scenarios",
     "sweep",
+    "recompute",
     "verify_result",
 }
 HEAVY = ["numpy", "jinja2", "pandas", "pyarrow", "scipy", "matplotlib", "networkx", "mesa"]

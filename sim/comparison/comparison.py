@@ -122,8 +122,15 @@ class Comparison:
         self.folder: Path | None = None
         self.manifest: dict[str, Any] = {}
         self.is_reused = False
+        self.n_resumed = self.n_lost = 0
+        self.computed_by: Mapping[str, Any] | None = None
 
     # -- what was compared ----------------------------------------------------------------
+
+    @property
+    def runs(self) -> Mapping[str, Scenario]:
+        """Distinct runs by the keys of ``outcomes``."""
+        return self._design.runs
 
     @property
     def baseline(self) -> Scenario:
