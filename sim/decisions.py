@@ -74,8 +74,8 @@ class Decisions:
         Quarters since the world's start.
     quarter : Quarter
     plan_training, set_price, choose_owners, release_weights : mapping of int to Rule
-        By slot of the firm. ``set_price`` and ``choose_owners`` are asked at guesses of the joint equilibrium: they must
-        answer the same to the same view, and a rule that takes no notice of the view is a commitment.
+        By slot of the firm. ``set_price`` and ``choose_owners`` are asked at every iterate of the joint equilibrium:
+        they must answer the same to the same view, and a rule that takes no notice of the view is a commitment.
     """
 
     world: World
@@ -85,6 +85,11 @@ class Decisions:
     set_price: Rules = field(default_factory=dict)
     choose_owners: Rules = field(default_factory=dict)
     release_weights: Rules = field(default_factory=dict)
+
+    @property
+    def enter_markets(self) -> bool:
+        """Whether any rule belongs to the joint equilibrium."""
+        return bool(self.set_price or self.choose_owners)
 
     def planned(self, state: State, rules: Rulebook, funding: Funding) -> Funding:
         """Training outlay wanted, $bn; means limit it as anyone's.

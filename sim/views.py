@@ -89,20 +89,20 @@ class TrainingView(View):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PriceView(View):
-    """For ``set_price``: a guess of the joint equilibrium of compute and product markets.
+    """For ``set_price``: an iterate of the joint equilibrium of compute and product markets.
 
     Attributes
     ----------
     unit_cost : float
-        $bn per unit; compute at the rents of this guess, with taxes on compute and use.
+        $bn per unit; compute at this iterate's rents, with taxes on compute and use.
     revenue_taken : float
         Share of revenue that levies and proportional operating cost take.
     elasticity : array [sector]
         Of demand as the firm, with all firms of its owner, perceives it: eps of docs/model.md 7.3.
     share : array [sector, firm]
-        Target shares of this guess.
+        Target shares of this iterate.
     nest : array [sector]
-        Share of the sector's budget spent on AI, of this guess.
+        Share of the sector's budget spent on AI, of this iterate.
     """
 
     unit_cost: float
@@ -119,12 +119,12 @@ class PriceView(View):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnersView(View):
-    """For ``choose_owners``: a guess of the joint equilibrium of compute and product markets.
+    """For ``choose_owners``: an iterate of the joint equilibrium of compute and product markets.
 
     Attributes
     ----------
     rent : array [owner]
-        $bn per M H100e-quarter, of this guess.
+        $bn per M H100e-quarter, of this iterate.
     capacity : array [owner]
         Chips in place, M H100e.
     appeal : array [owner]

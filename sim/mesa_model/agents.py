@@ -177,8 +177,8 @@ class Firm(ArrayAgent):
     def set_price(self, view: PriceView) -> Array | float:
         """Price of a unit, $bn: one for all sectors, or one for each.
 
-        The default rule: the best reply to everyone else's price. Asked several times in a quarter, at guesses of the
-        joint equilibrium: the answer may depend on nothing but the view. An answer that takes no notice of the view
+        The default rule: the best reply to everyone else's price. Asked several times in a quarter, at every iterate of
+        the joint equilibrium: the answer may depend on nothing but the view. An answer that takes no notice of the view
         is a commitment, to which everyone else replies.
         """
         return view.best_reply
