@@ -14,11 +14,10 @@ ROOT = Path(sim.__file__).parent
 LAYERS = [
     {"arrays", "compiled", "errors", "luck", "memory", "units"},
     {"quarters", "parameters", "yaml_reader"},
-    {"parameter_sets"},
     {"indices", "accounts", "groups"},
     {"policies", "state"},
     {"submodels"},
-    {"world", "scenario"},
+    {"world", "parameter_sets", "scenario"},
     {"observe"},
     {"views"},
     {"decisions"},
