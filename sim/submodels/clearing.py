@@ -6,8 +6,8 @@ fastest cache, and nothing is written out between formulas. What it finds is put
 production as in tests. Every replicate is solved by itself, so that it gives the same bits in every block.
 
 Written as loops over the rows of a few tables, which compile in seconds; many arrays, and operations on whole arrays,
-take several times as long. Firms without part in the markets are left out, and a firm's owners are gone through together
-while its row is at hand. Nothing here calls compiled code of another file, which the cache of compiled code would not
+take several times as long. Firms without part in the markets are left out, and a firm's owners are gone through while
+its row is at hand. Nothing here calls compiled code of another file, which the cache of compiled code would not
 notice to have changed.
 """
 
@@ -32,6 +32,7 @@ _LARGEST_RENT_STEP = 1.0
 _TINY = 1e-300
 _LEAST_ELASTICITY = 1.001
 _SQUARE = 2.0
+_NO_PART, _ALONE, _JOINED = range(3)
 
 
 class Given(NamedTuple):
@@ -126,13 +127,17 @@ _TIE = _table("affinity", "last_weight", "response")
 _SECTOR = _table("budget", "initial_odds", "choosing", "expected_nest", "nest", "length", "last_gap")
 _SALE = _table("appeal", "staying", "share", "reply", "target", "revenue")
 _MODEL = np.dtype(
-    [*_table("switching", "substitution", "nest_growth", "price_elasticity").descr, ("n_joined", np.int64)]
+    [
+        *_table("switching", "substitution", "nest_growth", "price_elasticity").descr,
+        *((name, np.int64) for name in ("n_firms", "n_joined")),
+    ]
 )
 """Tables of a replicate. First what is given; then the guess: ``log_rent``, ``share``, ``expected_nest``; the rest is
 worked out in each sweep: ``pull`` is K w^-sigma, ``served`` its sum over a firm's owners by affinity, ``pressure``
 ln demand - ln supply, ``dollar_worth`` what a dollar buys at cost, ``per_dollar`` at the price, ``rise`` a change of
 log cost, ``market`` of the market's, and ``sum_*`` are sums over an owner's firms at the slot of their head. The first
-``n_joined`` firms are those whose owner has several. ``choice``, ``weight`` and ``use`` are those of the firm at hand.
+``n_joined`` of the ``n_firms`` that take part are those whose owner has several. ``choice``, ``weight`` and ``use`` are
+those of the firm at hand.
 """
 
 Table = npt.NDArray[Any]
@@ -170,13 +175,25 @@ def solve(given: Given, start: Guess) -> tuple[Guess, Counts, Array]:
     gap : array [replicate]
         How much the last sweep still moved; above ``TOLERANCE`` where ``MAX_SWEEPS`` were not enough.
     """
-    tables = tabulated(given, start)
-    n_replicates = len(tables.model)
-    n_sweeps, gap = np.zeros(n_replicates, dtype=np.int64), np.zeros(n_replicates)
+    part = _part(given, start)
+    order = np.argsort(-part, axis=-1, kind="stable")
+    place = np.argsort(order, axis=-1)
+    tables = tabulated(given._replace(group=np.take_along_axis(place, given.group, axis=-1)), start)
+    tables.model["n_firms"], tables.model["n_joined"] = (part > _NO_PART).sum(axis=-1), (part == _JOINED).sum(axis=-1)
+    n_sweeps, gap = np.zeros(len(part), dtype=np.int64), np.zeros(len(part))
     share = np.zeros_like(start.share)
-    room = (np.empty_like(table[0]) for table in (tables.firms, tables.ties, tables.sales))
-    _solve_each(*tables, *room, share, n_sweeps, gap)
+    firms, ties, sales = (np.empty_like(table[0]) for table in (tables.firms, tables.ties, tables.sales))
+    _solve_each(*tables, order, firms, ties, sales, share, n_sweeps, gap)
     return Guess(tables.owners["log_rent"].copy(), share, tables.sectors["expected_nest"].copy()), n_sweeps, gap
+
+
+def _part(given: Given, start: Guess) -> Counts:
+    """Whether a firm trains or sells, by itself or with others of its owner; nobody else adds anything to any sum."""
+    sells = ((given.appeal != 0.0) | (given.staying != 0.0) | (start.share != 0.0)).any(axis=-2)
+    part = np.where(sells | (given.desired_outlay > 0.0), _ALONE, _NO_PART)
+    rows, slots = np.nonzero(given.group != np.arange(given.group.shape[-1]))
+    part[rows, slots] = part[rows, given.group[rows, slots]] = _JOINED
+    return part
 
 
 def tabulated(given: Given, start: Guess) -> Tables:
@@ -217,6 +234,7 @@ def _solve_each(
     ties: Table,
     sectors: Table,
     sales: Table,
+    order: Counts,
     some_firms: Table,
     some_ties: Table,
     some_sales: Table,
@@ -225,14 +243,12 @@ def _solve_each(
     gap: Array,
 ) -> None:
     """Solve one replicate after the other, each with the rows of those of its firms that take part."""
-    n_owners, n_slots = some_ties.shape
+    n_owners = len(some_ties)
     jacobian, matrix = np.empty((n_owners, n_owners)), np.empty((n_owners, n_owners))
-    slot, place = np.empty(n_slots, np.int64), np.empty(n_slots, np.int64)
     for r in range(len(n_sweeps)):
-        n = _choose(model[r], firms[r], sales[r], slot, place)
+        n, slot = model[r].n_firms, order[r]
         for m in range(n):
             some_firms[m] = firms[r, slot[m]]
-            some_firms[m].group = place[some_firms[m].group]
         for j in range(n_owners):
             for m in range(n):
                 some_ties[j, m] = ties[r, j, slot[m]]
@@ -245,32 +261,6 @@ def _solve_each(
         for s in range(len(some_sales)):
             for m in range(n):
                 share[r, s, slot[m]] = some_sales[s, m].share
-
-
-@compiled
-def _choose(model: Row, firms: Table, sales: Table, slot: Counts, place: Counts) -> int:
-    """Number the firms that train or sell, those whose owner has several first; the others add nothing to any sum."""
-    for i in range(len(firms)):
-        place[i] = 1 if firms[i].desired_outlay > 0.0 else 0
-    for s in range(len(sales)):
-        for i in range(len(firms)):
-            sale = sales[s, i]
-            if sale.appeal != 0.0 or sale.staying != 0.0 or sale.share != 0.0:
-                place[i] = 1
-    for i in range(len(firms)):
-        if firms[i].group != i:
-            place[i] = place[firms[i].group] = 2
-    n = 0
-    for kind in (2, 1):
-        for i in range(len(firms)):
-            if place[i] == kind:
-                slot[n] = i
-                n += 1
-        if kind == 2:  # noqa: PLR2004
-            model.n_joined = n
-    for m in range(n):
-        place[slot[m]] = m
-    return n
 
 
 @compiled
