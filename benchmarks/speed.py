@@ -186,8 +186,8 @@ def main() -> None:
     if options.measure:
         measured(options.measure[0], int(options.measure[1]))
         return
+    memory(options.quick)  # first: a new process counts what its parent held when it was started as its own peak
     markets(options.quick)
-    memory(options.quick)
     scaling(options.quick)
 
 
