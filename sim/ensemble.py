@@ -6,9 +6,10 @@ number, and every replicate stops solving its markets by itself.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -16,19 +17,36 @@ import numpy as np
 from sim import policies
 from sim.arrays import Array
 from sim.engine import QuarterError, Timeline, simulate_block, simulate_branches
-from sim.errors import FailureError
+from sim.errors import FailureError, StoreError, WorldError
+from sim.frames import from_bytes, tables_of, to_bytes
 from sim.observe import Failure, Recording, yearly
-from sim.pool import Advance, Pool, Progress, Task
+from sim.parameter_sets import ParameterSets, by_set, parameter_sets, set_of_replicate
+from sim.parts import Part, Shelf, about_of, gaps, packed
+from sim.pool import Advance, Lost, Pool, Progress, Task
 from sim.quarters import QUARTERS_PER_YEAR, Quarter, quarter_range
 from sim.world.build import Mechanisms, World, WorldSpec, build
 from sim.world.tables import world_folders
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from sim.policies.levers import Policy
     from sim.scenario import Scenario
 
-BLOCK_SIZE = 25
+BLOCK_SIZE = 50
 """Replicates that share arrays; chosen by the benchmark (docs/performance.md)."""
+
+
+class Uncertain(NamedTuple):
+    """What decides the parameters of a replicate: four successive ones share a set (``sim.parameter_sets``)."""
+
+    spec: WorldSpec
+    sets: ParameterSets
+
+    def world_of(self, replicate: int) -> World:
+        """The replicate's world; parameters that the scenario chose itself stay."""
+        number = set_of_replicate(replicate, len(self.sets.sets))
+        return build(replace(self.spec, parameters=self.sets.values(number) | dict(self.spec.parameters)))
 
 
 class Job(NamedTuple):
@@ -38,10 +56,21 @@ class Job(NamedTuple):
     timeline: Timeline
     seed: int
     policies: Sequence[Policy]
+    uncertain: Uncertain | None = None
+    """How parameters differ from replicate to replicate; None where they do not."""
 
     def task(self, replicates: range) -> Task:
         """One block of it."""
-        return Task((self, replicates), len(replicates) * len(self.timeline.quarters))
+        return Task((self, replicates), self.amount(replicates), block_name(replicates))
+
+    def amount(self, replicates: Sequence[int]) -> int:
+        """Replicate-quarters of a block."""
+        return len(replicates) * len(self.timeline.quarters)
+
+
+def block_name(replicates: range) -> str:
+    """A block as remarks call it."""
+    return f"replicates {replicates.start} to {replicates.stop - 1}"
 
 
 def simulate(
@@ -85,11 +114,142 @@ def simulate(
     """
     n_replicates = scenario.run.replicates if replicates is None else replicates
     job = prepare(scenario, seed)
-    tasks = [job.task(range(k, min(k + block_size, n_replicates))) for k in range(0, n_replicates, block_size)]
+    blocks = gaps(n_replicates, (), block_size)
     with Pool(workers, executor, progress) as pool:
-        parts = dict(pool.run(run_task, tasks))
-    recording = merge([parts[place] for place in range(len(tasks))])
+        parts = {
+            place: lost_block(job, blocks[place], answer) if isinstance(answer, Lost) else answer
+            for place, answer in pool.run(run_task, [job.task(block) for block in blocks])
+        }
+    recording = merge([parts[place] for place in range(len(blocks))])
     return yearly(recording) if scenario.record.measures == "yearly" else recording
+
+
+@dataclass(frozen=True)
+class Written:
+    """What :func:`write_parts` left on a shelf.
+
+    Attributes
+    ----------
+    blocks : tuple of range
+        Replicates of each block, in order.
+    about : dict of range to dict
+        Rows of each part's tables, its measures and failures.
+    lost : dict of range to Recording
+        Blocks that no worker survived; the others are parts.
+    """
+
+    blocks: tuple[range, ...]
+    about: dict[range, Mapping[str, Any]]
+    lost: dict[range, Recording]
+
+    @property
+    def lost_replicates(self) -> tuple[int, ...]:
+        """Replicates of the lost blocks."""
+        return tuple(number for block in self.blocks if block in self.lost for number in block)
+
+    @property
+    def failures(self) -> list[Failure]:
+        """Every replicate that did not succeed, in order."""
+        lost = {block: recording.failures for block, recording in self.lost.items()}
+        told = {block: [Failure(*each) for each in about["failures"]] for block, about in self.about.items()}
+        return [failure for block in self.blocks for failure in (lost | told)[block]]
+
+    @property
+    def measures(self) -> tuple[str, ...]:
+        """Names of measures; none where no replicate succeeded."""
+        return next((tuple(about["measures"]) for about in self.about.values() if about["measures"]), ())
+
+    @property
+    def rows(self) -> dict[str, int]:
+        """Rows of each table."""
+        counts: Counter[str] = Counter(failures=0)
+        for about in self.about.values():
+            counts.update(about["rows"])
+        counts["failures"] = len(self.failures)
+        return dict(counts)
+
+    def tables(self, shelf: Shelf, key: str) -> Iterator[dict[str, pa.Table]]:
+        """Tables of each block, in order.
+
+        Raises
+        ------
+        StoreError
+            When a part is gone or damaged meanwhile.
+        """
+        for block in self.blocks:
+            if block in self.lost:
+                yield tables_of(self.lost[block], ["failures"])
+                continue
+            part = shelf.load(key, block)
+            if part is None:
+                where = f"{block_name(block)} in {shelf.folder}"
+                message = f"{where} are damaged or gone; the same command with --resume computes them again"
+                raise StoreError(message)
+            yield {name: from_bytes(section) for name, section in part.sections.items()}
+
+
+def write_parts(
+    job: Job,
+    n_replicates: int,
+    shelf: Shelf,
+    key: str,
+    pool: Pool,
+    *,
+    is_yearly: bool = False,
+    block_size: int = BLOCK_SIZE,
+) -> Written:
+    """Run every replicate that no part holds yet, each block into a part of its own; memory holds one block at a time.
+
+    Parameters
+    ----------
+    job : Job
+    n_replicates : int
+        Of the whole run.
+    shelf : Shelf
+        Where parts are and go.
+    key : str
+        Of the run's parts.
+    pool : Pool
+        Where the work is done.
+    is_yearly : bool
+        Record one value of each measure and flow a year.
+    block_size : int
+        Replicates in a block.
+    """
+    about = shelf.found(key, n_replicates)
+    pool.count_as_done(sum(map(job.amount, about)))
+    blocks = gaps(n_replicates, tuple(about), block_size)
+    in_order = tuple(sorted([*about, *blocks], key=lambda block: block.start))
+    tasks = [job.task(block)._replace(needs=(job, block, key, is_yearly)) for block in blocks]
+    lost = {}
+    for place, answer in pool.run(run_part, tasks):
+        if isinstance(answer, Lost):
+            lost[blocks[place]] = lost_block(job, blocks[place], answer)
+        else:
+            shelf.save(key, blocks[place], answer)
+            about[blocks[place]] = about_of(answer)
+    return Written(in_order, about, lost)
+
+
+def run_part(needs: tuple[Job, range, str, bool], advance: Advance | None) -> bytes:
+    """Run a block in whatever process this is; the answer is a packed part with its tables."""
+    job, replicates, key, is_yearly = needs
+    recording = run_block(job, replicates, advance)
+    if is_yearly and len(recording.replicates):
+        recording = yearly(recording)
+    names = None if len(recording.replicates) else ("failures",)
+    tables = tables_of(recording, names)
+    about = {
+        "rows": {name: table.num_rows for name, table in tables.items()},
+        "measures": list(recording.measures),
+        "failures": recording.failures,
+    }
+    return packed(key, Part(replicates, about, {name: to_bytes(table) for name, table in tables.items()}))
+
+
+def lost_block(job: Job, replicates: range, lost: Lost) -> Recording:
+    """What a block is whose workers died: failures, and nothing else."""
+    return _nothing(job, [Failure(number, "", lost.reason) for number in replicates])
 
 
 def prepare(scenario: Scenario, seed: int | None = None, world: World | None = None) -> Job:
@@ -109,11 +269,13 @@ def prepare(scenario: Scenario, seed: int | None = None, world: World | None = N
     WorldError
         When the world cannot be built.
     """
+    spec = world_spec(scenario)
     return Job(
-        world or build(world_spec(scenario)),
+        world or build(spec),
         timeline(scenario),
         scenario.run.seed if seed is None else seed,
         policies.build(scenario.policies),
+        Uncertain(spec, parameter_sets(scenario.world.base)) if scenario.uncertainty == "ensemble" else None,
     )
 
 
@@ -170,6 +332,8 @@ def run_branches(jobs: Sequence[Job], replicates: Sequence[int], advance: Advanc
     Where something goes wrong, each is run by itself, so that one failure is not everyone's.
     """
     first = jobs[0]
+    if first.uncertain is not None:
+        return _set_by_set(jobs, replicates, first.uncertain, advance)
     try:
         branches = [job.policies for job in jobs]
         return simulate_branches(first.world, first.timeline, first.seed, list(replicates), branches, advance)
@@ -179,17 +343,36 @@ def run_branches(jobs: Sequence[Job], replicates: Sequence[int], advance: Advanc
 
 def run_block(job: Job, replicates: Sequence[int], advance: Advance | None = None) -> Recording:
     """Run a block; when one replicate fails, find it by halving and keep the others."""
+    if job.uncertain is not None:
+        return _set_by_set([job], replicates, job.uncertain, advance)[0]
     try:
         return simulate_block(job.world, job.timeline, job.seed, list(replicates), job.policies, advance)
     except QuarterError as error:
         if len(replicates) == 1:
             failure = Failure(replicates[0], str(error.quarter), error.reason)
-            return _nothing(job, failure)
+            return _nothing(job, [failure])
         half = len(replicates) // 2
         return merge([run_block(job, replicates[:half]), run_block(job, replicates[half:])], allow_empty=True)
 
 
-def _nothing(job: Job, failure: Failure) -> Recording:
+def _set_by_set(
+    jobs: Sequence[Job], replicates: Sequence[int], uncertain: Uncertain, advance: Advance | None
+) -> list[Recording]:
+    """Run a block whose replicates have different parameters: those of one set together, sets in turn."""
+    parts: list[list[Recording]] = []
+    for numbers in by_set(replicates, len(uncertain.sets.sets)):
+        try:
+            world = uncertain.world_of(numbers[0])
+        except WorldError as error:
+            reasons = [Failure(number, str(jobs[0].timeline.start), str(error)) for number in numbers]
+            parts.append([_nothing(job, reasons) for job in jobs])
+            continue
+        alone = [job._replace(world=world, uncertain=None) for job in jobs]
+        parts.append(run_branches(alone, numbers, advance))
+    return [merge(branch, allow_empty=True) for branch in zip(*parts, strict=True)]
+
+
+def _nothing(job: Job, failures: Sequence[Failure]) -> Recording:
     return Recording(
         replicates=np.array([], dtype=np.int64),
         quarters=tuple(str(quarter) for quarter in job.timeline.quarters),
@@ -204,7 +387,16 @@ def _nothing(job: Job, failure: Failure) -> Recording:
         owner_names=job.world.owner_names,
         maker_names=job.world.maker_names,
         networks={},
-        failures=(failure,),
+        failures=tuple(failures),
+    )
+
+
+def all_failed(first: Failure) -> FailureError:
+    """The error of a run without a single replicate, given its first failure."""
+    when = f", in {first.quarter}" if first.quarter else ""
+    return FailureError(
+        f"every replicate failed; the first, {first.replicate}{when}: {first.reason}. "
+        "Check the parameters that differ from the baseline"
     )
 
 
@@ -215,12 +407,7 @@ def merge(parts: Sequence[Recording], *, allow_empty: bool = False) -> Recording
     if not good:
         if allow_empty:
             return replace(parts[0], failures=failures)
-        first = failures[0]
-        message = (
-            f"every replicate failed; the first, {first.replicate}, in {first.quarter}: {first.reason}. "
-            "Check the parameters that differ from the baseline"
-        )
-        raise FailureError(message)
+        raise all_failed(failures[0])
     first_part = good[0]
     joined: dict[str, Any] = {
         name: {key: np.concatenate([getattr(part, name)[key] for part in good]) for key in getattr(first_part, name)}

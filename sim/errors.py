@@ -7,13 +7,18 @@
     │   ├── ScenarioError     a scenario file or mapping
     │   ├── WorldError        a world table
     │   ├── PolicyError       a policy, or a plug-in file with policies
+    │   ├── AgentError        a hand-written agent, or what is written to an agent
     │   ├── PlanError         a planner's problem, or rules that no allocation keeps
     │   └── ResultError       a result folder, or a question it cannot answer
     └── FailureError          something failed and is reported (exit code 1)
         ├── ReplicateError    one replicate cannot go on; recorded as data
         │   ├── ConvergenceError  a market did not clear
         │   └── LedgerError       a flow without payer or payee
-        └── StoreError        a result could not be written or read back
+        ├── StoreError        a result could not be written or read back
+        └── WorkersError      workers or a cluster gave up, or do not compute the same numbers
+
+    KeyboardInterrupt
+    └── Interrupted           the user stopped a run, parts of which are kept (exit code 130)
 
 Each message says what is wrong, where, what is allowed and what to try.
 """
@@ -57,6 +62,29 @@ class PolicyError(InputError):
     """A policy cannot be found, registered or used."""
 
 
+class AgentError(InputError):
+    """A hand-written agent failed.
+
+    Parameters
+    ----------
+    agent : str
+        Who was asked.
+    decision : str
+        For what: the name of the method.
+    quarter : Quarter
+        When.
+    cause : Exception
+        What its code raised.
+    """
+
+    def __init__(self, agent: str, decision: str, quarter: object, cause: Exception) -> None:
+        super().__init__(f"{agent}: {decision} failed in {quarter}: {type(cause).__name__}: {cause}")
+        self.agent = agent
+        self.decision = decision
+        self.quarter = quarter
+        self.cause = cause
+
+
 class PlanError(InputError):
     """A planner's problem is wrong, or no allocation keeps all of its rules."""
 
@@ -83,3 +111,11 @@ class LedgerError(ReplicateError):
 
 class StoreError(FailureError):
     """A result could not be written or read back."""
+
+
+class WorkersError(FailureError):
+    """Workers or a cluster gave up, or do not compute the same numbers."""
+
+
+class Interrupted(KeyboardInterrupt):
+    """The user stopped a run; the message says what is kept, and how to go on."""

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     import pandas as pd
+    import pyarrow as pa
     from numpy.typing import NDArray
 
     from sim.observe import Recording
@@ -39,6 +40,35 @@ def frames(recording: Recording) -> dict[str, Callable[[], pd.DataFrame]]:
     }
 
 
+def tables_of(recording: Recording, names: Sequence[str] | None = None) -> dict[str, pa.Table]:
+    """Tables of a recording, or some of them, as Arrow holds them."""
+    import pyarrow as pa
+
+    makers = frames(recording)
+    chosen = makers if names is None else names
+    return {name: pa.Table.from_pandas(makers[name](), preserve_index=None) for name in chosen}
+
+
+def to_bytes(table: pa.Table) -> bytes:
+    """A table as a compressed stream."""
+    import pyarrow as pa
+
+    sink = pa.BufferOutputStream()
+    options = pa.ipc.IpcWriteOptions(compression="zstd", unify_dictionaries=True)
+    with pa.ipc.new_stream(sink, table.schema, options=options) as stream:
+        stream.write_table(table)
+    content: bytes = sink.getvalue().to_pybytes()
+    return content
+
+
+def from_bytes(content: bytes) -> pa.Table:
+    """A table from its stream."""
+    import pyarrow as pa
+
+    with pa.ipc.open_stream(content) as stream:
+        return stream.read_all()
+
+
 def _index(codes: tuple[NDArray[np.intp], ...], levels: tuple[Any, ...], names: tuple[str, ...]) -> pd.MultiIndex:
     """Build a sorted-level index from codes, without one Python object a row."""
     import pandas as pd
@@ -61,11 +91,10 @@ def _text(values: Sequence[str]) -> Any:  # noqa: ANN401 - pandas' own array of 
 
 
 def _words(codes: NDArray[Any], known: Sequence[str]) -> pd.Categorical:
-    """Hold words as codes, those that occur only, in their order in ``known``."""
+    """Hold words as codes into ``known``, also those that do not occur, so that every part of a table has the same."""
     import pandas as pd
 
-    words = pd.Categorical.from_codes(codes, categories=pd.Index(list(known), dtype="str"))
-    return words.remove_unused_categories()
+    return pd.Categorical.from_codes(codes, categories=pd.Index(list(known), dtype="str"))
 
 
 def grid(column: pd.Series[Any], shape: tuple[int, ...], place: tuple[NDArray[Any], ...]) -> NDArray[Any]:
@@ -157,7 +186,7 @@ def _flows_frame(recording: Recording) -> pd.DataFrame:
 
 
 def _networks_frame(recording: Recording) -> pd.DataFrame:
-    """One row for each supply link that carries anything."""
+    """One row for each supply link that carries anything, by replicate, quarter and layer."""
     import pandas as pd
 
     names = {"maker": recording.maker_names, "owner": recording.owner_names}
@@ -181,6 +210,8 @@ def _networks_frame(recording: Recording) -> pd.DataFrame:
         )
         parts.append(part)
     columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
+    order = np.argsort(columns[0], kind="stable")  # the same rows in the same order, whatever replicates share a block
+    columns = [column[order] for column in columns]
     words = (quarters, list(LAYERS), sellers, buyers)
     keys = [_words(codes, known) for codes, known in zip(columns[1:5], words, strict=True)]
     labels = ("replicate", "quarter", "layer", "seller", "buyer", "weight")

@@ -1,19 +1,24 @@
-"""Work done here or in other processes, with one count of how far it is.
+"""Work done here, in processes or on a cluster, with one count of how far it is.
 
-A pool lives as long as its ``with`` block, so that several rounds of work start processes once. What a killed worker
-took with it is done here: nothing is lost.
+A pool lives as long as its ``with`` block, so that several rounds of work start processes once. What a dead worker
+took with it is tried again, and given up after three tries: one bad block never stops the others, and nothing waits for
+ever.
 """
 
 from __future__ import annotations
 
-import platform
-import threading
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor, Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context
+import pickle
+import warnings
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from types import TracebackType
-from typing import Any, NamedTuple, Self, TypeVar
+from typing import Any, Generic, NamedTuple, Self, TypeVar
+
+from sim.errors import WorkersError
+from sim.memory import keep_freed_memory
+from sim.processes import PoisonError, Processes, portable, tell
+from sim.store import identity
 
 Progress = Callable[[int, int], None]
 """Told the amount done and in all, in replicate-quarters."""
@@ -25,17 +30,27 @@ T = TypeVar("T")
 Work = Callable[[Any, Advance | None], T]
 """Does one task, given what it needs, and tells how it goes on. Must be a function of a module."""
 
-_WATCH_SECONDS = 0.2
-_M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # <malloc.h>
-_KEPT_BYTES = 1 << 30
-_LARGEST_MMAP_THRESHOLD = 1 << 25
+TRIES = 3
+"""Times that a task is tried whose worker dies."""
+
+SEATS = 1_024
+"""Tasks that an executor of unknown size is given at a time."""
+
+_LOOK_SECONDS = 0.2
 
 
 class Task(NamedTuple):
-    """What a piece of work needs, and how much there is to do."""
+    """What a piece of work needs, how much there is to do, and how it is called."""
 
     needs: Any
     amount: int
+    name: str = "a task"
+
+
+class Lost(NamedTuple):
+    """Stands for the answer of a task that no worker survived."""
+
+    reason: str
 
 
 class Meter:
@@ -45,16 +60,18 @@ class Meter:
         self.progress = progress
         self.total = total
         self.done = 0
+        self.shown = 0
 
     def show(self, done: int) -> None:
-        """Tell how much is done."""
-        self.done = done
+        """Tell how much is done; never less than before, also when a dead worker's part of it is done again."""
+        self.shown = max(self.shown, min(done, self.total))
         if self.progress is not None:
-            self.progress(min(done, self.total), self.total)
+            self.progress(self.shown, self.total)
 
     def advance(self, amount: int) -> None:
         """Tell that more is done."""
-        self.show(self.done + amount)
+        self.done += amount
+        self.show(self.done)
 
     def expect(self, amount: int) -> None:
         """Tell that there is more to do."""
@@ -70,16 +87,24 @@ class Pool:
     workers : int
         Processes of its own; 1 works in this one.
     executor : concurrent.futures.Executor, optional
-        Used instead, for example a cluster's; it stays open.
+        Used instead, for example a cluster's; it stays open. Its attribute ``seats``, where it has one, says how many
+        tasks it is given at a time.
     progress : callable, optional
         Told the amount done and in all.
+
+    Attributes
+    ----------
+    meter : Meter
+    n_lost : int
+        Tasks given up so far.
     """
 
     def __init__(self, workers: int = 1, executor: Executor | None = None, progress: Progress | None = None) -> None:
         self._workers = workers
         self._given = executor
-        self._own: ProcessPoolExecutor | None = None
-        self._counter: Any = None
+        self._own: Processes | None = None
+        self._identity: dict[str, Any] | None = None
+        self.n_lost = 0
         self.meter = Meter(progress)
 
     def __enter__(self) -> Self:
@@ -90,9 +115,33 @@ class Pool:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._own is not None:
-            self._own.shutdown(cancel_futures=True)
+            if kind is None:
+                self._own.shutdown()
+            else:
+                self._own.kill()
 
-    def run(self, work: Work[T], tasks: Sequence[Task]) -> Iterator[tuple[int, T]]:
+    def count_as_done(self, amount: int) -> None:
+        """Count work that was done before, so that the count tells how far all of it is."""
+        self.meter.expect(amount)
+        self.meter.advance(amount)
+
+    def identity(self) -> dict[str, Any]:
+        """Code, libraries and CPU level of where the work is done (``store.identity``).
+
+        Raises
+        ------
+        WorkersError
+            When the executor takes no task.
+        """
+        if self._identity is None:
+            if self._given is None:
+                self._identity = identity()
+            else:
+                asked = _submitted(self._given, _identity_of_worker, Task(None, 0))
+                self._identity = asked.result().answer()
+        return self._identity
+
+    def run(self, work: Work[T], tasks: Sequence[Task]) -> Iterator[tuple[int, T | Lost]]:
         """Do tasks and hand over each answer, with the place of its task, as soon as it is there.
 
         Parameters
@@ -104,108 +153,115 @@ class Pool:
         Yields
         ------
         place : int
-        answer
+        answer : whatever the work answers, or Lost
+
+        Raises
+        ------
+        WorkersError
+            When the executor takes no more tasks.
         """
         self.meter.expect(sum(task.amount for task in tasks))
         if self._given is not None:
-            yield from self._elsewhere(work, tasks, self._given, silently, self.meter)
+            yield from self._elsewhere(work, tasks, self._given)
         elif self._workers == 1 or len(tasks) <= 1:
             for place, task in enumerate(tasks):
                 yield place, work(task.needs, self.meter.advance)
         else:
-            yield from self._in_processes(work, tasks)
+            if self._own is None:
+                self._own = Processes(self._workers)
+            yield from self._elsewhere(work, tasks, self._own)
 
-    def _in_processes(self, work: Work[T], tasks: Sequence[Task]) -> Iterator[tuple[int, T]]:
-        """Work in processes of our own, which count as they go."""
-        if self._own is None:
-            context = get_context("spawn")
-            self._counter = context.Value("q", 0)
-            workers = min(self._workers, len(tasks))
-            self._own = ProcessPoolExecutor(workers, context, _start_worker, (self._counter,))
-        stop = threading.Event()
-        base = self.meter.done - self._counter.value
-
-        def watch() -> None:
-            while not stop.wait(_WATCH_SECONDS):
-                self.meter.show(base + self._counter.value)
-
-        watcher = threading.Thread(target=watch, daemon=True)
-        watcher.start()
+    def _elsewhere(self, work: Work[T], tasks: Sequence[Task], executor: Executor) -> Iterator[tuple[int, T | Lost]]:
+        """Keep an executor's seats taken; a task whose worker dies goes first in the queue, but for three times."""
+        waiting, died = deque(range(len(tasks))), [0] * len(tasks)
+        running: dict[Future[_Reply[T]], int] = {}
         try:
-            yield from self._elsewhere(work, tasks, self._own, counting, Meter(None))
+            while waiting or running:
+                while waiting and len(running) < getattr(executor, "seats", SEATS):
+                    place = waiting.popleft()
+                    running[_submitted(executor, work, tasks[place])] = place
+                ended, _ = wait(running, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
+                self.meter.show(self.meter.done + sum(getattr(executor, "under_way", {}).copy().values()))
+                for future in ended:
+                    place = running.pop(future)
+                    try:
+                        reply = future.result()
+                    except (pickle.PicklingError, AttributeError, TypeError):
+                        raise  # what the task needs cannot be sent, wherever it goes
+                    except Exception as error:  # noqa: BLE001 - the work's own errors come as replies
+                        died[place] += TRIES if isinstance(error, PoisonError) else 1
+                        reason = str(error) or type(error).__name__
+                        if died[place] < TRIES:
+                            waiting.appendleft(place)
+                            _remark(f"{tasks[place].name}: {reason}; it is tried again")
+                            continue
+                        _remark(f"{tasks[place].name}: {reason}; it is given up, the others go on")
+                        self.n_lost += 1
+                        answer: T | Lost = Lost(f"not computed, as {reason} whenever it was tried")
+                    else:
+                        answer = reply.answer()
+                        self._check(reply)
+                    self.meter.advance(tasks[place].amount)
+                    yield place, answer
         finally:
-            stop.set()
-            watcher.join()
-            self.meter.show(base + self._counter.value)
-
-    def _elsewhere(
-        self,
-        work: Work[T],
-        tasks: Sequence[Task],
-        executor: Executor,
-        run: Callable[[Work[T], Any], T],
-        meter: Meter,
-    ) -> Iterator[tuple[int, T]]:
-        """Work in other processes; what a killed worker took with it is done here."""
-        futures: dict[Future[T], int] = {}
-        left = set(range(len(tasks)))
-        try:
-            for place, task in enumerate(tasks):
-                futures[executor.submit(run, work, task.needs)] = place
-            for future in as_completed(futures):
-                answer, place = future.result(), futures.pop(future)
-                left.discard(place)
-                meter.advance(tasks[place].amount)
-                yield place, answer
-        except BrokenProcessPool:
-            self._own = None
-            for place in sorted(left):
-                yield place, work(tasks[place].needs, self._advance_counter)
-        except BaseException:
-            for future in futures:
+            for future in running:
                 future.cancel()
-            raise
 
-    def _advance_counter(self, amount: int) -> None:
-        if self._counter is None:
-            self.meter.advance(amount)
-            return
-        with self._counter.get_lock():
-            self._counter.value += amount
+    def _check(self, reply: _Reply[T]) -> None:
+        """Refuse numbers of a worker that may compute other bits.
 
-
-_COUNTER: list[Any] = []
-"""In a worker, the count that it shares with its siblings."""
-
-
-def _start_worker(counter: Any) -> None:  # noqa: ANN401  multiprocessing keeps the type to itself
-    _COUNTER.append(counter)
-    keep_freed_memory()
-
-
-def counting(work: Work[T], needs: Any) -> T:  # noqa: ANN401  whatever the work needs
-    """Do work in a process of our own."""
-
-    def count(amount: int) -> None:
-        with _COUNTER[0].get_lock():
-            _COUNTER[0].value += amount
-
-    return work(needs, count)
+        Raises
+        ------
+        WorkersError
+            When its code, libraries or CPU level are not those of the others.
+        """
+        ours = self.identity()
+        if reply.identity != ours:
+            differing = [name for name in ours if reply.identity.get(name) != ours[name]]
+            shown = "; ".join(f"{name}: {reply.identity.get(name)} and {ours[name]}" for name in differing)
+            message = (
+                f"workers differ, so that numbers would depend on which of them computes ({shown}). Give all workers "
+                "the same code, libraries and kind of processor"
+            )
+            raise WorkersError(message)
 
 
-def silently(work: Work[T], needs: Any) -> T:  # noqa: ANN401  whatever the work needs
-    """Do work where nobody counts."""
-    return work(needs, None)
+class _Reply(NamedTuple, Generic[T]):
+    """What a worker sends back: an answer, or the error that the work raised.
 
-
-def keep_freed_memory() -> None:
-    """Ask the GNU C library to keep freed arrays for the next ones instead of handing them back each time.
-
-    Handing back costs a page fault for every page of every temporary array. Elsewhere this does nothing.
+    Errors travel as answers, so that what a future raises is about its worker and not about the work.
     """
-    if platform.libc_ver()[0] == "glibc":
-        import ctypes
 
-        library = ctypes.CDLL(None)
-        library.mallopt(_M_TRIM_THRESHOLD, _KEPT_BYTES)
-        library.mallopt(_M_MMAP_THRESHOLD, _LARGEST_MMAP_THRESHOLD)
+    value: T | None
+    error: Exception | None
+    identity: Mapping[str, Any]
+
+    def answer(self) -> T:
+        if self.error is not None:
+            raise self.error
+        return self.value  # type: ignore[return-value]
+
+
+def _attempt(work: Work[T], needs: Any) -> _Reply[T]:  # noqa: ANN401 - whatever the work needs
+    """Do work in a process of our own or on a cluster."""
+    try:
+        return _Reply(work(needs, tell), None, identity())
+    except Exception as error:  # noqa: BLE001 - raised again where it was asked for
+        return _Reply(None, portable(error), {})
+
+
+def _identity_of_worker(needs: None, advance: Advance | None) -> dict[str, Any]:  # noqa: ARG001 - a piece of work
+    return identity()
+
+
+def _submitted(executor: Executor, work: Work[T], task: Task) -> Future[_Reply[T]]:
+    try:
+        return executor.submit(_attempt, work, task.needs)
+    except Exception as error:
+        reason = str(error) or type(error).__name__
+        message = f"the executor takes no more tasks: {reason}. Start it anew and run again"
+        raise WorkersError(message) from error
+
+
+def _remark(text: str) -> None:
+    warnings.warn(text, UserWarning, stacklevel=2)

@@ -7,8 +7,9 @@ reads one back. Tables are pandas frames, made when they are first asked for.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from sim.observe import Measure, Recording
     from sim.scenario import Scenario
-    from sim.store import Verification
+    from sim.store import Blocks, Verification
 
 TABLES = ("measures", "firms", "owners", "makers", "flows", "networks", "events", "failures")
 """The tables of a result, in the order in which its README names them."""
@@ -78,6 +79,12 @@ class Result:
         Contents of ``manifest.json``; empty while the result is not stored.
     is_reused : bool
         Whether :func:`run` found this result complete on disk instead of computing it.
+    n_resumed : int
+        Blocks of replicates that :func:`run` found finished by an interrupted run instead of computing them.
+    lost : tuple of int
+        Replicates among ``failures`` that were not computed because no worker survived them.
+    computed_by : dict or None
+        Code, libraries and CPU level of the workers that computed it, where those are not this process's.
     """
 
     def __init__(
@@ -95,13 +102,16 @@ class Result:
         self.folder: Path | None = None
         self.manifest: dict[str, Any] = {}
         self.is_reused = False
+        self.n_resumed = 0
+        self.lost: tuple[int, ...] = ()
+        self.computed_by: dict[str, Any] | None = None
         self._makers_of_tables = dict(tables)
         self._tables: dict[str, pd.DataFrame] = {}
 
     @classmethod
     def from_recording(
         cls, scenario: Scenario, recording: Recording, timing: Mapping[str, float] | None = None
-    ) -> Result:
+    ) -> Self:
         """Wrap what the engine recorded.
 
         Parameters
@@ -145,6 +155,13 @@ class Result:
         if name not in self._tables:
             self._tables[name] = self._makers_of_tables[name]()
         return self._tables[name]
+
+    def read_from(self, folder: Path) -> None:
+        """Take tables from the Parquet files of a folder, when they are first asked for, instead of from memory."""
+        import pandas as pd
+
+        self._tables.clear()
+        self._makers_of_tables = {name: partial(pd.read_parquet, folder / f"{name}.parquet") for name in TABLES}
 
     @property
     def measures(self) -> pd.DataFrame:
@@ -433,7 +450,7 @@ class Result:
             raise ResultError(message)
         return FIGURES[name](self)
 
-    def save(self, folder: str | Path, *, figures: bool = True) -> Path:
+    def save(self, folder: str | Path, *, figures: bool = True, blocks: Blocks | None = None) -> Path:
         """Write tables, figures, README and manifest to a new folder.
 
         Parameters
@@ -442,6 +459,8 @@ class Result:
             A folder that does not exist yet, or is empty.
         figures : bool
             Whether to draw them; they take most of the time of a small run.
+        blocks : Blocks, optional
+            Where tables come from, block by block; :func:`run` uses it so that memory need not hold them.
 
         Raises
         ------
@@ -451,7 +470,7 @@ class Result:
         from sim import report, store
 
         artefacts = report.ARTEFACTS if figures else report.WITHOUT_FIGURES
-        return store.write(self, Path(folder), artefacts=artefacts)
+        return store.write(self, Path(folder), artefacts=artefacts, blocks=blocks)
 
     def report(self, folder: str | Path, *, force: bool = False, progress: bool = False) -> Path:
         """Write a report that one can send: one HTML file that needs no network, figures, tables as CSV and LaTeX.

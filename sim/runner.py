@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sim.result import Result
+from sim.result import Actors, Result
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -25,6 +25,7 @@ def run(
     workers: int = 1,
     executor: Executor | None = None,
     out: str | Path | None = None,
+    resume: bool = False,
     figures: bool = True,
     progress: bool = False,
 ) -> Result:
@@ -42,7 +43,10 @@ def run(
         A ``concurrent.futures`` executor (Dask's included) to use instead of own processes.
     out : str or Path, optional
         Folder to store the result in. Where the same result is there already and complete, it is
-        returned at once; where another one is, ``<out>-2`` is used, and so on.
+        returned at once; where another one is, ``<out>-2`` is used, and so on. Finished blocks of replicates are kept
+        in ``<out>.unfinished`` while the run lasts, so that memory does not grow and the run can go on later.
+    resume : bool
+        Take the blocks that an interrupted run left there instead of computing them again.
     figures : bool
         Draw the figures of the folder; a result found there is returned as it is.
     progress : bool
@@ -60,6 +64,8 @@ def run(
         When every replicate failed; the message gives a reason.
     StoreError
         When the result cannot be written.
+    Interrupted
+        When the user interrupts it; says what is kept.
     """
     from sim import store
     from sim.scenario import Scenario, load_scenario
@@ -74,10 +80,9 @@ def run(
             result.is_reused = True
             return result
         store.check_writable(choice.folder)
-    result = _simulate(scenario, workers, executor, is_shown=progress)
-    if out is not None:
-        store.save_beside(result, Path(out), lambda folder: result.save(folder, figures=figures))
-    return result
+    if out is None:
+        return _simulate(scenario, workers, executor, is_shown=progress)
+    return _simulate_to_disk(scenario, Path(out), workers, executor, resume=resume, figures=figures, is_shown=progress)
 
 
 def check_world(scenario: Scenario) -> None:
@@ -110,6 +115,46 @@ def _simulate(scenario: Scenario, workers: int, executor: Executor | None, *, is
         )
     seconds = time.perf_counter() - begin
     return Result.from_recording(scenario, recording, {"simulate": seconds})
+
+
+def _simulate_to_disk(
+    scenario: Scenario,
+    out: Path,
+    workers: int,
+    executor: Executor | None,
+    *,
+    resume: bool,
+    figures: bool,
+    is_shown: bool,
+) -> Result:
+    """Run all replicates block by block into parts, and lay these together in a folder."""
+    from sim import parts, store
+    from sim.ensemble import all_failed, prepare, write_parts
+    from sim.observe import described
+    from sim.pool import Pool
+
+    begin = time.perf_counter()
+    job = prepare(scenario)
+    with progress_bar(scenario.name, is_shown=is_shown) as progress, Pool(workers, executor, progress) as pool:
+        identity = pool.identity()
+        key = parts.key_of(scenario, "result", identity)
+        with parts.shelf(out, [key], resume=resume) as shelf, shelf.kept():
+            is_yearly = scenario.record.measures == "yearly"
+            written = write_parts(job, scenario.run.replicates, shelf, key, pool, is_yearly=is_yearly)
+            if not written.measures:
+                shelf.clear(identity)
+                raise all_failed(written.failures[0])
+            actors = Actors(job.world.firm_names, job.world.owner_names, job.world.maker_names)
+            catalogue = {name: described(name) for name in written.measures}
+            result = Result(scenario, actors, catalogue, {}, {"simulate": time.perf_counter() - begin})
+            result.lost, result.computed_by = written.lost_replicates, identity
+            blocks = store.Blocks(written.rows, lambda: written.tables(shelf, key))
+            store.save_beside(result, out, lambda folder: result.save(folder, figures=figures, blocks=blocks))
+            if not written.lost:
+                shelf.clear(identity)
+    stored = store.read(result.folder or out)
+    stored.n_resumed = shelf.n_found
+    return stored
 
 
 @contextlib.contextmanager

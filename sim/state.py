@@ -9,6 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Annotated, NamedTuple, get_type_hints
 
+import numpy as np
+
 from sim.arrays import Array, Counts, Flags, total
 
 if TYPE_CHECKING:
@@ -298,6 +300,18 @@ class Flows:
     def ledger(self) -> tuple[Flow, ...]:
         """Every flow of money of the quarter."""
         return self.accounts.flows + self.investment.flows + self.demography.flows + self.merging.flows
+
+
+def undefined(state: State) -> str:
+    """Name of the first array with a NaN; empty where there is none.
+
+    Arithmetic that makes a NaN is an error at once; this finds those that came in, as from a policy's levers.
+    """
+    for each in fields(state):
+        values = getattr(state, each.name)
+        if values.dtype.kind == "f" and np.isnan(values).any():
+            return each.name
+    return ""
 
 
 def variables(cls: type) -> dict[str, Var]:

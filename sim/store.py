@@ -1,13 +1,15 @@
 """Result folders: Parquet tables, a manifest with checksums, atomic writes.
 
 A folder is written under a temporary name beside its place, flushed to disk and renamed, so that
-it is either there and complete or not there at all. Nothing is ever overwritten.
+it is either there and complete or not there at all. Nothing is ever overwritten. What a killed process
+left under such a name is removed by the next that writes there.
 """
 
 from __future__ import annotations
 
 import contextlib
 import functools
+import glob
 import hashlib
 import json
 import os
@@ -16,20 +18,26 @@ import shutil
 import subprocess
 import uuid
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 from sim.errors import ResultError, StoreError
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
+try:
+    from fcntl import LOCK_EX, LOCK_NB, flock
 
+    HAS_LOCKS = True
+except ImportError:  # Windows
+    HAS_LOCKS = False
+
+if TYPE_CHECKING:
     import pandas as pd
 
+    from sim.observe import Measure
     from sim.result import Result
 
 FORMAT = "aipower-result"
@@ -46,7 +54,7 @@ SUMMARY = "summary.csv"
 LATER_TABLES = ("events",)
 """Tables that folders of this layout may lack because an older version wrote them."""
 
-LIBRARIES = ("numpy", "pandas", "scipy", "pyarrow", "networkx")
+LIBRARIES = ("numpy", "pandas", "scipy", "pyarrow", "networkx", "numba")
 
 Artefact = Callable[["Result", Path], object]
 """Writes something about a result (figures, README) into a folder."""
@@ -83,6 +91,8 @@ class Verification:
         Files that the manifest lists.
     damaged, missing, extra : tuple of str
         Files whose checksum differs, that are gone, and that the manifest does not know.
+    format : str
+        What the folder holds: ``aipower-result``, ``aipower-comparison`` or ``aipower-sweep``.
     """
 
     folder: Path
@@ -90,6 +100,7 @@ class Verification:
     damaged: tuple[str, ...]
     missing: tuple[str, ...]
     extra: tuple[str, ...]
+    format: str
 
     @property
     def is_complete(self) -> bool:
@@ -100,7 +111,7 @@ class Verification:
 # -- writing ----------------------------------------------------------------------------------
 
 
-def write(result: Result, folder: Path, *, artefacts: Sequence[Artefact] = ()) -> Path:
+def write(result: Result, folder: Path, *, artefacts: Sequence[Artefact] = (), blocks: Blocks | None = None) -> Path:
     """Write a result to a new folder, all or nothing.
 
     Parameters
@@ -111,6 +122,8 @@ def write(result: Result, folder: Path, *, artefacts: Sequence[Artefact] = ()) -
         Must not exist (an empty folder may).
     artefacts : sequence of callables
         Writers of figures and README.
+    blocks : Blocks, optional
+        Where tables come from, instead of the result, which then has those that this writes.
 
     Raises
     ------
@@ -120,7 +133,13 @@ def write(result: Result, folder: Path, *, artefacts: Sequence[Artefact] = ()) -
         When writing fails (a full disk, no permission); nothing is left behind.
     """
     folder = Path(folder).absolute()
-    result.manifest = write_folder(folder, lambda draft: _fill(draft, result, artefacts))
+
+    def fill(draft: Path) -> dict[str, Any]:
+        if blocks is not None:
+            result.read_from(draft)
+        return _fill(draft, result, artefacts, blocks)
+
+    result.manifest = write_folder(folder, fill)
     result.folder = folder
     return folder
 
@@ -148,21 +167,19 @@ def write_folder(folder: Path, fill: Callable[[Path], dict[str, Any]]) -> dict[s
         When writing fails; nothing is left behind.
     """
     _refuse_taken(folder)
-    draft = folder.parent / f".{folder.name}.{uuid.uuid4().hex[:8]}.partial"
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
-        draft.mkdir()
-        manifest = _sealed(draft, fill(draft))
-        _flush(draft)
-        _claim(draft, folder)
+        _remove_drafts(folder)
+        with _new_draft(folder) as draft:
+            manifest = _sealed(draft, fill(draft))
+            _flush(draft)
+            _claim(draft, folder)
     except OSError as error:
         message = (
             f"the result could not be written to {folder}: {error.strerror or error}. Nothing was "
             "left there; check space and permissions, or choose another folder with --out"
         )
         raise StoreError(message) from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return manifest
 
 
@@ -175,7 +192,7 @@ def check_writable(folder: Path) -> None:
         When the parent is not a folder, cannot be made or is read-only.
     """
     parent = Path(folder).absolute().parent
-    probe = parent / f".{folder.name}.{uuid.uuid4().hex[:8]}.partial"
+    probe = _draft_name(folder)
     try:
         parent.mkdir(parents=True, exist_ok=True)
         probe.mkdir()
@@ -186,6 +203,66 @@ def check_writable(folder: Path) -> None:
             "that you may write to with --out"
         )
         raise StoreError(message) from error
+
+
+def _draft_name(folder: Path) -> Path:
+    return Path(folder).absolute().parent / f".{folder.name}.{uuid.uuid4().hex[:8]}{_DRAFT}"
+
+
+_DRAFT = ".partial"
+
+
+@contextlib.contextmanager
+def _new_draft(folder: Path) -> Iterator[Path]:
+    """Make a folder for drafts, hold it, and remove what is left of it in the end."""
+    is_ours = False
+    while not is_ours:  # another process may take it for a dead one's in the moment before it is held
+        draft = _draft_name(folder)
+        draft.mkdir()
+        with held(draft) as is_ours:
+            if is_ours:
+                try:
+                    yield draft
+                finally:
+                    shutil.rmtree(draft, ignore_errors=True)
+
+
+def _remove_drafts(folder: Path) -> None:
+    """Remove what processes that were killed while they wrote this folder have left."""
+    if not HAS_LOCKS:
+        return
+    for draft in folder.parent.glob(f".{glob.escape(folder.name)}.????????{_DRAFT}"):
+        with held(draft) as is_ours:
+            if is_ours:
+                shutil.rmtree(draft, ignore_errors=True)
+
+
+@contextlib.contextmanager
+def held(folder: Path) -> Iterator[bool]:
+    """Hold a folder, unless another process does; the system lets go of it when this process ends, however it ends.
+
+    Yields
+    ------
+    bool
+        Whether it is ours. Where the system has no such locks (Windows) it always is.
+    """
+    if not HAS_LOCKS:
+        yield True
+        return
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except FileNotFoundError:
+        yield False
+        return
+    try:
+        try:
+            flock(handle, LOCK_EX | LOCK_NB)
+            is_ours = folder.exists() and folder.stat().st_ino == os.fstat(handle).st_ino
+        except BlockingIOError:
+            is_ours = False
+        yield is_ours
+    finally:
+        os.close(handle)
 
 
 def _refuse_taken(folder: Path) -> None:
@@ -208,9 +285,28 @@ def _claim(draft: Path, folder: Path) -> None:
     _sync(folder.parent)
 
 
-def _fill(draft: Path, result: Result, artefacts: Sequence[Artefact]) -> dict[str, Any]:
-    """Write every file of the folder but the manifest, whose entries are returned."""
-    rows = {name: _write_table(draft / f"{name}.parquet", result, name) for name in result.table_names}
+def _fill(draft: Path, result: Result, artefacts: Sequence[Artefact], blocks: Blocks | None = None) -> dict[str, Any]:
+    """Write every file of the folder but the manifest, whose entries are returned.
+
+    Tables come from blocks where these are given, and the result reads them back from the draft; else from the result.
+    """
+    names = result.table_names
+    rows = {name: len(result.table(name)) for name in names} if blocks is None else blocks.rows
+    catalogue = result.catalogue
+    with contextlib.ExitStack() as stack:
+        files = {
+            name: stack.enter_context(_TableFile(draft / f"{name}.parquet", name, catalogue, rows[name]))
+            for name in names
+        }
+        if blocks is None:
+            import pyarrow as pa
+
+            for name, file in files.items():
+                file.add(pa.Table.from_pandas(result.table(name), preserve_index=None))
+        else:
+            for tables in blocks.tables():
+                for name, table in tables.items():
+                    files[name].add(table)
     (draft / RESOLVED_SCENARIO).write_text(result.scenario.to_yaml(), encoding="utf-8")
     summary = result.summary().to_csv(index=False, lineterminator="\n")
     (draft / SUMMARY).write_text(summary, encoding="utf-8", newline="\n")
@@ -226,27 +322,91 @@ def _sealed(draft: Path, manifest: dict[str, Any]) -> dict[str, Any]:
         for name in _names_of_files(draft)
     }
     manifest["manifest_sha256"] = _sha256_of(manifest)
-    text = json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-    (draft / MANIFEST).write_text(text, encoding="utf-8", newline="\n")
+    (draft / MANIFEST).write_text(_manifest_text(manifest), encoding="utf-8", newline="\n")
     return manifest
 
 
-def _write_table(path: Path, result: Result, name: str) -> int:
-    """Write a table as Parquet with the unit and meaning of each column; return its rows."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+def _manifest_text(manifest: Mapping[str, Any]) -> str:
+    return json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
-    described = columns_of(result, name)
-    table = pa.Table.from_pandas(result.table(name), preserve_index=None)
-    schema = pa.schema(
-        [
+
+class Blocks(NamedTuple):
+    """A run's tables block by block.
+
+    Attributes
+    ----------
+    rows : dict of str to int
+        Rows of each table, over all blocks.
+    tables : callable
+        Gives a dict of pyarrow.Table for each block, in the order of replicates; a block without a success has only
+        failures.
+    """
+
+    rows: dict[str, int]
+    tables: Callable[[], Iterable[Mapping[str, Any]]]
+
+
+class _TableFile:
+    """A Parquet file that is written in groups of rows, the same ones whatever pieces the rows come in."""
+
+    def __init__(self, path: Path, name: str, catalogue: Mapping[str, Measure], n_rows: int) -> None:
+        self._path, self._name, self._catalogue, self._n_rows = path, name, catalogue, n_rows
+        self._writer: Any = None
+        self._pieces: list[Any] = []
+        self._n_waiting = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._writer is not None:
+            with self._writer:
+                self._write(0)
+
+    def add(self, table: Any) -> None:  # noqa: ANN401 - a pyarrow.Table
+        """Write the rows of a block, or keep them for the next group."""
+        import pyarrow.parquet as pq
+
+        schema = self._described(table.schema)
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(self._path, schema, compression="zstd")
+        self._pieces.append(table.cast(schema))
+        self._n_waiting += table.num_rows
+        self._write(max(GROUP_VALUES // len(schema), 1))
+
+    def _write(self, size: int) -> None:
+        """Write full groups; with size 0 whatever waits."""
+        import pyarrow as pa
+
+        if self._n_waiting < max(size, 1):
+            return
+        waiting = pa.concat_tables(self._pieces).combine_chunks()
+        size = size or self._n_waiting
+        n_full = self._n_waiting // size * size
+        for begin in range(0, n_full, size):
+            self._writer.write_table(waiting.slice(begin, size), row_group_size=size)
+        self._pieces, self._n_waiting = [waiting.slice(n_full)], self._n_waiting - n_full
+
+    def _described(self, schema: Any) -> Any:  # noqa: ANN401 - a pyarrow.Schema
+        """The schema with unit and meaning of each column, and pandas' index over all rows."""
+        import pyarrow as pa
+
+        described = describe_columns(self._catalogue, self._name, schema.names)
+        metadata = dict(schema.metadata)
+        layout = json.loads(metadata[b"pandas"])
+        for index in layout["index_columns"]:
+            if isinstance(index, dict):
+                index["stop"] = self._n_rows
+        metadata[b"pandas"] = json.dumps(layout).encode()
+        fields = [
             field.with_metadata({"unit": described[field.name][0], "meaning": described[field.name][1]})
-            for field in table.schema
-        ],
-        metadata=table.schema.metadata,
-    )
-    pq.write_table(table.cast(schema), path, compression="zstd")
-    return int(table.num_rows)
+            for field in schema
+        ]
+        return pa.schema(fields, metadata=metadata)
+
+
+GROUP_VALUES = 1 << 21
+"""Values in a group of rows of a Parquet file, about 16 MB."""
 
 
 KEY_COLUMNS: dict[str, tuple[str, str]] = {
@@ -284,19 +444,24 @@ def columns_of(result: Result, table: str) -> dict[str, tuple[str, str]]:
     table : str
         One of ``sim.result.TABLES``.
     """
+    frame = result.table(table)
+    names = [str(name) for name in frame.index.names if name is not None]
+    return describe_columns(result.catalogue, table, [*names, *map(str, frame.columns)])
+
+
+def describe_columns(catalogue: Mapping[str, Measure], table: str, names: Sequence[str]) -> dict[str, tuple[str, str]]:
+    """Tell unit and meaning of some columns of a table, given the catalogue of measures."""
     from sim.observe import FIRM_COLUMNS, MAKER_COLUMNS, OWNER_COLUMNS
 
     catalogues: dict[str, Any] = {
-        "measures": result.catalogue,
+        "measures": catalogue,
         "firms": FIRM_COLUMNS,
         "owners": OWNER_COLUMNS,
         "makers": MAKER_COLUMNS,
     }
     known = dict(KEY_COLUMNS)
     known.update({name: (row.unit, row.sentence) for name, row in catalogues.get(table, {}).items()})
-    frame = result.table(table)
-    names = [str(name) for name in frame.index.names if name is not None]
-    return {name: known[name] for name in [*names, *map(str, frame.columns)]}
+    return {name: known[name] for name in names}
 
 
 def _describe(result: Result, rows: dict[str, int]) -> dict[str, Any]:
@@ -305,7 +470,7 @@ def _describe(result: Result, rows: dict[str, int]) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "schema": SCHEMA,
-        **origin(),
+        **origin(result.computed_by),
         "name": scenario.name,
         "content_hash": scenario.content_hash(),
         "plugins": scenario.plugins(),
@@ -316,6 +481,7 @@ def _describe(result: Result, rows: dict[str, int]) -> dict[str, Any]:
             {"replicate": int(number), "quarter": row["quarter"], "reason": row["reason"]}
             for number, row in zip(result.failures.index, result.failures.to_dict("records"), strict=True)
         ],
+        "lost": list(result.lost),
         "timing_seconds": {name: round(value, 3) for name, value in result.timing.items()},
         "rows": rows,
         "actors": {kind: list(names) for kind, names in asdict(result.actors).items()},
@@ -326,17 +492,31 @@ def _describe(result: Result, rows: dict[str, int]) -> dict[str, Any]:
 # -- where the numbers come from --------------------------------------------------------------
 
 
-def origin() -> dict[str, Any]:
-    """Entries of a manifest that say what computed the numbers: code, libraries, machine."""
+def origin(computed_by: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """Entries of a manifest that say what computed the numbers: code, libraries, machine.
+
+    Parameters
+    ----------
+    computed_by : mapping, optional
+        ``identity()`` of where they were computed; here by default.
+    """
     return {
         "aipower": code_version(),
-        "source_sha256": source_hash(),
         **_git_state(),
+        **(computed_by or identity()),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+@functools.cache
+def identity() -> dict[str, Any]:
+    """What decides the bits of a result beside its scenario: code, Python, libraries and level of the CPU."""
+    return {
+        "source_sha256": source_hash(),
         "python": platform.python_version(),
         "libraries": {name: metadata.version(name) for name in LIBRARIES},
         "cpu_dispatch": cpu_dispatch(),
         "platform": f"{platform.system()} {platform.machine()}",
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
 
 
@@ -408,7 +588,7 @@ def choose_folder(base: Path, content_hash: str) -> FolderChoice:
         The first that holds the same scenario, run by the same code, complete and undamaged;
         else the first that is free.
     """
-    folder = next(f for f in _candidates(base) if _is_free(f) or _holds(f, content_hash))
+    folder = next(f for f in candidates(base) if _is_free(f) or _holds(f, content_hash))
     return FolderChoice(folder, is_complete=not _is_free(folder))
 
 
@@ -439,7 +619,8 @@ def hash_of(content: object) -> str:
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=list).encode()).hexdigest()
 
 
-def _candidates(base: Path) -> Iterator[Path]:
+def candidates(base: Path) -> Iterator[Path]:
+    """Places for a folder: ``base``, ``base-2``, and so on."""
     base = Path(base).absolute()
     yield base
     number = 2
@@ -465,6 +646,7 @@ def _holds(folder: Path, content_hash: str) -> bool:
     return (
         manifest.get("content_hash") == content_hash
         and manifest.get("source_sha256") == source_hash()
+        and not manifest.get("lost")
         and verify(folder).is_complete
     )
 
@@ -503,7 +685,7 @@ def read(folder: str | Path) -> Result:
     actors = Actors(**{kind: tuple(names) for kind, names in manifest["actors"].items()})
     tables = {name: functools.partial(read_table, folder, name) for name in names}
     result = Result(scenario, actors, catalogue, tables, manifest["timing_seconds"])
-    result.folder, result.manifest = folder, manifest
+    result.folder, result.manifest, result.lost = folder, manifest, tuple(manifest.get("lost", ()))
     return result
 
 
@@ -586,6 +768,7 @@ def verify(folder: str | Path) -> Verification:
     body = {key: value for key, value in manifest.items() if key != "manifest_sha256"}
     is_manifest_sound = isinstance(listed, dict) and all(map(_is_inside, listed))
     is_manifest_sound &= manifest.get("manifest_sha256") == _sha256_of(body)
+    is_manifest_sound &= (folder / MANIFEST).read_text(encoding="utf-8") == _manifest_text(manifest)
     files: dict[str, Any] = {}
     if isinstance(listed, dict):
         files = {name: row for name, row in listed.items() if _is_inside(name)}
@@ -599,6 +782,7 @@ def verify(folder: str | Path) -> Verification:
         tuple(sorted(damaged + ([] if is_manifest_sound else [MANIFEST]))),
         tuple(sorted(set(files) - present)),
         tuple(sorted(present - set(files))),
+        str(manifest["format"]),
     )
 
 

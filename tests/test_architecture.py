@@ -12,19 +12,21 @@ ROOT = Path(sim.__file__).parent
 
 # From the ground up: a module imports from its own layer and from those before it in this list.
 LAYERS = [
-    {"errors", "units", "luck", "arrays"},
+    {"errors", "units", "luck", "arrays", "compiled", "memory"},
     {"quarters", "parameters", "yaml_reader"},
     {"indices", "accounts", "groups"},
     {"policies", "state"},
     {"submodels"},
-    {"world", "scenario"},
+    {"world", "scenario", "parameter_sets"},
     {"observe"},
+    {"views"},
+    {"decisions"},
     {"stages"},
     {"step"},
     {"foresight"},
     {"engine"},
-    {"ensemble", "frames", "pool", "result", "runner", "store"},
-    {"comparison", "diff", "experiment", "explain", "export", "planner"},
+    {"cluster", "ensemble", "frames", "parts", "pool", "processes", "result", "runner", "store"},
+    {"comparison", "diff", "experiment", "explain", "export", "planner", "recomputation"},
     {"report", "mesa_model"},
     {"app", "__main__"},
 ]
@@ -33,6 +35,7 @@ LAYER = {name: height for height, names in enumerate(LAYERS) for name in names}
 # What imports upwards all the same, inside a function, and why.
 EXCEPTIONS = {
     ("comparison", "report"): "`comparison.plot()`, `save()` and `report()` draw, for users' convenience",
+    ("experiment", "report"): "`scorecard.save()` and `calibration.save()` draw, for users' convenience",
     ("result", "report"): "`result.plot()`, `save()` and `report()` draw, for users' convenience",
     ("scenario", "observe"): "a policy's trigger names a measure, and the name is checked with the scenario",
     ("planner", "report"): "`allocation.plot()` draws, as `result.plot()` does",
@@ -40,15 +43,19 @@ EXCEPTIONS = {
 
 # What the front ends may import besides the names in `sim.__all__`: catalogues, drawings, comparisons, exports.
 CATALOGUES = {
+    "cluster",
     "comparison",
     "diff",
     "errors",
+    "experiment",
     "explain",
     "export",
+    "mesa_model",
     "observe",
     "parameters",
     "planner",
     "policies",
+    "recomputation",
     "report",
     "runner",
     "scenario",
@@ -182,6 +189,19 @@ def test_random_numbers_come_from_luck_alone():
 )
 def test_a_random_generator_is_found_in_every_form(line):
     assert uses_of_random(ast.parse(line)) == [1]
+
+
+def test_mesa_stands_at_the_edge():
+    def imports_mesa(tree: ast.Module) -> bool:
+        return any(
+            (isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "mesa")
+            or (isinstance(node, ast.Import) and any(alias.name.split(".")[0] == "mesa" for alias in node.names))
+            for node in ast.walk(tree)
+        )
+
+    found = {module for module, tree in modules().items() if imports_mesa(tree)}
+    assert {module for module in found if top(module) != "mesa_model"} == {"app.dashboard.page"}, "Mesa's live view"
+    assert "mesa_model.model" in found
 
 
 def test_only_front_ends_print():

@@ -121,7 +121,7 @@ def test_an_interrupt_gives_130_and_says_what_is_kept(aipower, monkeypatch, tmp_
     monkeypatch.chdir(tmp_path)
     code, out, err = aipower("run", "baseline")
     assert (code, out) == (130, "")
-    assert "Nothing was written" in err
+    assert "Interrupted. Nothing had been computed yet." in err
     assert not list(tmp_path.iterdir())
 
 

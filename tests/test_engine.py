@@ -1,9 +1,7 @@
 """Whole quarters: equilibrium, books, bits, levers, failures."""
 
-import os
 from dataclasses import replace
 from itertools import pairwise
-from multiprocessing import parent_process
 
 import numpy as np
 import pytest
@@ -14,7 +12,6 @@ from sim.errors import FailureError
 from sim.luck import Luck
 from sim.observe import MEASURES, SECTOR, described
 from sim.policies.levers import LEVERS, combine
-from sim.pool import Pool
 from sim.scenario import load_scenario
 from sim.state import (
     Accounts,
@@ -442,25 +439,6 @@ def test_one_failing_replicate_is_recorded_and_the_others_are_kept(monkeypatch: 
     assert survived.failures == ((3, "2024Q2", "the sky fell"),)
     assert survived.replicates.tolist() == [0, 1, 2, 4]
     assert np.array_equal(survived.measures["hhi_revenue"], clean.measures["hhi_revenue"][[0, 1, 2, 4]])
-
-
-def dies_with_the_first_block(needs, advance):
-    """What a worker does that the system kills; done here, it works."""
-    if needs[1][0] == 0 and parent_process() is not None:
-        os._exit(1)
-    return ensemble.run_task(needs, advance)
-
-
-def test_a_killed_worker_loses_nothing() -> None:
-    job = ensemble.Job(small_world(), timeline(2), 1, ())
-    tasks = [job.task(block) for block in (range(2), range(2, 4))]
-    seen: list[tuple[int, int]] = []
-    with Pool(2, progress=lambda *now: seen.append(now)) as pool:
-        for _ in range(2):  # a pool whose workers died can be used again
-            parts = dict(pool.run(dies_with_the_first_block, tasks))
-            for place, task in enumerate(tasks):
-                assert same_bits(parts[place], ensemble.run_task(task.needs, None))
-    assert seen[-1][1] == 16
 
 
 def test_progress_from_workers_ends_at_the_total() -> None:

@@ -11,11 +11,14 @@ import sim
 
 NAMES = {
     "Allocation",
+    "Calibration",
     "Comparison",
     "Result",
     "Scenario",
+    "Scorecard",
     "Sweep",
     "__version__",
+    "calibrate",
     "compare",
     "errors",
     "indices",
@@ -25,8 +28,10 @@ NAMES = {
     "load_sweep",
     "plan",
     "run",
+    "scorecard",
     "shipped_scenarios",
     "sweep",
+    "recompute",
     "verify_result",
 }
 HEAVY = ["numpy", "jinja2", "pandas", "pyarrow", "scipy", "matplotlib", "networkx", "mesa"]

@@ -2,6 +2,7 @@
 
 import errno
 import json
+import random
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -76,7 +77,7 @@ def test_a_folder_holds_tables_figures_and_texts(complete):
 def test_the_manifest_says_where_the_numbers_come_from(result, complete):
     manifest = json.loads((complete / "manifest.json").read_text(encoding="utf-8"))
     assert (manifest["format"], manifest["schema"]) == ("aipower-result", 1)
-    assert set(manifest["libraries"]) == {"numpy", "pandas", "scipy", "pyarrow", "networkx"}
+    assert set(manifest["libraries"]) == {"numpy", "pandas", "scipy", "pyarrow", "networkx", "numba"}
     assert manifest["cpu_dispatch"]
     assert manifest["seed"] == result.scenario.run.seed
     assert manifest["content_hash"] == result.scenario.content_hash()
@@ -264,6 +265,36 @@ def test_an_edited_manifest_counts_as_damaged(folder):
     path = folder / "manifest.json"
     path.write_text(path.read_text(encoding="utf-8").replace('"seed": 1', '"seed": 2'))
     assert verify_result(folder).damaged == ("manifest.json",)
+
+
+def damage(folder, luck, kind):
+    """Cut a file short or flip one of its bits; gives what undoes it."""
+    path = luck.choice(sorted(path for path in folder.rglob("*") if path.is_file()))
+    whole = path.read_bytes()
+    if kind == "truncation":
+        path.write_bytes(whole[: luck.randrange(len(whole))])
+    else:
+        bit = luck.randrange(8 * len(whole))
+        data = bytearray(whole)
+        data[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(data)
+    return path, lambda: path.write_bytes(whole)
+
+
+@pytest.mark.parametrize("kind", ["truncation", "bit flip"])
+@pytest.mark.parametrize("times", [40, pytest.param(1000, marks=pytest.mark.long)])
+def test_truncations_and_bit_flips_are_detected_and_named(folder, kind, times):
+    luck = random.Random(f"{kind} {times}")
+    for _ in range(times):
+        path, undo = damage(folder, luck, kind)
+        try:
+            found = verify_result(folder)
+        except ResultError:
+            assert path.name == "manifest.json"
+        else:
+            assert found.damaged == (path.relative_to(folder).as_posix(),)
+        undo()
+    assert verify_result(folder).is_complete
 
 
 def test_a_manifest_cannot_reach_outside_its_folder(folder, tmp_path):

@@ -51,7 +51,7 @@ def test_a_wrong_axis_is_refused(over, words):
     ],
 )
 def test_a_wrong_key_or_value_is_refused_before_anything_runs(over, words, monkeypatch):
-    monkeypatch.setattr(sweeping, "_simulate", lambda *_, **__: pytest.fail("something ran"))
+    monkeypatch.setattr(sweeping, "simulate_outcomes", lambda *_, **__: pytest.fail("something ran"))
     with pytest.raises(ScenarioError, match=words):
         sim.sweep(base(), [over])
 

@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from sim.app import terminal
+from sim.errors import InputError
 
 app = typer.Typer(
     add_completion=False,
@@ -43,6 +49,16 @@ WorkersOption = Annotated[
         min=1, metavar="N", help="Processes; one for each processor by default. The numbers do not depend on it."
     ),
 ]
+ResumeOption = Annotated[
+    bool,
+    typer.Option("--resume", help="Go on where an interrupted run of the same stopped; start afresh where none was."),
+]
+DaskOption = Annotated[
+    str | None,
+    typer.Option(
+        "--dask", metavar="ADDRESS", help="Run on this Dask cluster, such as tcp://10.0.0.1:8786, instead of --workers."
+    ),
+]
 MeasuresOption = Annotated[
     str | None, typer.Option("--measures", metavar="NAME,...", help="What to show. Default: the headlines.")
 ]
@@ -52,6 +68,35 @@ HorizonsOption = Annotated[
 QuietOption = Annotated[bool, typer.Option("--quiet", "-q", help="Print nothing but the folder.")]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON and nothing else, for scripts.")]
 ResultArgument = Annotated[Path, typer.Argument(metavar="RUN", help="A result folder.")]
+
+
+@contextlib.contextmanager
+def workplace(dask: str | None, workers: int | None) -> Iterator[dict[str, Any]]:
+    """Where runs are made, as ``sim.run`` and its siblings take it: a Dask cluster, or processes here."""
+    if dask is None:
+        yield {"workers": workers or processors()}
+        return
+    if workers is not None:
+        message = "--workers and --dask say different places; leave one out, as a cluster has its own number of workers"
+        raise InputError(message)
+    from sim.cluster import dask_executor
+
+    with dask_executor(dask) as executor:
+        yield {"executor": executor}
+
+
+def processors() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+INTERRUPTED = 130
+
+
+def interrupted(stop: KeyboardInterrupt) -> typer.Exit:
+    """Say what is kept, and give the exit that an interrupt ends with."""
+    terminal.say(f"Interrupted. {str(stop) or 'Nothing had been computed yet'}.")
+    return typer.Exit(INTERRUPTED)
 
 
 def examples(*lines: str) -> str:

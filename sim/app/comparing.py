@@ -10,18 +10,22 @@ import typer
 import sim
 from sim.app import terminal
 from sim.app.base import (
+    DaskOption,
     HorizonsOption,
     JsonOption,
     MeasuresOption,
     PluginOption,
     QuartersOption,
     QuietOption,
+    ResumeOption,
     SeedOption,
     WorkersOption,
     app,
     examples,
+    interrupted,
+    workplace,
 )
-from sim.app.running import INTERRUPTED, OUTPUTS, processors
+from sim.app.running import OUTPUTS
 from sim.errors import FailureError, InputError, ScenarioError
 
 FLYWHEELS = (0.5, 1.0, 1.5)
@@ -48,6 +52,8 @@ def compare(
     seed: SeedOption = None,
     quarters: QuartersOption = None,
     workers: WorkersOption = None,
+    dask: DaskOption = None,
+    resume: ResumeOption = False,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="FOLDER", help="Folder for the comparison. Default: outputs/compare-<baseline>."),
@@ -92,26 +98,27 @@ def compare(
     others = _loaded(scenarios, changes or (), first)
     wanted = out or OUTPUTS / f"compare-{first.name}"
     try:
-        made = sim.compare(
-            first,
-            others,
-            replicates=replicates,
-            seed=seed,
-            quarters=quarters,
-            workers=workers or processors(),
-            until=_targets(until) if until else None,
-            most=most,
-            flywheels=FLYWHEELS if robust else (),
-            families=_words(families) or (),
-            measures=_words(measures),
-            horizons=_words(horizons),
-            out=wanted,
-            figures=not no_figures,
-            progress=not (quiet or as_json),
-        )
-    except KeyboardInterrupt:
-        terminal.say(f"Interrupted. Nothing was written to {wanted}; the same command starts over.")
-        raise typer.Exit(INTERRUPTED) from None
+        with workplace(dask, workers) as where:
+            made = sim.compare(
+                first,
+                others,
+                replicates=replicates,
+                seed=seed,
+                quarters=quarters,
+                **where,
+                until=_targets(until) if until else None,
+                most=most,
+                flywheels=FLYWHEELS if robust else (),
+                families=_words(families) or (),
+                measures=_words(measures),
+                horizons=_words(horizons),
+                out=wanted,
+                resume=resume,
+                figures=not no_figures,
+                progress=not (quiet or as_json),
+            )
+    except KeyboardInterrupt as stop:
+        raise interrupted(stop) from None
     folder = terminal.short(made.folder or wanted)
     if as_json:
         terminal.print_json(_facts(made, folder))
@@ -123,6 +130,8 @@ def compare(
             print(f"{folder} holds this comparison already, complete: nothing was computed.")
         elif folder.name != wanted.name:
             print(f"{wanted} holds something else, which was kept.")
+        if made.n_resumed:
+            print(f"{made.n_resumed} blocks of replicates were there from before and were not computed again.")
         print(f"Results: {folder} (effects.csv holds every measure). A page to send: aipower report {folder}")
     if len(made.failures):
         raise typer.Exit(FailureError.exit_code)
@@ -148,6 +157,8 @@ def sweep(
     seed: SeedOption = None,
     quarters: QuartersOption = None,
     workers: WorkersOption = None,
+    dask: DaskOption = None,
+    resume: ResumeOption = False,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="FOLDER", help="Folder for the sweep. Default: outputs/sweep-<name>."),
@@ -167,22 +178,23 @@ def sweep(
     given = sim.load_scenario(scenario, overrides=changes or ())
     wanted = out or OUTPUTS / f"sweep-{given.name}"
     try:
-        made = sim.sweep(
-            given,
-            over,
-            replicates=replicates,
-            seed=seed,
-            quarters=quarters,
-            workers=workers or processors(),
-            measures=_words(measures),
-            horizons=_words(horizons),
-            out=wanted,
-            figures=not no_figures,
-            progress=not (quiet or as_json),
-        )
-    except KeyboardInterrupt:
-        terminal.say(f"Interrupted. Nothing was written to {wanted}; the same command starts over.")
-        raise typer.Exit(INTERRUPTED) from None
+        with workplace(dask, workers) as where:
+            made = sim.sweep(
+                given,
+                over,
+                replicates=replicates,
+                seed=seed,
+                quarters=quarters,
+                **where,
+                measures=_words(measures),
+                horizons=_words(horizons),
+                out=wanted,
+                resume=resume,
+                figures=not no_figures,
+                progress=not (quiet or as_json),
+            )
+    except KeyboardInterrupt as stop:
+        raise interrupted(stop) from None
     folder = terminal.short(made.folder or wanted)
     if as_json:
         shown = made.table[made.table["measure"].isin(made.measures)]
@@ -197,6 +209,8 @@ def sweep(
             print(f"{folder} holds this sweep already, complete: nothing was computed.")
         elif folder.name != wanted.name:
             print(f"{wanted} holds something else, which was kept.")
+        if made.n_resumed:
+            print(f"{made.n_resumed} blocks of replicates were there from before and were not computed again.")
         print(f"Results: {folder} (table.csv holds every measure)")
     if len(made.failures):
         raise typer.Exit(FailureError.exit_code)

@@ -8,8 +8,7 @@ from typing import Annotated
 import typer
 
 from sim.app import terminal
-from sim.app.base import JsonOption, PluginOption, app, examples
-from sim.app.running import INTERRUPTED
+from sim.app.base import INTERRUPTED, JsonOption, PluginOption, app, examples
 
 
 @app.command(

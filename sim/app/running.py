@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from pathlib import Path
 from typing import Annotated
@@ -11,9 +10,23 @@ import typer
 
 import sim
 from sim.app import terminal
-from sim.app.base import JsonOption, PluginOption, QuartersOption, QuietOption, SeedOption, WorkersOption, app, examples
+from sim.app.base import (
+    DaskOption,
+    JsonOption,
+    PluginOption,
+    QuartersOption,
+    QuietOption,
+    ResumeOption,
+    SeedOption,
+    WorkersOption,
+    app,
+    examples,
+    interrupted,
+    processors,
+    workplace,
+)
+from sim.errors import FailureError
 
-INTERRUPTED = 130
 OUTPUTS = Path("outputs")
 MOST_FILES = 8
 """Files whose size --verbose names."""
@@ -33,6 +46,8 @@ def run(
     seed: SeedOption = None,
     quarters: QuartersOption = None,
     workers: WorkersOption = None,
+    dask: DaskOption = None,
+    resume: ResumeOption = False,
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="FOLDER", help="Folder for the results. Default: outputs/<name>."),
@@ -60,17 +75,24 @@ def run(
     chosen = chosen.replace(replicates=replicates, seed=seed, quarters=quarters)
     loaded = time.perf_counter()
     wanted = out or OUTPUTS / chosen.name
-    n_workers = workers or processors()
+    place = f"the Dask cluster {dask}" if dask else f"up to {workers or processors()} processes"
     if verbose:
         terminal.say(
             f"{chosen.name}: {chosen.run.replicates} replicates, seed {chosen.run.seed}, "
-            f"{chosen.horizon.start} to {chosen.horizon.end}, up to {n_workers} processes, into {wanted}"
+            f"{chosen.horizon.start} to {chosen.horizon.end}, {place}, into {wanted}"
         )
     try:
-        result = sim.run(chosen, workers=n_workers, out=wanted, figures=not no_figures, progress=not (quiet or as_json))
-    except KeyboardInterrupt:
-        terminal.say(f"Interrupted. Nothing was written to {wanted}; the same command starts over.")
-        raise typer.Exit(INTERRUPTED) from None
+        with workplace(dask, workers) as where:
+            result = sim.run(
+                chosen,
+                **where,
+                out=wanted,
+                resume=resume,
+                figures=not no_figures,
+                progress=not (quiet or as_json),
+            )
+    except KeyboardInterrupt as stop:
+        raise interrupted(stop) from None
     folder = terminal.short(result.folder or wanted)
     if verbose:
         _say_details(result, loaded - begin, time.perf_counter() - loaded)
@@ -84,9 +106,16 @@ def run(
             print(f"{folder} holds this run already, complete: nothing was computed.")
         elif folder.name != wanted.name:
             print(f"{wanted} holds another run, which was kept.")
+        if result.n_resumed:
+            print(f"{result.n_resumed} blocks of replicates were there from before and were not computed again.")
         print(f"Results: {folder}")
         has_figures = (folder / "figures").is_dir()
         print(f"Open {folder / 'README.md'}, which names every file{', and the figures beside it' * has_figures}.")
+    if result.lost:
+        terminal.say(
+            f"{len(result.lost)} replicates were not computed; the same command with --resume tries them again"
+        )
+        raise typer.Exit(FailureError.exit_code)
 
 
 def _facts(result: sim.Result, folder: Path) -> dict[str, object]:
@@ -101,6 +130,8 @@ def _facts(result: sim.Result, folder: Path) -> dict[str, object]:
         "replicates": manifest["replicates"],
         "n_succeeded": manifest["n_succeeded"],
         "failed_replicates": manifest["failed_replicates"],
+        "lost": list(result.lost),
+        "n_resumed": result.n_resumed,
         "quarters": [result.quarters[0], result.quarters[-1]],
         "timing_seconds": manifest["timing_seconds"],
         "rows": manifest["rows"],
@@ -137,8 +168,3 @@ def _size(n_bytes: int) -> str:
         if n_bytes >= scale:
             return f"{n_bytes / scale:,.1f} {unit}"
     return f"{n_bytes} B"
-
-
-def processors() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
+import functools
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sim import store
+from sim import parts, store
 from sim.comparison import storage
 from sim.comparison.comparison import Comparison, Stopping, chosen_horizons, chosen_measures, load_comparison
 from sim.comparison.design import Design, design, world_key
 from sim.comparison.effects import PAIRED_MEASURES
-from sim.comparison.outcomes import Outcome, joined, lean_job, simulate_outcomes
+from sim.comparison.outcomes import Outcome, Shelved, joined, lean_job, simulate_outcomes
 from sim.comparison.variants import VARIANT_REPLICATES, robustness_of, variants_of
 from sim.ensemble import Job
 from sim.errors import FailureError, InputError
@@ -20,9 +22,10 @@ from sim.pool import Pool
 from sim.runner import progress_bar
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from concurrent.futures import Executor
 
+    from sim.comparison.sweeping import Sweep
     from sim.scenario import Scenario
     from sim.world.build import World
 
@@ -49,6 +52,7 @@ def compare(
     measures: Sequence[str] | None = None,
     horizons: Sequence[str | int] | None = None,
     out: str | Path | None = None,
+    resume: bool = False,
     figures: bool = True,
     progress: bool = False,
 ) -> Comparison:
@@ -87,7 +91,10 @@ def compare(
         Quarters or years of the effects; 2030 and the last year by default.
     out : str or Path, optional
         Folder to store the comparison in. Where the same is there already and complete, it is returned at once; where
-        something else is, ``<out>-2`` is used, and so on.
+        something else is, ``<out>-2`` is used, and so on. Finished blocks of replicates are kept in
+        ``<out>.unfinished`` while it lasts.
+    resume : bool
+        Take the blocks that an interrupted comparison left there instead of computing them again.
     figures : bool
         Draw the figures of the folder.
     progress : bool
@@ -106,6 +113,8 @@ def compare(
         When every replicate of the baseline, or of all scenarios, failed.
     StoreError
         When the comparison cannot be written.
+    Interrupted
+        When the user interrupts it; says what is kept.
     """
     from sim.scenario import Scenario, load_scenario
 
@@ -133,23 +142,54 @@ def compare(
         store.check_writable(choice.folder)
     begin = time.perf_counter()
     n = plan.baseline.run.replicates
-    jobs = make_jobs(plan.runs)
-    beside = make_jobs({key: run for variant in variants for key, run in variant.plan.runs.items() if key not in jobs})
+    varied = {key: run for variant in variants for key, run in variant.plan.runs.items() if key not in plan.runs}
+    runs = plan.runs | varied
+    jobs, beside = make_jobs(plan.runs), make_jobs(varied)
     counts = dict.fromkeys(jobs, range(n)) | dict.fromkeys(beside, range(min(n, VARIANT_REPLICATES)))
     options = {"measures": measures, "horizons": horizons}
     n_runs = len(jobs) + len(beside)
-    with progress_bar(f"{n_runs} runs", is_shown=progress) as shown, Pool(workers, executor, shown) as pool:
-        outcomes = simulate_outcomes(jobs | beside, counts, pool)
+    with (
+        progress_bar(f"{n_runs} runs", is_shown=progress) as shown,
+        Pool(workers, executor, shown) as pool,
+        shelved(runs, out, pool, resume=resume) as kept,
+    ):
+        outcomes = simulate_outcomes(jobs | beside, counts, pool, kept)
         _require_some(plan, outcomes)
         made = Comparison(plan, {key: outcomes[key] for key in jobs}, **options)  # type: ignore[arg-type]
         if until is not None:
-            made = _extended(made, plan, jobs, pool, dict(until), most, options)
-    made.robustness = robustness_of(made, variants, outcomes)
-    made.timing["simulate"] = time.perf_counter() - begin
-    made.content_hash = content_hash
-    if out is not None:
-        store.save_beside(made, Path(out), lambda folder: made.save(folder, figures=figures))
+            extend = functools.partial(simulate_outcomes, jobs, pool=pool, shelved=kept)
+            made = _extended(made, plan, extend, dict(until), most, options)
+        made.robustness = robustness_of(made, variants, outcomes)
+        made.timing["simulate"] = time.perf_counter() - begin
+        made.content_hash = content_hash
+        settle(made, pool, kept, out, lambda folder: made.save(folder, figures=figures))
     return made
+
+
+@contextlib.contextmanager
+def shelved(
+    runs: Mapping[str, Scenario], out: str | Path | None, pool: Pool, *, resume: bool
+) -> Iterator[Shelved | None]:
+    """Hold a shelf for finished blocks of these runs, where they are to go to a folder."""
+    if out is None:
+        yield None
+        return
+    keys = {key: parts.key_of(run, "outcome", pool.identity()) for key, run in runs.items()}
+    with parts.shelf(Path(out), list(keys.values()), resume=resume) as shelf, shelf.kept():
+        yield Shelved(shelf, keys)
+
+
+def settle(
+    made: Comparison | Sweep, pool: Pool, kept: Shelved | None, out: str | Path | None, save: Callable[[Path], object]
+) -> None:
+    """Store what was made beside what is there already; blocks are kept only where some were lost."""
+    made.n_lost, made.computed_by = pool.n_lost, pool.identity()
+    if kept is None or out is None:
+        return
+    made.n_resumed = kept.shelf.n_found
+    store.save_beside(made, Path(out), save)
+    if not pool.n_lost:
+        kept.shelf.clear(pool.identity())
 
 
 def make_jobs(runs: Mapping[str, Scenario]) -> dict[str, Job | Outcome]:
@@ -213,8 +253,7 @@ def _check_until(plan: Design, until: Mapping[str, float], most: int) -> None:
 def _extended(
     made: Comparison,
     plan: Design,
-    jobs: Mapping[str, Job | Outcome],
-    pool: Pool,
+    extend: Callable[[range], dict[str, Outcome]],
     until: dict[str, float],
     most: int,
     options: dict[str, Any],
@@ -229,7 +268,7 @@ def _extended(
             break
         was_narrow = is_narrow
         added = min(BATCH, most - n)
-        more = simulate_outcomes(jobs, range(n, n + added), pool)
+        more = extend(range(n, n + added))
         n += added
         outcomes = {key: joined([made.outcomes[key], more[key]]) for key in made.outcomes}
         made = Comparison(plan, outcomes, **options)

@@ -5,21 +5,24 @@ Nothing is kept of firms, owners or networks: fifty scenarios of two hundred rep
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from sim.ensemble import BLOCK_SIZE, Job, prepare, run_block, run_branches
+from sim.ensemble import BLOCK_SIZE, Job, block_name, prepare, run_block, run_branches
 from sim.errors import AipowerError
 from sim.observe import Failure, Recording, yearly
-from sim.pool import Pool, Task
+from sim.parts import Part, Shelf, packed
+from sim.pool import Lost, Pool, Task
 
 if TYPE_CHECKING:
     import numpy.typing as npt
 
     from sim.arrays import Array
+    from sim.engine import Timeline
     from sim.pool import Advance
     from sim.quarters import Quarter
     from sim.scenario import Scenario
@@ -61,6 +64,17 @@ class Outcome:
     adoption: Array
     failures: tuple[Failure, ...] = ()
 
+    def only(self, replicates: range) -> Outcome:
+        """The same of some replicates."""
+        chosen = np.isin(self.replicates, np.arange(replicates.start, replicates.stop))
+        return replace(
+            self,
+            replicates=self.replicates[chosen],
+            table=self.table[chosen],
+            adoption=self.adoption[chosen],
+            failures=tuple(failure for failure in self.failures if failure.replicate in replicates),
+        )
+
     @classmethod
     def failed(cls, reason: str, replicates: Sequence[int] = (WHOLE,)) -> Outcome:
         """Nothing, because of this."""
@@ -76,8 +90,30 @@ class _Needs(NamedTuple):
     replicates: range
 
 
+class Shelved(NamedTuple):
+    """Where finished blocks of runs are kept: a shelf, and the key of each run's parts."""
+
+    shelf: Shelf
+    keys: Mapping[str, str]
+
+    def load(self, run: str, block: range) -> Outcome | None:
+        """A finished block of a run, where finished blocks are used."""
+        part = self.shelf.load(self.keys[run], block) if self.shelf.is_resumed else None
+        if part is None:
+            return None
+        self.shelf.n_found += 1
+        return _unpacked(part)
+
+    def save(self, run: str, block: range, outcome: Outcome) -> None:
+        """Keep a finished block of a run."""
+        self.shelf.save(self.keys[run], block, packed(self.keys[run], _part(block, outcome)))
+
+
 def simulate_outcomes(
-    jobs: Mapping[str, Job | Outcome], replicates: range | Mapping[str, range], pool: Pool
+    jobs: Mapping[str, Job | Outcome],
+    replicates: range | Mapping[str, range],
+    pool: Pool,
+    shelved: Shelved | None = None,
 ) -> dict[str, Outcome]:
     """Run replicates of every job, all in one pool.
 
@@ -89,6 +125,8 @@ def simulate_outcomes(
         Which replicates, of all or of each.
     pool : Pool
         Where.
+    shelved : Shelved, optional
+        Where finished blocks are kept, and taken from.
 
     Returns
     -------
@@ -96,29 +134,73 @@ def simulate_outcomes(
         By key. Neither workers nor the order of jobs change a number.
     """
     wanted = {key: replicates if isinstance(replicates, range) else replicates[key] for key in jobs}
-    families: dict[tuple[object, ...], list[str]] = {}
+    parts: dict[str, list[tuple[int, Outcome]]] = {}
+    families: dict[tuple[int, Timeline, int, tuple[range, ...]], list[str]] = {}
     for key, job in jobs.items():
-        if not isinstance(job, Outcome):
-            families.setdefault((id(job.world), job.timeline, job.seed, wanted[key]), []).append(key)
+        if isinstance(job, Outcome):
+            parts[key] = [(0, job)]
+            continue
+        found = {block: shelved and shelved.load(key, block) for block in _blocks(wanted[key])}
+        parts[key] = [(block.start, outcome) for block, outcome in found.items() if outcome is not None]
+        pool.count_as_done(sum(job.amount(block) for block, outcome in found.items() if outcome is not None))
+        missing = tuple(block for block, outcome in found.items() if outcome is None)
+        families.setdefault((id(job.world), job.timeline, job.seed, missing), []).append(key)
+    places, tasks = _tasks(jobs, families)
+    for place, answer in pool.run(_run, tasks):
+        siblings, block = places[place]
+        if isinstance(answer, Lost):
+            for key in siblings:
+                parts[key].append((block.start, Outcome.failed(answer.reason, block)))
+            continue
+        for key, outcome in zip(siblings, answer, strict=True):
+            parts[key].append((block.start, outcome))
+            if shelved is not None:
+                shelved.save(key, block, outcome)
+    return {key: joined([outcome for _, outcome in sorted(found, key=_start)]) for key, found in parts.items()}
+
+
+def _tasks(
+    jobs: Mapping[str, Job | Outcome], families: Mapping[tuple[int, Timeline, int, tuple[range, ...]], list[str]]
+) -> tuple[list[tuple[list[str], range]], list[Task]]:
+    """Which runs and block each task is, and the tasks; siblings share what happens before their policies begin."""
     places: list[tuple[list[str], range]] = []
     tasks: list[Task] = []
-    for keys in families.values():
-        numbers = wanted[keys[0]]
-        blocks = [numbers[k : k + BLOCK_SIZE] for k in range(0, len(numbers), BLOCK_SIZE)]
+    for (*_, blocks), keys in families.items():
         size = max(len(keys) * len(blocks) // _FEWEST_TASKS, 1)
         for siblings in (keys[k : k + size] for k in range(0, len(keys), size)):
             chosen = tuple(job for key in siblings if not isinstance(job := jobs[key], Outcome))
-            quarters = sum(len(job.timeline.quarters) for job in chosen)
             places += [(siblings, block) for block in blocks]
-            tasks += [Task(_Needs(chosen, block), len(block) * quarters) for block in blocks]
-    parts: dict[str, list[tuple[int, Outcome]]] = {
-        key: [(0, job)] if isinstance(job, Outcome) else [] for key, job in jobs.items()
-    }
-    for place, outcomes in pool.run(_run, tasks):
-        siblings, block = places[place]
-        for key, outcome in zip(siblings, outcomes, strict=True):
-            parts[key].append((block.start, outcome))
-    return {key: joined([outcome for _, outcome in sorted(found, key=_start)]) for key, found in parts.items()}
+            tasks += [
+                Task(_Needs(chosen, block), sum(job.amount(block) for job in chosen), block_name(block))
+                for block in blocks
+            ]
+    return places, tasks
+
+
+def _blocks(replicates: range) -> list[range]:
+    return [replicates[k : k + BLOCK_SIZE] for k in range(0, len(replicates), BLOCK_SIZE)]
+
+
+def _part(block: range, outcome: Outcome) -> Part:
+    """An outcome as a file holds it."""
+    sink = io.BytesIO()
+    np.savez(sink, replicates=outcome.replicates, table=outcome.table, adoption=outcome.adoption)
+    about = {name: getattr(outcome, name) for name in ("quarters", "names", "sectors", "failures")}
+    return Part(block, about, {"arrays": sink.getvalue()})
+
+
+def _unpacked(part: Part) -> Outcome:
+    about = part.about
+    with np.load(io.BytesIO(part.sections["arrays"]), allow_pickle=False) as arrays:
+        return Outcome(
+            arrays["replicates"],
+            tuple(about["quarters"]),
+            tuple(about["names"]),
+            arrays["table"],
+            tuple(about["sectors"]),
+            arrays["adoption"],
+            tuple(Failure(*each) for each in about["failures"]),
+        )
 
 
 def _start(part: tuple[int, Outcome]) -> int:
@@ -149,12 +231,15 @@ def _run(needs: _Needs, advance: Advance | None) -> list[Outcome]:
     """Run a block of siblings; whatever goes wrong is an outcome too."""
     try:
         recordings = run_branches(needs.jobs, needs.replicates, advance)
+    except MemoryError:
+        raise  # not the policies' doing: it would pass where there is more memory
     except Exception:  # noqa: BLE001 - a policy of the user may raise anything; the others go on, each by itself
-        return [_run_alone(job, needs.replicates) for job in needs.jobs]
+        return [run_alone(job, needs.replicates) for job in needs.jobs]
     return [_kept(each, job.world.sector_names) for each, job in zip(recordings, needs.jobs, strict=True)]
 
 
-def _run_alone(job: Job, replicates: range) -> Outcome:
+def run_alone(job: Job, replicates: range) -> Outcome:
+    """Run a block of one run by itself; whatever goes wrong is an outcome too."""
     try:
         return _kept(run_block(job, replicates), job.world.sector_names)
     except Exception as error:  # noqa: BLE001 - the same

@@ -70,7 +70,7 @@ def _fill(draft: Path, comparison: Comparison, *, figures: bool) -> dict[str, An
     return {
         "format": store.COMPARISON,
         "schema": store.SCHEMA,
-        **store.origin(),
+        **store.origin(comparison.computed_by),
         "name": comparison.baseline.name,
         "scenarios": list(comparison.scenarios),
         "content_hash": comparison.content_hash,
@@ -80,6 +80,7 @@ def _fill(draft: Path, comparison: Comparison, *, figures: bool) -> dict[str, An
         "horizons": list(comparison.horizons),
         "stopping": None if comparison.stopping is None else comparison.stopping._asdict(),
         "n_failed": len(comparison.failures),
+        "lost": comparison.n_lost,
         "timing_seconds": {name: round(value, 3) for name, value in comparison.timing.items()},
         "rows": {name: len(table) for name, table in tables.items()},
     }

@@ -6,18 +6,20 @@ import itertools
 import math
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from sim import store
-from sim.comparison.comparing import check_questions, make_jobs
+from sim.comparison.comparing import check_questions, make_jobs, settle, shelved
 from sim.comparison.comparison import chosen_horizons, chosen_measures
-from sim.comparison.design import Contrast, key_of, world_key
+from sim.comparison.design import Contrast, key_of
 from sim.comparison.effects import effects_of, pairs_of
 from sim.comparison.outcomes import Outcome, simulate_outcomes
 from sim.comparison.statistics import half_width
+from sim.comparison.worlds import Worlds, n_sets_of
 from sim.errors import FailureError, InputError, ResultError, ScenarioError
 from sim.pool import Pool
 from sim.runner import progress_bar
@@ -29,6 +31,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
     from sim.scenario import Scenario
+    from sim.world.build import World
 
 Value = float | int | bool | str
 Axes = Mapping[str, Sequence[Value]]
@@ -84,6 +87,8 @@ class Sweep:
         self.folder: Path | None = None
         self.manifest: dict[str, Any] = {}
         self.is_reused = False
+        self.n_resumed = self.n_lost = 0
+        self.computed_by: Mapping[str, Any] | None = None
 
     def grid(self, measure: str, horizon: str | int | None = None, column: str = "mean") -> pd.DataFrame:
         """Values over the first axis (rows) and, where there are two, the second (columns).
@@ -169,7 +174,7 @@ class Sweep:
         return {
             "format": store.SWEEP,
             "schema": store.SCHEMA,
-            **store.origin(),
+            **store.origin(self.computed_by),
             "name": self.scenario.name,
             "content_hash": self.content_hash,
             "seed": self.scenario.run.seed,
@@ -179,6 +184,7 @@ class Sweep:
             "measures": list(self.measures),
             "horizons": list(self.horizons),
             "n_failed": len(self.failures),
+            "lost": self.n_lost,
             "timing_seconds": {name: round(value, 3) for name, value in self.timing.items()},
             "rows": {"table": len(self.table), "failures": len(self.failures)},
         }
@@ -205,6 +211,7 @@ def sweep(
     measures: Sequence[str] | None = None,
     horizons: Sequence[str | int] | None = None,
     out: str | Path | None = None,
+    resume: bool = False,
     figures: bool = True,
     progress: bool = False,
 ) -> Sweep:
@@ -226,6 +233,8 @@ def sweep(
         What is shown; headlines, and 2030 and the last year, by default. The table holds every measure.
     out : str or Path, optional
         Folder to store the sweep in; used as by :func:`sim.run`.
+    resume : bool
+        Take the blocks that an interrupted sweep left instead of computing them again.
     figures : bool
         Draw the figure of the folder.
     progress : bool
@@ -260,49 +269,52 @@ def sweep(
             return found
         store.check_writable(choice.folder)
     begin = time.perf_counter()
-    made = _simulate(given, axes, cells, workers, executor, measures, horizons, is_shown=progress)
-    made.timing["simulate"] = time.perf_counter() - begin
-    made.content_hash = content_hash
-    if out is not None:
-        store.save_beside(made, Path(out), lambda folder: made.save(folder, figures=figures))
-    return made
-
-
-def _simulate(
-    given: Scenario,
-    axes: dict[str, tuple[Value, ...]],
-    cells: Mapping[tuple[Value, ...], Scenario],
-    workers: int,
-    executor: Executor | None,
-    measures: Sequence[str] | None,
-    horizons: Sequence[str | int] | None,
-    *,
-    is_shown: bool,
-) -> Sweep:
-    """Run every distinct cell and its reference, and lay out the table."""
-    import pandas as pd
-
     against = WITHOUT if given.policies else AS_GIVEN
     references = {
         place: cell.model_copy(update={"policies": ()}) if given.policies else given for place, cell in cells.items()
     }
     runs = {key_of(each): each for each in (*cells.values(), *references.values())}
-    jobs = make_jobs(runs)
-    with progress_bar(f"{len(runs)} runs", is_shown=is_shown) as shown, Pool(workers, executor, shown) as pool:
-        outcomes = simulate_outcomes(jobs, range(given.run.replicates), pool)
+    with (
+        progress_bar(f"{len(runs)} runs", is_shown=progress) as shown,
+        Pool(workers, executor, shown) as pool,
+        shelved(runs, out, pool, resume=resume) as kept,
+    ):
+        jobs = make_jobs(runs)
+        outcomes = simulate_outcomes(jobs, range(given.run.replicates), pool, kept)
+        table, failures, chosen = _table(given, axes, cells, references, outcomes, against, horizons)
+        names = tuple(dict.fromkeys(table["measure"]))
+        made = Sweep(given, axes, against, table, failures, chosen_measures(names, measures), chosen)
+        made.timing["simulate"] = time.perf_counter() - begin
+        made.content_hash = content_hash
+        settle(made, pool, kept, out, lambda folder: made.save(folder, figures=figures))
+    return made
+
+
+def _table(
+    given: Scenario,
+    axes: dict[str, tuple[Value, ...]],
+    cells: Mapping[tuple[Value, ...], Scenario],
+    references: Mapping[tuple[Value, ...], Scenario],
+    outcomes: Mapping[str, Outcome],
+    against: str,
+    horizons: Sequence[str | int] | None,
+) -> tuple[pd.DataFrame, pd.DataFrame, tuple[str, ...]]:
+    """Lay out every cell against its reference: the table, failures, and the quarters chosen."""
+    import pandas as pd
+
     good = [outcome for outcome in outcomes.values() if len(outcome.replicates)]
     if not good:
         reason = next(iter(outcomes.values())).failures[0].reason
         message = f"every replicate of every cell failed; the first: {reason}"
         raise FailureError(message)
     quarters = chosen_horizons(good[0].quarters, horizons)
-    worlds = {world_key(runs[key]): job.world for key, job in jobs.items() if not isinstance(job, Outcome)}
+    worlds = Worlds()
     parts = []
     for place, cell in cells.items():
         run, reference = outcomes[key_of(cell)], outcomes[key_of(references[place])]
         if not len(np.intersect1d(run.replicates, reference.replicates)):
             continue
-        pairs = pairs_of(run, reference, (worlds[world_key(cell)], worlds[world_key(references[place])]))
+        pairs = pairs_of(run, reference, partial(_worlds_of, worlds, cell, references[place]), n_sets_of(given))
         rows = effects_of(Contrast(cell.name, "policy", "", "", against), pairs, quarters)
         rows = rows.rename(columns={"scenario_mean": "mean"})
         years = [pairs.quarters.index(quarter) for quarter in quarters]
@@ -317,8 +329,11 @@ def _simulate(
         ],
         columns=["cell", "replicate", "quarter", "reason"],
     ).astype({"replicate": "int64"})
-    names = tuple(dict.fromkeys(table["measure"]))
-    return Sweep(given, axes, against, table, failures, chosen_measures(names, measures), quarters)
+    return table, failures, quarters
+
+
+def _worlds_of(worlds: Worlds, run: Scenario, reference: Scenario, replicate: int) -> tuple[World, World]:
+    return worlds.of(run, replicate), worlds.of(reference, replicate)
 
 
 _KEYS = ["measure", "horizon", "unit"]

@@ -14,9 +14,9 @@ import numpy as np
 
 from sim.arrays import Array
 from sim.engine import QuarterError, Timeline, simulate_block
-from sim.errors import InputError, WorldError
+from sim.errors import InputError, WorkersError, WorldError
 from sim.experiment.targets import FIT_END, FIT_START, fitted_targets, moments
-from sim.pool import Pool, Task
+from sim.pool import Lost, Pool, Task
 from sim.quarters import Quarter, quarter_range
 from sim.world.build import WorldSpec, build
 
@@ -102,6 +102,9 @@ class Evaluator:
         tasks = [Task(_Needs(dict(candidate), self.seed, self.replicates), amount) for candidate in new.values()]
         order = list(new)
         for place, found in self.pool.run(evaluate, tasks):
+            if isinstance(found, Lost):
+                message = f"a candidate was {found.reason}; those before it are in the log of the search"
+                raise WorkersError(message)
             self._known[order[place]] = found
             if self.log is not None:
                 with self.log.open("a", encoding="utf-8", newline="") as handle:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
-from sim.arrays import total
+from sim.arrays import Array, total
+from sim.errors import AipowerError, ReplicateError
 from sim.luck import Luck
 from sim.policies.levers import Observation, Policy, Rulebook, Sight, combine
 from sim.quarters import Quarter
@@ -60,5 +61,23 @@ def regulate(
         parameters=world.parameters,
         luck=luck,
     )
-    answers = [policy(observation, quarter) for policy in policies]
+    answers = [_answer(policy, observation, quarter) for policy in policies]
     return combine(answers, world.sizes, len(luck.replicates))
+
+
+def _answer(policy: Policy, observation: Observation, quarter: Quarter) -> Mapping[str, Array | float]:
+    """What a policy wants.
+
+    Raises
+    ------
+    ReplicateError
+        When its code, which may be a user's, raises anything; says which policy it was.
+    """
+    try:
+        return policy(observation, quarter)
+    except AipowerError:
+        raise
+    except Exception as error:
+        name = getattr(policy, "name", type(policy).__name__)
+        message = f"policy {name} raised {type(error).__name__}: {error}"
+        raise ReplicateError(message) from error

@@ -13,7 +13,7 @@ notice to have changed.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -115,7 +115,7 @@ _FIRM = np.dtype(
     [
         *_table(
             "loyalty", "desired_outlay", "means", "allotment", "own_chips", "training_cap", "compute_tax", "usage_tax",
-            "serving_need", "served", "target_rent", "user_rent", "serving", "rented", "rise",
+            "serving_need", "served", "target_rent", "user_rent", "cost", "serving", "rented", "rise",
             "revenue_taken", "dollar_worth", "per_dollar", "quantity", "members", "sum_share", "sum_other",
         ).descr,
         ("group", np.int64),
@@ -125,19 +125,22 @@ _FIRM = np.dtype(
 )  # fmt: skip
 _TIE = _table("affinity", "last_weight", "response")
 _SECTOR = _table("budget", "initial_odds", "choosing", "expected_nest", "nest", "length", "last_gap")
-_SALE = _table("appeal", "staying", "share", "reply", "target", "revenue")
+_SALE = _table("appeal", "staying", "share", "reply", "target", "revenue", "own_elasticity", "own_reply")
 _MODEL = np.dtype(
     [
         *_table("switching", "substitution", "nest_growth", "price_elasticity").descr,
         *((name, np.int64) for name in ("n_firms", "n_joined")),
     ]
 )
-"""Tables of a replicate. First what is given; then the guess: ``log_rent``, ``share``, ``expected_nest``; the rest is
-worked out in each sweep: ``pull`` is K w^-sigma, ``served`` its sum over a firm's owners by affinity, ``pressure``
-ln demand - ln supply, ``dollar_worth`` what a dollar buys at cost, ``per_dollar`` at the price, ``rise`` a change of
-log cost, ``market`` of the market's, and ``sum_*`` are sums over an owner's firms at the slot of their head. The first
-``n_joined`` of the ``n_firms`` that take part are those whose owner has several. ``choice``, ``weight`` and ``use`` are
-those of the firm at hand.
+"""Tables of a replicate.
+
+First what is given, then the guess: ``log_rent``, ``share``, ``expected_nest``. Rules of single firms give
+``own_elasticity`` and ``own_reply``, nan for everyone else. The rest is worked out in each sweep: ``pull`` is
+K w^-sigma, ``served`` its sum over a firm's owners by affinity, ``pressure`` ln demand - ln supply, ``dollar_worth``
+what a dollar buys at cost, ``per_dollar`` at the price, ``rise`` a change of log cost, ``market`` of the market's, and
+``sum_*`` are sums over an owner's firms at the slot of their head. Owners of several firms are
+looked for among the first ``n_joined`` of the ``n_firms`` that take part. ``choice``, ``weight`` and ``use`` are those of
+the firm at hand.
 """
 
 Table = npt.NDArray[Any]
@@ -196,13 +199,48 @@ def _part(given: Given, start: Guess) -> Counts:
     return part
 
 
+class Asking(Protocol):
+    """Firms with rules of their own, asked in every sweep."""
+
+    def weights(self, rent: Array) -> dict[int, Array]:
+        """Weights over owners at rents ``[1, owner]``; ``[owner]`` each, by slot."""
+
+    def prices(self, cost: Array, guess: Guess) -> dict[int, tuple[Array, Array]]:
+        """Elasticities that prices at costs ``[1, firm]`` imply, and how they answer; ``[sector]`` each, by slot."""
+
+
+def solve_asking(given: Given, start: Guess, asking: Asking) -> tuple[Guess, Counts, Array]:
+    """The same for one replicate in which some firms have rules of their own; see ``solve``."""
+    tables = tabulated(given, start)
+    tables.model["n_joined"] = start.share.shape[-1]  # all slots stay in place, where rules know them
+    row = Tables(*(table[0] for table in tables))
+    jacobian, matrix = (np.empty((len(row.owners), len(row.owners))) for _ in range(2))
+
+    def sweep() -> None:
+        for slot, weights in asking.weights(np.exp(tables.owners["log_rent"])).items():
+            row.ties["last_weight"][:, slot], row.firms["loyalty"][slot] = weights, 1.0
+        _rent(row.model, row.owners, row.firms, row.ties)
+        for slot, (elasticity, reply) in asking.prices(tables.firms["cost"], _guess(tables)).items():
+            row.sales["own_elasticity"][:, slot], row.sales["own_reply"][:, slot] = elasticity, reply
+        _trade(*row)
+
+    n_sweeps, moved, is_polished = 0, np.inf, False
+    _begin(row.model, row.owners, row.firms, row.sectors)
+    while n_sweeps < MAX_SWEEPS and not is_polished:
+        is_polished = moved <= TOLERANCE  # once more after arrival: the solver foresees less of rules
+        n_sweeps += 1
+        sweep()
+        moved = _advance(*row, jacobian, matrix, n_sweeps)
+    return _guess(tables), np.array([n_sweeps]), np.array([moved])
+
+
 def tabulated(given: Given, start: Guess) -> Tables:
     """What is given and the guess, as the solver takes them."""
     n_replicates, n_sectors, n_firms = start.share.shape
     n_owners = start.log_rent.shape[-1]
     choosing = 1.0 - given.staying.sum(axis=-1)
     guess = {"log_rent": start.log_rent, "share": start.share, "expected_nest": start.nest}
-    values = {**given._asdict(), **guess, "choosing": choosing}
+    values = {**given._asdict(), **guess, "choosing": choosing, "own_elasticity": np.nan, "own_reply": np.nan}
     return Tables(
         *(
             _filled(dtype, (n_replicates, *axes), values)
@@ -216,6 +254,10 @@ def tabulated(given: Given, start: Guess) -> Tables:
             )
         )
     )
+
+
+def _guess(tables: Tables) -> Guess:
+    return Guess(tables.owners["log_rent"].copy(), tables.sales["share"].copy(), tables.sectors["expected_nest"].copy())
 
 
 def _filled(dtype: np.dtype[Any], shape: tuple[int, ...], values: dict[str, Any]) -> Table:
@@ -268,33 +310,56 @@ def _solve_one(
     model: Row, owners: Table, firms: Table, ties: Table, sectors: Table, sales: Table, jacobian: Array, matrix: Array
 ) -> tuple[int, float]:
     """Move the guess of one replicate to its fixed point; how many sweeps that took and what is left."""
+    moved = np.inf
+    _begin(model, owners, firms, sectors)
+    for sweep in range(1, MAX_SWEEPS + 1):
+        _sweep(model, owners, firms, ties, sectors, sales)
+        moved = _advance(model, owners, firms, ties, sectors, sales, jacobian, matrix, sweep)
+        if moved <= TOLERANCE:
+            return sweep, moved
+    return MAX_SWEEPS, moved
+
+
+@compiled
+def _begin(model: Row, owners: Table, firms: Table, sectors: Table) -> None:
+    """Lengths of careful steps, and how many firms an owner of several has."""
     for owner in owners:
         owner.length = 0.5
     for sector in sectors:
         sector.length = 0.5
     for i in range(model.n_joined):
         firms[firms[i].group].members += 1.0
-    moved = np.inf
-    for sweep in range(1, MAX_SWEEPS + 1):
-        _sweep(model, owners, firms, ties, sectors, sales)
-        is_newton = sweep <= _CAREFUL_AFTER
-        is_careful = not is_newton and sweep % _ROUND > _CAREFUL_AFTER
-        if is_careful or sweep % _ROUND == 1:
-            _respond(model, owners, firms, ties, sectors, sales, jacobian)
-        else:
-            _learn(owners, jacobian)
-        if is_careful:
-            for owner in owners:
-                _pace(owner, owner.pressure)
-                owner.step = owner.length * owner.pressure
-        else:
-            _newton_step(owners, jacobian, matrix)
-        moved = _larger(_step_rents(owners), _step_shares(model, owners, firms, ties, sales))
-        for s in range(len(sectors)):
-            moved = _larger(moved, _step_nest(model, sectors[s], firms, sales[s], sweep))
-        if moved <= TOLERANCE:
-            return sweep, moved
-    return MAX_SWEEPS, moved
+
+
+@compiled
+def _advance(
+    model: Row,
+    owners: Table,
+    firms: Table,
+    ties: Table,
+    sectors: Table,
+    sales: Table,
+    jacobian: Array,
+    matrix: Array,
+    sweep: int,
+) -> float:
+    """Move the guess once, by what the last sweep found; the largest gap before."""
+    is_newton = sweep <= _CAREFUL_AFTER
+    is_careful = not is_newton and sweep % _ROUND > _CAREFUL_AFTER
+    if is_careful or sweep % _ROUND == 1:
+        _respond(model, owners, firms, ties, sectors, sales, jacobian)
+    else:
+        _learn(owners, jacobian)
+    if is_careful:
+        for owner in owners:
+            _pace(owner, owner.pressure)
+            owner.step = owner.length * owner.pressure
+    else:
+        _newton_step(owners, jacobian, matrix)
+    moved = _larger(_step_rents(owners), _step_shares(model, owners, firms, ties, sales))
+    for s in range(len(sectors)):
+        moved = _larger(moved, _step_nest(model, sectors[s], firms, sales[s], sweep))
+    return moved
 
 
 @compiled
@@ -320,7 +385,13 @@ def _sweep(model: Row, owners: Table, firms: Table, ties: Table, sectors: Table,
 
     Customers follow the shares to which one Newton step on best replies leads: the same as ``share`` in equilibrium.
     """
-    _rents(model, owners, firms, ties)
+    _rent(model, owners, firms, ties)
+    _trade(model, owners, firms, ties, sectors, sales)
+
+
+@compiled
+def _trade(model: Row, owners: Table, firms: Table, ties: Table, sectors: Table, sales: Table) -> None:
+    """Prices, sales and demand for compute."""
     for s in range(len(sectors)):
         attraction = _price(model, sectors[s], firms, sales[s])
         odds = sectors[s].initial_odds * attraction**model.nest_growth
@@ -331,7 +402,7 @@ def _sweep(model: Row, owners: Table, firms: Table, ties: Table, sectors: Table,
 
 
 @compiled
-def _rents(model: Row, owners: Table, firms: Table, ties: Table) -> None:
+def _rent(model: Row, owners: Table, firms: Table, ties: Table) -> None:
     """Owners' pull, firms' mean rents, by today's choice and with what last quarter's leaves of it, and their costs."""
     for owner in owners:
         owner.rent = np.exp(owner.log_rent)
@@ -347,8 +418,8 @@ def _rents(model: Row, owners: Table, firms: Table, ties: Table) -> None:
         firm.served = served
         firm.target_rent = target_rent / served
         firm.user_rent = firm.loyalty * user_rent + (1.0 - firm.loyalty) * firm.target_rent
-        cost = firm.serving_need * firm.user_rent * (1.0 + firm.compute_tax) + firm.usage_tax
-        firm.dollar_worth = (1.0 - firm.revenue_taken) / cost
+        firm.cost = firm.serving_need * firm.user_rent * (1.0 + firm.compute_tax) + firm.usage_tax
+        firm.dollar_worth = (1.0 - firm.revenue_taken) / firm.cost
         firm.quantity = 0.0
 
 
@@ -372,12 +443,14 @@ def _price(model: Row, sector: Row, firms: Table, sales: Table) -> float:
             mean_kept = 1.0 if joint == 0.0 else firms[firm.group].sum_other / joint
             own = rho / (1.0 + (rho - elasticity) / elasticity * mean_kept / (1.0 - firm.revenue_taken))
             elasticity = max(own, _LEAST_ELASTICITY)
+        if not np.isnan(sale.own_elasticity):
+            elasticity = sale.own_elasticity
         firm.per_dollar = firm.dollar_worth * ((elasticity - 1.0) / elasticity)
         drawn = firm.per_dollar**2 if rho - 1.0 == _SQUARE else firm.per_dollar ** (rho - 1.0)
         sale.target = sale.appeal * drawn
         attraction += sale.target
         scale = elasticity * (elasticity - 1.0)
-        sale.reply = scale / (scale + (rho - 1.0) * (rho - elasticity))
+        sale.reply = scale / (scale + (rho - 1.0) * (rho - elasticity)) if np.isnan(sale.own_reply) else sale.own_reply
     return attraction
 
 
