@@ -138,9 +138,8 @@ First what is given, then the guess: ``log_rent``, ``share``, ``expected_nest``.
 ``own_elasticity`` and ``own_reply``, nan for everyone else. The rest is worked out in each sweep: ``pull`` is
 K w^-sigma, ``served`` its sum over a firm's owners by affinity, ``pressure`` ln demand - ln supply, ``dollar_worth``
 what a dollar buys at cost, ``per_dollar`` at the price, ``rise`` a change of log cost, ``market`` of the market's, and
-``sum_*`` are sums over an owner's firms at the slot of their head. Owners of several firms are
-looked for among the first ``n_joined`` of the ``n_firms`` that take part. ``choice``, ``weight`` and ``use`` are those of
-the firm at hand.
+``sum_*`` are sums over an owner's firms at the slot of their head. Owners of several firms are looked for among the
+first ``n_joined`` of the ``n_firms`` that take part. ``choice``, ``weight`` and ``use`` are those of the firm at hand.
 """
 
 Table = npt.NDArray[Any]
