@@ -10,17 +10,21 @@ PYTEST_ARGS :=
 PYTEST_PARALLEL := -n auto --maxprocesses=8 --dist=loadfile
 
 BIN := $(VENV)/bin
-CODE := sim tests benchmarks constraints docs
+CODE := sim tests benchmarks constraints docs notebooks
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help demo test test-long lint types check check-long bench format constraints wheel clean FORCE
+.PHONY: help demo notebooks test test-long lint types check check-long mutation bench docs format constraints wheel \
+    clean FORCE
 
 help: ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 
 demo: $(VENV)/.installed-run ## install and run the baseline scenario
 	$(BIN)/aipower run $(SCENARIO)
+
+notebooks: $(VENV)/.installed-notebooks ## execute the notebooks and write pages into outputs/notebooks
+	$(BIN)/python notebooks/build.py
 
 test: $(VENV)/.installed-test ## install what the tests need and run them
 	$(BIN)/python -m pytest $(PYTEST_PARALLEL) $(PYTEST_ARGS)
@@ -39,6 +43,13 @@ check: lint types test ## lint, types and test
 
 check-long: check test-long ## check, then the tests that take minutes
 
+mutation: $(VENV)/.installed-dev ## change the economics in small ways and see whether tests notice (up to an hour)
+	$(BIN)/python tests/mutation.py
+
+docs: $(VENV)/.installed-docs ## build the documentation site into build/docs/
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --jobs auto docs build/docs
+	@echo "Open build/docs/index.html"
+
 bench: $(VENV)/.installed-run ## print how long things take; asserts nothing
 	@ls benchmarks/*.py >/dev/null 2>&1 || echo "benchmarks/ holds no benchmark"
 	@for file in benchmarks/*.py; do \
@@ -56,7 +67,7 @@ wheel: $(VENV)/pyvenv.cfg ## build a wheel into dist/
 	$(BIN)/python -m pip wheel --no-deps --wheel-dir dist .
 
 clean: ## remove environments, caches and built files (outputs/ stays)
-	rm -rf .venv .venv-* dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv .venv-* dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis .mutation
 	find sim tests benchmarks -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # --- the environment ----------------------------------------------------------
@@ -86,7 +97,8 @@ $(VENV)/pyvenv.cfg:
 	echo "Install one (https://www.python.org/downloads/), or name it: make test PYTHON=/path/to/python3.12"; \
 	exit 1
 
-# .installed-run holds what a run needs, .installed-test adds the tests, .installed-dev adds lint and types.
+# .installed-run holds what a run needs, .installed-notebooks adds the notebooks, .installed-test that and the tests,
+# .installed-dev lint and types.
 $(VENV)/.installed-%: $(VENV)/pyvenv.cfg pyproject.toml $(wildcard constraints/py*.txt)
 	@pins=$$($(BIN)/python -c 'import sys; print("constraints/py%d%d.txt" % sys.version_info[:2])'); \
 	if [ ! -f "$$pins" ]; then echo "No $$pins: installing the newest versions that pyproject.toml allows."; pins=/dev/null; fi; \

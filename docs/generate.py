@@ -1,21 +1,29 @@
-"""Write ``notation.md``, ``measures.md`` and ``policies.md`` from the code: ``python docs/generate.py``.
+"""Write the pages that are made from the code and its tables (``PAGES``): ``python docs/generate.py``.
 
 ``tests/test_docs.py`` fails while the committed files differ from what this writes.
 """  # noqa: INP001  a script, not a package
 
 from __future__ import annotations
 
+import ast
+import csv
+import inspect
+import itertools
+import re
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
+import sim
 from sim import observe, policies, state
 from sim.app.catalogues import as_text
-from sim.parameters import parameter_table
+from sim.parameters import DATA, parameter_table
 from sim.policies.base import FirmPolicy
 from sim.policies.catalogue import COMMON, facts
 from sim.policies.levers import LEVERS
-from sim.world.tables import world_folders
+from sim.world import WORLD_LAYERS
+from sim.world.build import World
+from sim.world.tables import ATTRIBUTES, KINDS, world_folders
 
 HERE = Path(__file__).parent
 
@@ -25,6 +33,10 @@ ABOUT_PARAMETERS = """\
 Set by name under `world.parameters` of a scenario, in this unit; rates are per quarter. Range: what is plausible,
 which a scenario may leave with a warning. Sources are in `sim/world/data/parameters.csv`; [world.md](world.md) says
 how to read kinds and ranges."""
+
+ABOUT_SYMBOLS = """\
+What stands in the equations beside parameters. Indices: i firm, j owner, m maker, s sector. (t-1) or a prime: last, or
+next, quarter's. x+: the larger of x and 0."""
 
 ABOUT_MEASURES = """\
 A result has {n_all} measures, one number for each replicate and quarter: {n_indices} indices of {n_quantities}
@@ -74,6 +86,70 @@ COLUMNS = (
     ("makers", observe.MAKER_COLUMNS),
 )
 
+SYMBOLS: dict[str, str] = {
+    # stocks
+    "A": "State.efficiency", "D": "State.data", "E_own": "State.own_compute", "E_fed": "State.pool_compute",
+    "K": "State.capacity", "k": "State.own_chips", "cash": "State.cash", "debt": "State.debt",
+    "committed": "State.fund_committed", "g_E": "State.capability_growth", "g_Pi": "State.profit_growth",
+    # drivers
+    "M_s": "Drivers.budget", "c_m": "Drivers.unit_cost", "path_m": "Drivers.maker_capacity",
+    "site": "Drivers.site_cost",
+    "intensity": "Drivers.grid_intensity", "phi_j": "Drivers.order_factor", "F_path": "Drivers.investor_fund",
+    # funding and training
+    "E_eff": "Funding.effective_compute", "P": "Funding.power", "gamma_i": "Funding.power_elasticity",
+    "f_i": "Funding.funding_share", "raised": "Funding.raised", "H": "Funding.horizon", "x_i": "Funding.own_plan",
+    "wanted": "Funding.desired", "means": "Funding.means", "plan": "Funding.plan",
+    # markets
+    "w": "Markets.rent", "w_i": "Markets.user_rent", "floor": "Markets.floor", "supply": "Markets.supply",
+    "a_ij": "Markets.owner_weight", "C": "Markets.training", "serve": "Markets.serving", "rented": "Markets.rented",
+    "kappa": "Markets.serving_need", "eps": "Markets.elasticity", "p_is": "Markets.price", "V": "Markets.attraction",
+    "share*": "Markets.target_share", "share": "Markets.share", "o_s": "Markets.odds", "nest": "Markets.nest",
+    "revenue": "Markets.revenue", "quantity": "Markets.quantity", "Pi": "Markets.profit",
+    # investment
+    "value": "Investment.value", "Vbar": "Investment.mean_value", "price_m": "Investment.price",
+    "shipments_m": "Investment.shipments", "delivered": "Investment.delivered",
+    # what stays the same
+    "E0": "World.power_reference", "theta": "World.mean_theta", "theta_s": "World.theta",
+    "psi_s": "World.data_elasticity",
+    "D_ref": "World.data_reference", "kappa_0": "World.serving_need_reference", "b_s": "World.budget_share",
+    "o_0s": "World.initial_odds", "aff_ij": "World.affinity",
+    # levers
+    "mu": "lever training_efficiency", "mu_q": "lever quality", "mu_s": "lever serving_efficiency",
+    "mu_e": "lever entry_cost", "m_a": "lever affinity", "cap": "lever training_cap", "tau_c": "lever compute_tax",
+    "tau_cap": "lever captive_tax", "tau_levy": "lever revenue_levy", "t_u": "lever usage_tax",
+    "kept": "lever data_retention", "portability": "lever data_portability",
+}  # fmt: skip
+"""Symbols of model.md that stand for a number with a name of its own in the code."""
+
+SHORTHAND = {
+    "xi": "appeal, e to the power of `State.log_strength`",
+    "E": "effective compute, of power's arguments",
+    "R_0": "R at the start",
+    "eta": "efficiency of a federated pool of n members",
+    "eps_joint": "eps at the joint share of a pair that merges",
+    "N": "new money of a firm: raised, its parent's grant and the government's",
+    "credit": "what lenders would still lend",
+    "resale": "what the firm's own chips would fetch",
+    "R": "industry operating profit over training outlay, four quarters",
+    "F": "investors' funding of the quarter",
+    "contest": "shares of the contest for funding",
+    "Lambda_is": "elasticity of a firm's revenue in a sector to its effective compute",
+    "q_s": "a sector's `quality_elasticity`",
+    "J_is": "joint target share of the firms under one owner",
+    "B_is": "business stealing: elasticity of operating profit to attraction",
+    "Z_s": "sum of attractions",
+    "a*": "weights over owners of a firm without loyalty",
+    "g_i": "compute outside the market, the sum of `Allotments`",
+    "B_j": "captive outlay of an owner, `State.captive_share` of `Drivers.captive_outlay`",
+    "demand_j": "compute that is rented from an owner or that it uses itself",
+    "U_0": "compute that a firm uses at the start, of the table",
+    "effort": "training compute over the largest",
+    "gap": "distance of ln A to the best neighbour",
+    "given": "share of training compute that a member gives to the federated pool",
+    "wbar": "capacity-weighted rent of the owners that sell to everyone",
+}
+"""Symbols of model.md for what formulas compute on the way, and what they mean."""
+
 COMBINATIONS = {"add": "sum", "multiply": "product", "minimum": "smallest", "maximum": "largest"}
 
 
@@ -94,6 +170,10 @@ def notation() -> str:
         "## Parameters",
         ABOUT_PARAMETERS,
         table(("symbol", "name", "value", "unit", "range", "kind"), parameters),
+        "## Symbols",
+        ABOUT_SYMBOLS,
+        table(("symbol", "name", "unit", "meaning"), [*map(symbol_row, SYMBOLS)]),
+        table(("symbol", "shorthand for"), [*SHORTHAND.items()]),
         "## Arrays",
         "Axes named here are the last ones; replicates lead. `lag` counts quarters back.",
     ]
@@ -107,6 +187,153 @@ def notation() -> str:
         "What a policy may ask for. At the neutral value nothing changes, bit for bit. Several answers are combined.",
         table(("name", "axes", "unit", "neutral", "combined by", "meaning"), levers),
     ]
+    return document(parts)
+
+
+def symbol_row(symbol: str) -> tuple[str, str, str, str]:
+    """Symbol, name in the code, unit and meaning, as the code declares them."""
+    place = SYMBOLS[symbol]
+    kind, _, name = place.replace("lever ", "lever.").partition(".")
+    if kind == "lever":
+        return symbol, f"lever {code(name)}", LEVERS[name].unit, LEVERS[name].sentence
+    if kind == "World":
+        unit, meaning = world_constants()[name]
+        return symbol, code(place), unit, meaning
+    var = state.variables(getattr(state, kind))[name]
+    return symbol, code(place), var.unit, var.sentence
+
+
+def world_constants() -> dict[str, tuple[str, str]]:
+    """Unit and meaning of the fields of a world, from the strings that follow them."""
+    tree = ast.parse(inspect.getsource(World))
+    body = tree.body[0].body  # type: ignore[attr-defined]
+    found = {}
+    for field, told in itertools.pairwise(body):
+        if isinstance(field, ast.AnnAssign) and isinstance(told, ast.Expr):
+            text = re.sub(r"^\[[^\]]*\] ?", "", ast.literal_eval(told.value)).rstrip(".")
+            unit = re.search(r"(?:, )?((?:M H100e|\$bn).*)$", text)
+            found[field.target.id] = (unit[1] if unit else "", text[: unit.start()] if unit else text)  # type: ignore[union-attr]
+    return found
+
+
+ABOUT_EQUATIONS = """\
+Every formula is one function that takes arrays or numbers. This page lists them by the section of
+[model.md](model.md) that states them: the first sentence of each is the formula in the code's words. What stages make
+of them is in `sim/stages/`."""
+
+
+def formulas() -> Iterator[tuple[str, str, str, str]]:
+    """Section of model.md, file, function and first sentence of every public formula."""
+    for path in sorted((Path(sim.__file__).parent / "submodels").glob("*.py")):
+        tree = ast.parse(path.read_text(encoding="utf-8"))
+        named = re.search(r"docs/model\.md (\d[\d., and]*\d|\d)", ast.get_docstring(tree) or "")
+        for node in tree.body:
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+                text = re.sub(r"\s+", " ", (ast.get_docstring(node) or "").split("\n\n", 1)[0])
+                for section in re.findall(r"\d+(?:\.\d+)?", named[1] if named else ""):
+                    yield section, path.name, node.name, text
+
+
+def equations() -> str:
+    """Where each formula of model.md is in the code."""
+    titles = dict(
+        re.findall(r"^###? (\d+(?:\.\d+)?) (.+)$", (HERE / "model.md").read_text(encoding="utf-8"), re.MULTILINE)
+    )
+    found = list(formulas())
+    parts = ["# Equations in the code", NOTICE, ABOUT_EQUATIONS]
+    for section in sorted({row[0] for row in found}, key=lambda number: [*map(int, number.split("."))]):
+        rows = [
+            (code(file), code(name), text.replace("``", "`")) for number, file, name, text in found if number == section
+        ]
+        parts += [f"## {section} {titles[section]}", table(("file", "formula", "what it computes"), rows)]
+    return document(parts)
+
+
+ABOUT_SOURCES = """\
+Every number that the model starts from, with where it comes from. *Estimate* and *assumption* are ours: computed here
+from published numbers, or chosen; no source stands behind them but the reason given. *Measured* and *secondary* are
+other people's, converted to our units. [world.md](world.md) says how ranges were set. Of {total} rows, {measured} are
+measured, {secondary} secondary, {estimate} our estimates and {assumption} our assumptions."""
+
+ABOUT_LAYERS = """\
+What a world replaces in the tables above; where it has no row of its own, the row above holds. Rows of `world_2024`
+are fitted. Those of the stylised worlds are definitions, made so that answers are known in closed form or fit on a
+page, and describe no real market."""
+
+
+def fact_rows(name: str, folder: Path = DATA) -> list[dict[str, str]]:
+    """Rows of a world's table."""
+    with (folder / f"{name}.csv").open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+TABLES = ("parameters", *ATTRIBUTES, "shipments")
+
+
+def sources() -> str:
+    """Kind and source of every number of every shipped world."""
+    facts_of = {name: fact_rows(name) for name in TABLES}
+    every = [row for rows in facts_of.values() for row in rows]
+    counts = {kind: sum(row["kind"] == kind for row in every) for kind in KINDS}
+    parts = [
+        "# Sources",
+        NOTICE,
+        ABOUT_SOURCES.format(total=len(every), **counts),
+        "## By kind",
+        table(
+            ("table", *KINDS),
+            [
+                (code(f"{name}.csv"), *(str(sum(row["kind"] == kind for row in rows)) for kind in KINDS))
+                for name, rows in facts_of.items()
+            ],
+        ),
+    ]
+    for name, rows in facts_of.items():
+        parts += [f"## {name}.csv", source_table(name, rows)]
+    parts += [
+        "## Worlds of their own",
+        ABOUT_LAYERS,
+    ]
+    for base, layers in sorted(WORLD_LAYERS.items()):
+        folder = DATA.joinpath(*layers[-1:])
+        own = {name: fact_rows(name, folder) for name in TABLES if layers and (folder / f"{name}.csv").exists()}
+        for name, rows in own.items():
+            parts += [f"### {base}: {name}.csv", source_table(name, rows)] if rows else []
+    return document(parts)
+
+
+def source_table(name: str, rows: Sequence[dict[str, str]]) -> str:
+    """What each row is, its value, kind and source."""
+    key = {"parameters": "name", "shipments": "quarter"}.get(name)
+    return table(
+        ("number", "value", "unit", "range", "kind", "source"),
+        [
+            (
+                code(row[key]) if key else f"{row['name']}: {code(row['attribute'])}",
+                row["value"], row["unit"],
+                f"{row['low']} to {row['high']}" if row["low"] else "", row["kind"], row["source"],
+            )
+            for row in rows
+        ],
+    )  # fmt: skip
+
+
+ABOUT_API = """\
+What `import sim` offers, from the docstrings. These names are all that the package promises to keep.
+The documentation site (`make docs`) shows each with its parameters."""
+
+
+def api() -> str:
+    """The public names, and a directive that shows their docstrings on the site."""
+    names = [name for name in sim.__all__ if not name.startswith("_")]
+    rows = [(f"`sim.{name}`", (inspect.getdoc(getattr(sim, name)) or "").split("\n", 1)[0]) for name in names]
+    parts = ["# Python interface", NOTICE, ABOUT_API, table(("name", "what it is"), rows)]
+    for name in names:
+        thing = getattr(sim, name)
+        kind = "module" if inspect.ismodule(thing) else "class" if inspect.isclass(thing) else "function"
+        members = "" if kind == "function" else "\n   :members:"
+        home = f"sim.{name}" if kind == "module" else f"{thing.__module__}.{name}"
+        parts += [f"## {name}", f"```{{eval-rst}}\n.. auto{kind}:: {home}{members}\n```"]
     return document(parts)
 
 
@@ -246,7 +473,14 @@ def rule(combine: object) -> str:
     return COMBINATIONS[str(getattr(combine, "__name__", combine))]
 
 
-PAGES = {"notation.md": notation, "measures.md": measures, "policies.md": policy_page}
+PAGES = {
+    "notation.md": notation,
+    "equations.md": equations,
+    "measures.md": measures,
+    "policies.md": policy_page,
+    "sources.md": sources,
+    "api.md": api,
+}
 """File names and what writes them."""
 
 

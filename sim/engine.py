@@ -9,6 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sim.arrays import Array, total, widened
+from sim.decisions import Decisions
 from sim.errors import ReplicateError
 from sim.foresight import Foresight, Search
 from sim.foresight import realised as foresight_of
@@ -264,6 +265,90 @@ def _go_on(
     return stand
 
 
+class Walk:
+    """A block of replicates that goes on one quarter at a time, whenever its holder says so.
+
+    Parameters
+    ----------
+    world, timeline, seed, replicates, policies
+        As for ``simulate_block``, whose bits a walk gives.
+
+    Raises
+    ------
+    QuarterError
+        When the paths that firms foresee cannot be found.
+    """
+
+    def __init__(
+        self,
+        world: World,
+        timeline: Timeline,
+        seed: int,
+        replicates: Sequence[int],
+        policies: Sequence[Policy] = (),
+    ) -> None:
+        self.world = world
+        self.timeline = timeline
+        self._luck = Luck(seed, replicates)
+        self._policies = policies
+        self._recorder = _Recorder(EventLog(replicates), len(world.firm_names))
+        self._foresight = _foresee(world, timeline.quarters, self._luck, policies)
+        self._stand = _Stand.first(world, self._luck)
+
+    @property
+    def state(self) -> State:
+        """At the start of the next quarter; another may be put in its place."""
+        return self._stand.state
+
+    @state.setter
+    def state(self, state: State) -> None:
+        self._stand = self._stand._replace(state=state)
+
+    @property
+    def now(self) -> Moment:
+        """The next quarter."""
+        return Moment(self._stand.period, self.timeline.start + self._stand.period)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether there is no next quarter."""
+        return self.now.quarter > self.timeline.end
+
+    def step(self, decisions: Decisions | None = None) -> tuple[Moments, dict[str, Array]]:
+        """Simulate and record the next quarter.
+
+        Parameters
+        ----------
+        decisions : Decisions, optional
+            What single firms decide by rules of their own; for blocks of one replicate.
+
+        Returns
+        -------
+        moments : Moments
+            What happened.
+        measures : dict of str to array [replicate]
+            All that a quarter alone decides.
+
+        Raises
+        ------
+        QuarterError
+            When a replicate cannot go on; the walk stays where it is.
+        """
+        quarters = self.timeline.quarters[: self._stand.period + 1]
+        marching = _march(
+            self._stand, self.world, quarters, self._luck, self._policies, self._foresight, decisions=decisions
+        )
+        now, moments, row = next(marching)
+        self._recorder.record(moments, now.quarter, self.timeline, row)
+        self._stand = _Stand(now.period + 1, moments.after, (*self._stand.past, sight(moments, row)))
+        return moments, row
+
+    def recording(self) -> Recording:
+        """What has been recorded so far, at least a quarter."""
+        until = replace(self.timeline, end=self.timeline.start + (self._stand.period - 1))
+        return _recording(self._recorder, self.world, until, self._luck.replicates)
+
+
 def _march(
     begin: _Stand,
     world: World,
@@ -274,6 +359,7 @@ def _march(
     *,
     observing: bool = True,
     indices: frozenset[Quarter] | None = None,
+    decisions: Decisions | None = None,
 ) -> Iterator[tuple[Moment, Moments, dict[str, Array]]]:
     """Quarter after quarter: when it is, what happened, and the measures, which policies will see."""
     state, past = begin.state, list(begin.past)
@@ -284,7 +370,7 @@ def _march(
             before = _foreseeing(before, foresight, period)
         try:
             with _strict_arithmetic():
-                state, flows, residual = step(before, here, policies, past, luck, now)
+                state, flows, residual = step(before, here, policies, past, luck, now, decisions)
                 _refuse_undefined(state)
                 moments = Moments(before, state, flows, residual, here)
                 with_indices = indices is None or quarter in indices

@@ -7,6 +7,7 @@
     │   ├── ScenarioError     a scenario file or mapping
     │   ├── WorldError        a world table
     │   ├── PolicyError       a policy, or a plug-in file with policies
+    │   ├── AgentError        a hand-written agent, or what is written to an agent
     │   ├── PlanError         a planner's problem, or rules that no allocation keeps
     │   └── ResultError       a result folder, or a question it cannot answer
     └── FailureError          something failed and is reported (exit code 1)
@@ -59,6 +60,29 @@ class WorldError(InputError):
 
 class PolicyError(InputError):
     """A policy cannot be found, registered or used."""
+
+
+class AgentError(InputError):
+    """A hand-written agent failed.
+
+    Parameters
+    ----------
+    agent : str
+        Who was asked.
+    decision : str
+        For what: the name of the method.
+    quarter : Quarter
+        When.
+    cause : Exception
+        What its code raised.
+    """
+
+    def __init__(self, agent: str, decision: str, quarter: object, cause: Exception) -> None:
+        super().__init__(f"{agent}: {decision} failed in {quarter}: {type(cause).__name__}: {cause}")
+        self.agent = agent
+        self.decision = decision
+        self.quarter = quarter
+        self.cause = cause
 
 
 class PlanError(InputError):

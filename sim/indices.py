@@ -54,7 +54,7 @@ SMALLEST_NORMAL = float(np.finfo(np.float64).tiny)
 
 
 def gini(x: ArrayLike, where: ArrayLike | None = None) -> Array:
-    """Gini coefficient, sum_i sum_j |x_i - x_j| / (2 n^2 mu).
+    """Gini coefficient, ``sum_i sum_j |x_i - x_j| / (2 n^2 mu)``.
 
     0 when all are equal, 1 - 1/n when one has everything. It weighs a transfer by how many ranks
     lie between the two, so that it answers mostly to the middle.

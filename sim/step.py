@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from sim.arrays import Array
+from sim.decisions import Decisions
 from sim.luck import Luck
 from sim.policies.levers import Policy, Sight
 from sim.quarters import Quarter
@@ -36,6 +37,7 @@ def step(
     past: Sequence[Sight],
     luck: Luck,
     now: Moment,
+    decisions: Decisions | None = None,
 ) -> tuple[State, Flows, Array]:
     """Advance every replicate by one quarter.
 
@@ -53,6 +55,8 @@ def step(
         Of the replicates in ``state``.
     now : Moment
         Which quarter this is.
+    decisions : Decisions, optional
+        What single firms of a single replicate decide by rules of their own.
 
     Returns
     -------
@@ -73,13 +77,13 @@ def step(
     # 2 Regulation
     rules = regulate(state, world, policies, past, luck, now.period, now.quarter)
     # 3 Funding
-    funding = fund(state, world, drivers, rules)
+    funding = fund(state, world, drivers, rules, decisions)
     # 4 Compute market and 5 Product market
-    markets = clear_markets(state, world, drivers, rules, funding)
+    markets = clear_markets(state, world, drivers, rules, funding, decisions)
     # 6 Accounts
     accounts = settle(state, world, drivers, rules, funding, markets)
     # 7 Training
-    trained = train(state, world, rules, funding, markets, luck, now.period)
+    trained = train(state, world, rules, funding, markets, luck, now.period, decisions)
     # 8 Investment
     investment = invest(state, world, drivers, rules, markets, accounts)
     equipped = connect(trained, world, drivers, accounts, investment)

@@ -19,6 +19,8 @@ LAYERS = [
     {"submodels"},
     {"world", "scenario"},
     {"observe"},
+    {"views"},
+    {"decisions"},
     {"stages"},
     {"step"},
     {"foresight"},
@@ -184,6 +186,17 @@ def test_random_numbers_come_from_luck_alone():
 )
 def test_a_random_generator_is_found_in_every_form(line):
     assert uses_of_random(ast.parse(line)) == [1]
+
+
+def test_mesa_stands_at_the_edge():
+    def imports_mesa(tree: ast.Module) -> bool:
+        return any(
+            (isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] == "mesa")
+            or (isinstance(node, ast.Import) and any(alias.name.split(".")[0] == "mesa" for alias in node.names))
+            for node in ast.walk(tree)
+        )
+
+    assert {top(module) for module, tree in modules().items() if imports_mesa(tree)} == {"mesa_model"}
 
 
 def test_only_front_ends_print():

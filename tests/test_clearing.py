@@ -141,4 +141,4 @@ def test_the_plain_functions_are_what_was_compiled() -> None:
         clearing._sweep(*(table[0].view(np.recarray) for table in plain))
     for mine, theirs in zip(compiled, plain, strict=True):
         for name in mine.dtype.names:
-            assert np.allclose(mine[name], theirs[name], rtol=1e-13, atol=1e-13), name
+            assert np.allclose(mine[name], theirs[name], rtol=1e-13, atol=1e-13, equal_nan=True), name

@@ -1,12 +1,20 @@
 """The documentation says what the code does, and its links lead somewhere."""
 
+import ast
 import importlib.util
 import re
+from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
+from sim.observe import INDEX_SENTENCES, MEASURES, VARIABLES
+from sim.parameters import parameter_table
+from sim.policies.levers import LEVERS
 from sim.scenario import load_scenario
+from sim.state import variables
+from sim.world.build import Mechanisms
+from sim.world.tables import ATTRIBUTES
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -62,14 +70,17 @@ def references(text: str) -> set[str]:
     return {number for found in REFERENCE.findall(text) for number in re.findall(r"\d+(?:\.\d+)?", found)}
 
 
-@pytest.mark.parametrize("page", ["notation.md", "measures.md", "policies.md"])
+GENERATED = {"notation.md", "equations.md", "measures.md", "policies.md", "sources.md", "api.md"}
+
+
+@pytest.mark.parametrize("page", sorted(GENERATED))
 def test_generated_pages_are_what_the_code_gives(page: str) -> None:
     """When this fails: python docs/generate.py."""
     assert (DOCS / page).read_text(encoding="utf-8") == generator().PAGES[page]()
 
 
 def test_the_generator_writes_the_pages_that_are_compared() -> None:
-    assert set(generator().PAGES) == {"notation.md", "measures.md", "policies.md"}
+    assert set(generator().PAGES) == GENERATED
 
 
 @pytest.mark.parametrize("path", PAGES, ids=name)
@@ -97,6 +108,101 @@ def test_lists_of_sections_are_read_whole() -> None:
 def test_every_page_of_the_documentation_is_in_its_index() -> None:
     listed = {(DOCS / target.partition("#")[0]).resolve() for target in links(DOCS / "README.md")}
     assert {path.resolve() for path in DOCS.rglob("*.md")} - {(DOCS / "README.md").resolve()} <= listed
+
+
+# --- the description of the model and the code hold each other -------------------------
+
+MODEL = (DOCS / "model.md").read_text(encoding="utf-8")
+EQUATIONS = re.findall(r"^    (\S.*)$", FENCE.sub("", MODEL), re.MULTILINE)
+# Words and functions of equation blocks, one-letter indices and shapes of power families (their own table says them).
+PLAIN = set(
+    re.findall(
+        r"\S+",
+        """over of open in a the member pool at start to owners that sell proportion what is set aside each all and but
+        max min clip ln sum e d f i j m s t n h c x b l u r q low high kW PUE TWh use MtCO2 carbon price electricity bn
+        per quarter industry training outlay spent on AI budget customers who choose now compute unit operating profit
+        attraction both leader hold default order summed last quarters less same shipped look may given cap owner with
+        renormalised Burstein Atkeson release_grant entry_grant except policies
+        sector capacity mean weighted ij m0 H100""",
+    )
+)
+
+
+def words(equation: str) -> set[str]:
+    return set(re.findall(r"[A-Za-z]+\d*(?:_[A-Za-z0-9]+)*\*?", equation))
+
+
+def bare(symbol: str) -> str:
+    """Without the index of an actor."""
+    return re.sub(r"_(?:is|js|ij|i|j|s|m|k)$", "", symbol)
+
+
+def known_symbols() -> set[str]:
+    module = generator()
+    symbols = {row.symbol for row in parameter_table().values()} | {*module.SYMBOLS} | {*module.SHORTHAND}
+    return symbols | {bare(symbol) for symbol in symbols} | {*parameter_table()}
+
+
+def known_names() -> set[str]:
+    """What may stand in code type: parameters, arrays, levers, measures, attributes, mechanisms and their choices."""
+    module = generator()
+    arrays = {name for cls, _ in module.STAGES for name in variables(cls)}
+    attributes = {name for table in ATTRIBUTES.values() for name in table}
+    choices = {choice for table in ATTRIBUTES.values() for one in table.values() for choice in one.choices}
+    mechanisms = {field.name for field in fields(Mechanisms)}
+    return arrays | attributes | choices | mechanisms | {*parameter_table()} | {*LEVERS} | {*MEASURES}
+
+
+def test_every_parameter_is_in_the_description_by_name_and_symbol() -> None:
+    rows = parameter_table()
+    assert [name for name in rows if f"`{name}`" not in MODEL] == []
+    text = set(re.findall(r"[A-Za-z]+(?:_[A-Za-z0-9]+)*", MODEL))
+    assert [row.symbol for row in rows.values() if row.symbol and not {row.symbol, bare(row.symbol)} & text] == []
+
+
+def test_every_symbol_of_an_equation_is_in_the_notation() -> None:
+    assert len(EQUATIONS) > 40
+    known = known_symbols() | known_names() | PLAIN
+    unknown = {word for line in EQUATIONS for word in words(line) if not {word, bare(word)} & known}
+    assert unknown == set()
+
+
+def test_every_symbol_of_the_notation_is_in_the_description() -> None:
+    """And stands for something that the code has: the notation page is written from it."""
+    module = generator()
+    used = {form for word in words(MODEL) for form in (word, bare(word))}
+    assert [symbol for symbol in [*module.SYMBOLS, *module.SHORTHAND] if not {symbol, bare(symbol)} & used] == []
+    assert len({*module.SYMBOLS.values()}) == len(module.SYMBOLS), "one symbol for one number"
+
+
+def test_every_name_in_the_description_is_in_the_code() -> None:
+    named = set(re.findall(r"`([a-z]+(?:_[a-z0-9]+)+)`", MODEL)) - {"max_sweeps"}
+    elsewhere = {"by_class", "small_world", "scale_free", "saturating_loss", "perfect_own_path"}
+    assert named - known_names() - elsewhere == set()
+
+
+def test_every_submodel_has_its_section_and_every_section_its_submodel() -> None:
+    written = {number for number in sections() if number.startswith("7.")}
+    found = {row[0] for row in generator().formulas()} - {"6"}  # paths of drivers
+    of_stages = {"7.12", "7.13"}  # the government and the accounts add up; they have no formula of their own
+    assert found == written - of_stages
+
+
+def test_counts_in_the_description_are_those_of_the_code() -> None:
+    numbers = {10: "ten", 13: "Thirteen"}
+    assert f"{numbers[len(INDEX_SENTENCES)]} indices" in MODEL
+    assert f"are taken of {numbers[len(VARIABLES)]} quantities" in " ".join(MODEL.split())
+    flows = {
+        node.args[0].value
+        for path in (ROOT / "sim" / "stages").glob("*.py")
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "Flow"
+    }
+    assert f"{len(flows)} kinds of flow" in MODEL
+
+
+def test_every_formula_of_a_submodel_says_what_it_computes() -> None:
+    assert [name for _, _, name, text in generator().formulas() if len(text) < 10] == []
 
 
 SCENARIOS = [

@@ -517,6 +517,12 @@ def test_what_is_not_a_finite_amount_is_refused_and_located(name: str, bad: floa
         EVERY[name](x)
 
 
+def test_nothing_and_little_are_not_called_wrong() -> None:
+    """Zero and a half are amounts: only what is refused is counted and located."""
+    with pytest.raises(ValueError, match=r"got -1\.0 at position \[2\], 1 such in all"):
+        indices.hhi([0.0, 0.5, -1.0])
+
+
 def test_arguments_out_of_range_are_refused() -> None:
     with pytest.raises(ValueError, match="at least 1; got 0"):
         indices.concentration_ratio([1, 2], 0)

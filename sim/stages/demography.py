@@ -217,7 +217,7 @@ def _prospective_plan(
 
 def industry_rate(rate: Array, state: State) -> Array:
     """Profit-weighted mean of what firms expect; ``[replicate, 1]``."""
-    profit = total(state.profit, axis=-2)
+    profit = np.maximum(total(state.profit, axis=-2), 0.0)
     return safe_ratio(total(rate * profit, keepdims=True), total(profit, keepdims=True))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sim.arrays import Array, total
+from sim.decisions import Decisions
 from sim.groups import Groups
 from sim.policies.levers import Rulebook
 from sim.state import RELEASE_WINDOW, Drivers, Funding, State
@@ -12,7 +13,7 @@ from sim.submodels import funding, pricing, training
 from sim.world.build import World
 
 
-def fund(state: State, world: World, drivers: Drivers, rules: Rulebook) -> Funding:
+def fund(state: State, world: World, drivers: Drivers, rules: Rulebook, decisions: Decisions | None = None) -> Funding:
     """New money and the training plan of every firm."""
     p = world.parameters
     released = released_compute(state, world, rules)
@@ -42,9 +43,9 @@ def fund(state: State, world: World, drivers: Drivers, rules: Rulebook) -> Fundi
     own_plan = training.training_plan(marginal_profit, horizon, state.own_compute, effective)
     net_worth = state.cash - state.debt + resale_price(state, world, drivers) * state.own_chips
     limit = training.debt_limit(net_worth, 4.0 * total(state.profit, axis=-2), p.leverage)
-    desired = np.where(state.is_active, own_plan + p.earmark * new_money, 0.0)
+    desired = np.where(state.is_active, np.maximum(own_plan + p.earmark * new_money, 0.0), 0.0)
     means = training.means(state.cash + new_money, np.maximum(limit - state.debt, 0.0), p.outlay_limit)
-    return Funding(
+    funded = Funding(
         funding_share=funding_share,
         raised=raised,
         overdrawn=overdrawn,
@@ -62,6 +63,7 @@ def fund(state: State, world: World, drivers: Drivers, rules: Rulebook) -> Fundi
         plan=np.minimum(desired, means),
         debt_limit=limit,
     )
+    return funded if decisions is None else decisions.planned(state, rules, funded)
 
 
 def resale_price(state: State, world: World, drivers: Drivers) -> Array:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from sim.arrays import Array, Flags, shares, total
+from sim.decisions import Decisions, PriceGame
 from sim.errors import ConvergenceError
 from sim.groups import Groups
 from sim.policies.levers import Rulebook
@@ -45,7 +47,14 @@ class _Outcome:
     demand: Array
 
 
-def clear_markets(state: State, world: World, drivers: Drivers, rules: Rulebook, funding: Funding) -> Markets:
+def clear_markets(
+    state: State,
+    world: World,
+    drivers: Drivers,
+    rules: Rulebook,
+    funding: Funding,
+    decisions: Decisions | None = None,
+) -> Markets:
     """Rents that clear compute, prices that are best replies, and the sales that follow.
 
     Raises
@@ -54,10 +63,14 @@ def clear_markets(state: State, world: World, drivers: Drivers, rules: Rulebook,
         When a replicate does not clear, or what was found leaves a residual.
     """
     given, allotments = _pose(state, world, drivers, rules, funding)
-    found, n_sweeps, gap = clearing.solve(given, _start(state, given))
+    start, groups = _start(state, given), Groups(state.group)
+    if decisions is None:
+        found, n_sweeps, gap = clearing.solve(given, start)
+    else:
+        found, n_sweeps, gap = clearing.solve_asking(given, start, _Asking(given, groups, decisions))
     _require_arrived(gap)
     rent = np.exp(found.log_rent)
-    outcome = _evaluate(given, found, Groups(state.group))
+    outcome = _evaluate(given, found, groups, decisions)
     market_residual = np.abs(
         compute_market.complementarity_residual(rent, given.floor, given.supply, outcome.demand)
     ).max(axis=-1)
@@ -201,22 +214,22 @@ def _affinity(world: World, rules: Rulebook) -> Array:
     return np.where(can_rent, np.exp(np.where(severed, 0.0, tie)), 0.0)
 
 
-def _evaluate(g: Given, guess: Guess, groups: Groups) -> _Outcome:
+def _evaluate(g: Given, guess: Guess, groups: Groups, decisions: Decisions | None) -> _Outcome:
     """Owners' choice, costs, prices, sales and the demand for compute that they cause; what the solver brings to rest.
 
     Customers follow the shares to which one Newton step on best replies leads: the same as ``share`` in equilibrium.
     """
     rent, share = np.exp(guess.log_rent), guess.share
-    choice = compute_market.choose_owners(g.capacity, rent, g.affinity, g.price_elasticity, g.last_weight, g.loyalty)
+    choice = _choice(g, rent, decisions)
     user_rent = choice.mean_rent(rent)
     user_cost = user_rent * (1.0 + g.compute_tax)
     cost = pricing.unit_cost(g.serving_need, user_cost, g.usage_tax)
 
-    elasticity = pricing.perceived_elasticity(share, guess.nest, g.revenue_taken, groups, g.substitution, g.nest_growth)
+    elasticity, reply = _answers(g, cost, guess, groups, decisions)
     per_dollar = pricing.units_per_dollar(cost, g.revenue_taken, elasticity)
     attraction = g.appeal * per_dollar ** (g.substitution - 1.0)
     best_reply = demand.target_share(attraction)
-    target = pricing.moved_shares(share, best_reply, pricing.reply(elasticity, g.substitution), groups)
+    target = pricing.moved_shares(share, best_reply, reply, groups)
     odds = demand.outside_odds(total(attraction), g.initial_odds, g.nest_growth)
     nest = demand.nest_share(odds)
     realised = demand.realised_share(g.staying, target)
@@ -249,3 +262,37 @@ def _evaluate(g: Given, guess: Guess, groups: Groups) -> _Outcome:
         captive_use=captive,
         demand=captive + choice.demand(rented),
     )
+
+
+def _choice(g: Given, rent: Array, decisions: Decisions | None) -> OwnerChoice:
+    choice = compute_market.choose_owners(g.capacity, rent, g.affinity, g.price_elasticity, g.last_weight, g.loyalty)
+    return choice if decisions is None else decisions.chosen(choice, rent, g.capacity)
+
+
+def _answers(g: Given, cost: Array, guess: Guess, groups: Groups, decisions: Decisions | None) -> tuple[Array, Array]:
+    """Elasticities that prices are set by, and what these leave of a push to a share; ``[..., sector, firm]``."""
+    elasticity = pricing.perceived_elasticity(
+        guess.share, guess.nest, g.revenue_taken, groups, g.substitution, g.nest_growth
+    )
+    reply = pricing.reply(elasticity, g.substitution)
+    if decisions is None:
+        return elasticity, reply
+    return decisions.priced(PriceGame(cost, g.revenue_taken, guess.share, guess.nest, groups), elasticity, reply)
+
+
+class _Asking(NamedTuple):
+    """What firms with rules of their own answer in each sweep of the solver."""
+
+    given: Given
+    groups: Groups
+    decisions: Decisions
+
+    def weights(self, rent: Array) -> dict[int, Array]:
+        """Weights over owners at rents ``[1, owner]``, by slot."""
+        weights = _choice(self.given, rent, self.decisions).weights[0]
+        return {slot: weights[:, slot] for slot in self.decisions.choose_owners}
+
+    def prices(self, cost: Array, guess: Guess) -> dict[int, tuple[Array, Array]]:
+        """Elasticities that prices imply at costs ``[1, firm]``, and how they answer; ``[sector]`` each, by slot."""
+        elasticity, reply = _answers(self.given, cost, guess, self.groups, self.decisions)
+        return {slot: (elasticity[0, :, slot], reply[0, :, slot]) for slot in self.decisions.set_price}

@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from sim.arrays import Array, Flags, safe_ratio, total
+from sim.decisions import Decisions
 from sim.groups import Groups
 from sim.luck import Luck
 from sim.policies.levers import Rulebook
@@ -23,6 +24,7 @@ def train(
     markets: Markets,
     luck: Luck,
     period: int,
+    decisions: Decisions | None = None,
 ) -> State:
     """What firms know and can do at the end of the quarter."""
     p = world.parameters
@@ -35,7 +37,7 @@ def train(
         rules.training_efficiency,
         p.capability_decay,
     )
-    opens = _opens(state, world, rules, funding, markets)
+    opens = _opens(state, world, rules, funding, markets, decisions)
     shock = p.progress_shock * luck.normal("progress", period, n_firms)
     surprise = p.quality_shock * luck.normal("quality", period, n_firms)
     quantity = total(markets.quantity, axis=-2)
@@ -95,7 +97,14 @@ def _federate(state: State, world: World, rules: Rulebook, markets: Markets) -> 
     return joins, np.where(joins, invited, 0.0), gained
 
 
-def _opens(state: State, world: World, rules: Rulebook, funding: Funding, markets: Markets) -> Flags:
+def _opens(
+    state: State,
+    world: World,
+    rules: Rulebook,
+    funding: Funding,
+    markets: Markets,
+    decisions: Decisions | None,
+) -> Flags:
     """Firms that publish their weights from now on, because they gain more than they lose; ``[..., firm]``."""
     p = world.parameters
     if not (world.mechanisms.openness and world.mechanisms.open_weights):
@@ -109,7 +118,14 @@ def _opens(state: State, world: World, rules: Rulebook, funding: Funding, market
     opens: Flags = state.is_active & ~state.is_open & (gain > 0.0)
     for row, slot in np.argwhere(opens & (released > funding.open_frontier)).tolist():
         opens[row, slot] = gain[row, slot] > _lost_to_rivals(world, funding, markets, released[row, slot], row, slot)
-    return opens
+    if decisions is None:
+        return opens
+
+    def lost(slot: int) -> float:
+        is_best = released[0, slot] > funding.open_frontier[0, slot]
+        return _lost_to_rivals(world, funding, markets, released[0, slot], 0, slot) if is_best else 0.0
+
+    return decisions.opened(state, opens, gain, released, funding, lost, total(markets.profit, axis=-2))
 
 
 def _lost_to_rivals(world: World, funding: Funding, markets: Markets, released: float, row: int, slot: int) -> float:
@@ -154,7 +170,7 @@ def _expect(before: State, after: State, world: World) -> State:
     p = world.parameters
     profit_before, profit_after = total(before.profit, axis=-2), total(after.profit, axis=-2)
     lives = after.is_active & (before.own_compute > 0.0) & (after.own_compute > 0.0)
-    weight = np.where(lives, profit_after, 0.0)
+    weight = np.where(lives, np.maximum(profit_after, 0.0), 0.0)
     own_growth = np.log(np.where(lives, after.own_compute, 1.0) / np.where(lives, before.own_compute, 1.0))
     profit_total, last_total = total(profit_after), total(profit_before)
     sells = (profit_total > 0.0) & (last_total > 0.0)

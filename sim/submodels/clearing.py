@@ -12,7 +12,7 @@ notice to have changed.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -113,7 +113,7 @@ _FIRM = np.dtype(
         *_table(
             "loyalty", "desired_outlay", "means", "allotment", "own_chips", "training_cap", "compute_tax", "usage_tax",
             "revenue_taken", "serving_need",
-            "served", "target_rent", "user_rent", "dollar_worth", "per_dollar", "quantity", "serving", "rented",
+            "served", "target_rent", "user_rent", "cost", "dollar_worth", "per_dollar", "quantity", "serving", "rented",
             "loyal", "free", "rise", "members", "sum_share", "sum_other",
         ).descr,
         ("group", np.int64),
@@ -122,12 +122,15 @@ _FIRM = np.dtype(
 )  # fmt: skip
 _TIE = _table("affinity", "last_weight", "response")
 _SECTOR = _table("budget", "initial_odds", "expected_nest", "nest", "length", "last_gap")
-_SALE = _table("appeal", "staying", "share", "reply", "target", "revenue")
+_SALE = _table("appeal", "staying", "share", "reply", "target", "revenue", "own_elasticity", "own_reply")
 _MODEL = _table("switching", "substitution", "nest_growth", "price_elasticity")
-"""Tables of a replicate. First what is given; then the guess: ``log_rent``, ``share``, ``expected_nest``; the rest is
-worked out in each sweep: ``pull`` is K w^-sigma, ``served`` its sum over a firm's owners by affinity, ``pressure``
-ln demand - ln supply, ``dollar_worth`` what a dollar buys at cost, ``per_dollar`` at the price, ``rise`` a change of
-log cost, and ``sum_*`` are sums over an owner's firms at the slot of their head.
+"""Tables of a replicate.
+
+First what is given, then the guess: ``log_rent``, ``share``, ``expected_nest``. Rules of single firms give
+``own_elasticity`` and ``own_reply``, nan for everyone else. The rest is worked out in each sweep: ``pull`` is K w^-sigma,
+``served`` its sum over a firm's owners by affinity, ``pressure`` ln demand - ln supply, ``dollar_worth`` what a dollar
+buys at cost, ``per_dollar`` at the price, ``rise`` a change of log cost, and ``sum_*`` are sums over an owner's firms at
+the slot of their head.
 """
 
 Table = npt.NDArray[Any]
@@ -169,10 +172,43 @@ def solve(given: Given, start: Guess) -> tuple[Guess, Counts, Array]:
     n_replicates = len(tables.model)
     n_sweeps, gap = np.zeros(n_replicates, dtype=np.int64), np.zeros(n_replicates)
     _solve_each(*tables, n_sweeps, gap)
-    found = Guess(
-        tables.owners["log_rent"].copy(), tables.sales["share"].copy(), tables.sectors["expected_nest"].copy()
-    )
-    return found, n_sweeps, gap
+    return _guess(tables), n_sweeps, gap
+
+
+class Asking(Protocol):
+    """Firms with rules of their own, asked in every sweep."""
+
+    def weights(self, rent: Array) -> dict[int, Array]:
+        """Weights over owners at rents ``[1, owner]``; ``[owner]`` each, by slot."""
+
+    def prices(self, cost: Array, guess: Guess) -> dict[int, tuple[Array, Array]]:
+        """Elasticities that prices at costs ``[1, firm]`` imply, and how they answer; ``[sector]`` each, by slot."""
+
+
+def solve_asking(given: Given, start: Guess, asking: Asking) -> tuple[Guess, Counts, Array]:
+    """The same for one replicate in which some firms have rules of their own; see ``solve``."""
+    tables = tabulated(given, start)
+    row = Tables(*(table[0] for table in tables))
+    jacobian, matrix = (np.empty((len(row.owners), len(row.owners))) for _ in range(2))
+
+    def sweep() -> None:
+        for slot, weights in asking.weights(np.exp(tables.owners["log_rent"])).items():
+            row.ties["last_weight"][:, slot], row.firms["loyalty"][slot] = weights, 1.0
+        _rent(row.model, row.owners, row.firms, row.ties)
+        for slot, (elasticity, reply) in asking.prices(tables.firms["cost"], _guess(tables)).items():
+            row.sales["own_elasticity"][:, slot], row.sales["own_reply"][:, slot] = elasticity, reply
+        _trade(*row)
+
+    n_sweeps, moved, is_polished = 0, np.inf, False
+    sweep()
+    _begin(*row, jacobian)
+    while n_sweeps < MAX_SWEEPS and not is_polished:
+        is_polished = moved <= TOLERANCE  # once more after arrival: the solver foresees less of rules
+        n_sweeps += 1
+        moved = _advance(*row, jacobian, matrix, n_sweeps)
+        sweep()
+        _learn(row.owners, jacobian)
+    return _guess(tables), np.array([n_sweeps]), np.array([moved])
 
 
 def tabulated(given: Given, start: Guess) -> Tables:
@@ -180,6 +216,7 @@ def tabulated(given: Given, start: Guess) -> Tables:
     n_replicates, n_sectors, n_firms = start.share.shape
     n_owners = start.log_rent.shape[-1]
     values = {**given._asdict(), "log_rent": start.log_rent, "share": start.share, "expected_nest": start.nest}
+    values |= {"own_elasticity": np.nan, "own_reply": np.nan}
     return Tables(
         *(
             _filled(dtype, (n_replicates, *axes), values)
@@ -193,6 +230,10 @@ def tabulated(given: Given, start: Guess) -> Tables:
             )
         )
     )
+
+
+def _guess(tables: Tables) -> Guess:
+    return Guess(tables.owners["log_rent"].copy(), tables.sales["share"].copy(), tables.sectors["expected_nest"].copy())
 
 
 def _filled(dtype: np.dtype[Any], shape: tuple[int, ...], values: dict[str, Any]) -> Table:
@@ -218,34 +259,55 @@ def _solve_one(
     model: Row, owners: Table, firms: Table, ties: Table, sectors: Table, sales: Table, jacobian: Array, matrix: Array
 ) -> tuple[int, float]:
     """Move the guess of one replicate to its fixed point; how many sweeps that took and what is left."""
-    for owner in owners:
-        owner.length = 0.5
-    for sector in sectors:
-        sector.length = 0.5
-    for firm in firms:
-        firms[firm.group].members += 1.0
     moved = np.inf
     _sweep(model, owners, firms, ties, sectors, sales)
-    _respond(model, owners, firms, ties, sectors, sales, jacobian)
+    _begin(model, owners, firms, ties, sectors, sales, jacobian)
     for sweep in range(1, MAX_SWEEPS + 1):
-        is_newton = sweep <= _CAREFUL_AFTER
-        is_careful = not is_newton and sweep % _ROUND > _CAREFUL_AFTER
-        if is_careful or (not is_newton and sweep % _ROUND == 1):
-            _respond(model, owners, firms, ties, sectors, sales, jacobian)
-        if is_careful:
-            for owner in owners:
-                _pace(owner, owner.pressure)
-                owner.step = owner.length * owner.pressure
-        else:
-            _newton_step(owners, jacobian, matrix)
-        moved = _larger(_step_rents(owners), _step_shares(model, owners, firms, ties, sales))
-        for s in range(len(sectors)):
-            moved = _larger(moved, _step_nest(model, sectors[s], firms, sales[s], sweep))
+        moved = _advance(model, owners, firms, ties, sectors, sales, jacobian, matrix, sweep)
         if moved <= TOLERANCE:
             return sweep, moved
         _sweep(model, owners, firms, ties, sectors, sales)
         _learn(owners, jacobian)
     return MAX_SWEEPS, moved
+
+
+@compiled
+def _begin(model: Row, owners: Table, firms: Table, ties: Table, sectors: Table, sales: Table, jacobian: Array) -> None:
+    """Lengths of careful steps, and how demand answers where the search begins."""
+    for owner in owners:
+        owner.length = 0.5
+    for sector in sectors:
+        sector.length = 0.5
+    _respond(model, owners, firms, ties, sectors, sales, jacobian)
+
+
+@compiled
+def _advance(
+    model: Row,
+    owners: Table,
+    firms: Table,
+    ties: Table,
+    sectors: Table,
+    sales: Table,
+    jacobian: Array,
+    matrix: Array,
+    sweep: int,
+) -> float:
+    """Move the guess once, by what the last sweep found; the largest gap before."""
+    is_newton = sweep <= _CAREFUL_AFTER
+    is_careful = not is_newton and sweep % _ROUND > _CAREFUL_AFTER
+    if is_careful or (not is_newton and sweep % _ROUND == 1):
+        _respond(model, owners, firms, ties, sectors, sales, jacobian)
+    if is_careful:
+        for owner in owners:
+            _pace(owner, owner.pressure)
+            owner.step = owner.length * owner.pressure
+    else:
+        _newton_step(owners, jacobian, matrix)
+    moved = _larger(_step_rents(owners), _step_shares(model, owners, firms, ties, sales))
+    for s in range(len(sectors)):
+        moved = _larger(moved, _step_nest(model, sectors[s], firms, sales[s], sweep))
+    return moved
 
 
 @compiled
@@ -271,11 +333,26 @@ def _sweep(model: Row, owners: Table, firms: Table, ties: Table, sectors: Table,
 
     Customers follow the shares to which one Newton step on best replies leads: the same as ``share`` in equilibrium.
     """
+    _rent(model, owners, firms, ties)
+    _trade(model, owners, firms, ties, sectors, sales)
+
+
+@compiled
+def _rent(model: Row, owners: Table, firms: Table, ties: Table) -> None:
+    """Owners' choice and costs."""
     _rents(model, owners, firms, ties)
     for firm in firms:
-        cost = firm.serving_need * firm.user_rent * (1.0 + firm.compute_tax) + firm.usage_tax
-        firm.dollar_worth = (1.0 - firm.revenue_taken) / cost
-        firm.quantity = 0.0
+        firm.cost = firm.serving_need * firm.user_rent * (1.0 + firm.compute_tax) + firm.usage_tax
+
+
+@compiled
+def _trade(model: Row, owners: Table, firms: Table, ties: Table, sectors: Table, sales: Table) -> None:
+    """Prices, sales and demand for compute."""
+    for firm in firms:
+        firm.dollar_worth = (1.0 - firm.revenue_taken) / firm.cost
+        firm.quantity = firm.members = 0.0
+    for firm in firms:
+        firms[firm.group].members += 1.0
     for s in range(len(sectors)):
         attraction = _price(model, sectors[s], firms, sales[s])
         odds = sectors[s].initial_odds * attraction**model.nest_growth
@@ -324,12 +401,14 @@ def _price(model: Row, sector: Row, firms: Table, sales: Table) -> float:
             mean_kept = 1.0 if head.sum_share == 0.0 else head.sum_other / head.sum_share
             own = rho / (1.0 + (rho - elasticity) / elasticity * mean_kept / (1.0 - firm.revenue_taken))
             elasticity = max(own, _LEAST_ELASTICITY)
+        if not np.isnan(sale.own_elasticity):
+            elasticity = sale.own_elasticity
         firm.per_dollar = firm.dollar_worth * ((elasticity - 1.0) / elasticity)
         drawn = firm.per_dollar**2 if rho - 1.0 == _SQUARE else firm.per_dollar ** (rho - 1.0)
         sale.target = sale.appeal * drawn
         attraction += sale.target
         scale = elasticity * (elasticity - 1.0)
-        sale.reply = scale / (scale + (rho - 1.0) * (rho - elasticity))
+        sale.reply = scale / (scale + (rho - 1.0) * (rho - elasticity)) if np.isnan(sale.own_reply) else sale.own_reply
     for sale in sales:
         sale.target /= attraction
     return attraction

@@ -1,4 +1,4 @@
-"""Paths of the drivers: growth that settles to a long-run rate, and exponential decline."""
+"""Paths of the drivers: growth that settles to a long-run rate, and exponential decline (docs/model.md 6)."""
 
 from __future__ import annotations
 

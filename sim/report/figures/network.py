@@ -15,6 +15,8 @@ from sim.report.figures.common import WIDTH, group_of, percent, run_remark
 from sim.report.tables import significant
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import networkx as nx
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
@@ -38,12 +40,24 @@ def supply_links(result: Result, quarter: str) -> tuple[pd.DataFrame, pd.DataFra
         the quarter); rows supply, columns buy.
     """
     graph = result.network(quarter)
-    delivered = _weights(graph, "maker", "owner")
-    used = _weights(graph, "owner", "firm")
     classes = result.firms["firm_class"].groupby(level="firm", observed=True).last()
-    small = {
-        name: style.SMALL for name in result.actors.firms if group_of(name, str(classes.get(name, ""))) == style.SMALL
-    }
+    small = [name for name in result.actors.firms if group_of(name, str(classes.get(name, ""))) == style.SMALL]
+    return grouped_links(_weights(graph, "maker", "owner"), _weights(graph, "owner", "firm"), small)
+
+
+def grouped_links(
+    delivered: pd.DataFrame, used: pd.DataFrame, small_firms: Sequence[str]
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Put small firms, and labs beyond the largest, into groups, and order everybody by size.
+
+    Parameters
+    ----------
+    delivered, used : pandas.DataFrame
+        Makers by owners and owners by firms, M H100e.
+    small_firms : sequence of str
+        Columns of ``used`` that are drawn together.
+    """
+    small = dict.fromkeys(small_firms, style.SMALL)
     labs = used.drop(columns=list(small)).sum().sort_values(ascending=False, kind="stable").index
     others = dict.fromkeys(labs[N_NETWORK_FIRMS:], style.OTHERS)
     grouped = used.rename(columns={**small, **others}).T.groupby(level=0, sort=False).sum().T
@@ -76,6 +90,17 @@ def supply_network(result: Result) -> Figure:
         raise ResultError(message)
     quarter = quarters[-1]
     delivered, used = supply_links(result, quarter)
+    remark = (
+        f"{run_remark(result)} Mean over replicates. Numbers and widths in M H100e, one scale: "
+        "chips delivered in the year to date (left), compute used in the quarter (right; "
+        "owners' own other uses are not drawn). Links below "
+        f"{100 * SMALLEST_LINK:.1f}% of their side are left out."
+    )
+    return network_figure(delivered, used, quarter, remark)
+
+
+def network_figure(delivered: pd.DataFrame, used: pd.DataFrame, quarter: str, remark: str) -> Figure:
+    """Draw grouped links; the finding above them says who delivers and supplies most."""
     makers, owners = delivered.sum(axis=1), used.sum(axis=1)
     top_maker, top_owner = str(makers.idxmax()), str(owners.idxmax())
     finding = (
@@ -85,12 +110,6 @@ def supply_network(result: Result) -> Figure:
     )
     with style.settings():
         figure = style.new_figure(WIDTH, 6.6)
-        remark = (
-            f"{run_remark(result)} Mean over replicates. Numbers and widths in M H100e, one scale: "
-            "chips delivered in the year to date (left), compute used in the quarter (right; "
-            "owners' own other uses are not drawn). Links below "
-            f"{100 * SMALLEST_LINK:.1f}% of their side are left out."
-        )
         top = style.set_title(figure, finding, remark)
         axes = figure.add_axes((0.0, 0.01, 1.0, top - 0.03), label="network")
         axes.set_xlim(0, 1)

@@ -1,0 +1,70 @@
+"""What the Mesa face and hand-written agents cost per step: prints times and ratios, asserts nothing.
+
+Run with ``python benchmarks/mesa_face.py [quarters]``. Processor time, the shortest of a few runs that take turns. What
+comes before the first quarter, such as building the world, is not counted.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+
+import sim
+from sim.ensemble import prepare, run_block
+from sim.mesa_model import Firm, PowerModel
+
+REPEATS = 3
+
+
+class Plans(Firm):
+    """Applies the default rule of training by hand."""
+
+    def plan_training(self, view):
+        return super().plan_training(view)
+
+
+class Prices(Firm):
+    """Applies the default rule of prices by hand."""
+
+    def set_price(self, view):
+        return super().set_price(view)
+
+
+def plain(quarters: int) -> float:
+    """Seconds of the engine, one replicate."""
+    job = prepare(sim.load_scenario("baseline").replace(quarters=quarters))
+    start = time.process_time()
+    run_block(job, [0])
+    return time.process_time() - start
+
+
+def face(quarters: int, **agent_classes: type[Firm]) -> float:
+    """The same through the Mesa face."""
+    model = PowerModel("baseline", quarters=quarters, agent_classes=agent_classes)
+    start = time.process_time()
+    model.run_model()
+    return time.process_time() - start
+
+
+def main() -> None:
+    """Print the table."""
+    quarters = int(sys.argv[1]) if len(sys.argv) > 1 else 48
+    cases = {
+        "the engine, 1 replicate": lambda: plain(quarters),
+        "PowerModel": lambda: face(quarters),
+        "one firm plans its training by hand": lambda: face(quarters, OpenAI=Plans),
+        "one firm sets prices by hand": lambda: face(quarters, OpenAI=Prices),
+        "every small firm plans by hand": lambda: face(quarters, sme=Plans),
+        "every small firm sets prices by hand": lambda: face(quarters, sme=Prices),
+    }
+    best = dict.fromkeys(cases, float("inf"))
+    for _ in range(REPEATS):
+        for name, case in cases.items():
+            best[name] = min(best[name], case())
+    reference = next(iter(best.values()))
+    for name, seconds in best.items():
+        print(f"{name:40} {1e3 * seconds / quarters:8.1f} ms a quarter  {seconds / reference:6.2f}")
+
+
+if __name__ == "__main__":
+    main()
