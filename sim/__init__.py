@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from sim import errors, indices
     from sim.comparison import Comparison, Sweep, compare, load_comparison, load_sweep, sweep
+    from sim.experiment import Calibration, Scorecard, calibrate, scorecard
     from sim.planner import Allocation, plan
     from sim.recomputation import recompute
     from sim.result import Result, load_result, verify_result
@@ -27,10 +28,13 @@ __version__ = "0.1.0"
 # public name -> the module that holds it; None where the name is the module
 _HOMES = {
     "Allocation": "sim.planner",
+    "Calibration": "sim.experiment",
     "Comparison": "sim.comparison",
     "Result": "sim.result",
     "Scenario": "sim.scenario",
+    "Scorecard": "sim.experiment",
     "Sweep": "sim.comparison",
+    "calibrate": "sim.experiment",
     "compare": "sim.comparison",
     "errors": None,
     "indices": None,
@@ -41,6 +45,7 @@ _HOMES = {
     "plan": "sim.planner",
     "recompute": "sim.recomputation",
     "run": "sim.runner",
+    "scorecard": "sim.experiment",
     "shipped_scenarios": "sim.scenario",
     "sweep": "sim.comparison",
     "verify_result": "sim.result",
@@ -48,11 +53,14 @@ _HOMES = {
 
 __all__ = [
     "Allocation",
+    "Calibration",
     "Comparison",
     "Result",
     "Scenario",
+    "Scorecard",
     "Sweep",
     "__version__",
+    "calibrate",
     "compare",
     "errors",
     "indices",
@@ -63,6 +71,7 @@ __all__ = [
     "plan",
     "recompute",
     "run",
+    "scorecard",
     "shipped_scenarios",
     "sweep",
     "verify_result",

@@ -17,9 +17,10 @@ import numpy as np
 from sim import policies
 from sim.arrays import Array
 from sim.engine import QuarterError, Timeline, simulate_block, simulate_branches
-from sim.errors import FailureError, StoreError
+from sim.errors import FailureError, StoreError, WorldError
 from sim.frames import from_bytes, tables_of, to_bytes
 from sim.observe import Failure, Recording, yearly
+from sim.parameter_sets import ParameterSets, by_set, parameter_sets, set_of_replicate
 from sim.parts import Part, Shelf, about_of, gaps, packed
 from sim.pool import Advance, Lost, Pool, Progress, Task
 from sim.quarters import QUARTERS_PER_YEAR, Quarter, quarter_range
@@ -36,6 +37,18 @@ BLOCK_SIZE = 25
 """Replicates that share arrays; chosen by the benchmark (docs/performance.md)."""
 
 
+class Uncertain(NamedTuple):
+    """What decides the parameters of a replicate: four successive ones share a set (``sim.parameter_sets``)."""
+
+    spec: WorldSpec
+    sets: ParameterSets
+
+    def world_of(self, replicate: int) -> World:
+        """The replicate's world; parameters that the scenario chose itself stay."""
+        number = set_of_replicate(replicate, len(self.sets.sets))
+        return build(replace(self.spec, parameters=self.sets.values(number) | dict(self.spec.parameters)))
+
+
 class Job(NamedTuple):
     """What it takes to run any replicate of a scenario."""
 
@@ -43,6 +56,8 @@ class Job(NamedTuple):
     timeline: Timeline
     seed: int
     policies: Sequence[Policy]
+    uncertain: Uncertain | None = None
+    """How parameters differ from replicate to replicate; None where they do not."""
 
     def task(self, replicates: range) -> Task:
         """One block of it."""
@@ -254,11 +269,13 @@ def prepare(scenario: Scenario, seed: int | None = None, world: World | None = N
     WorldError
         When the world cannot be built.
     """
+    spec = world_spec(scenario)
     return Job(
-        world or build(world_spec(scenario)),
+        world or build(spec),
         timeline(scenario),
         scenario.run.seed if seed is None else seed,
         policies.build(scenario.policies),
+        Uncertain(spec, parameter_sets(scenario.world.base)) if scenario.uncertainty == "ensemble" else None,
     )
 
 
@@ -315,6 +332,8 @@ def run_branches(jobs: Sequence[Job], replicates: Sequence[int], advance: Advanc
     Where something goes wrong, each is run by itself, so that one failure is not everyone's.
     """
     first = jobs[0]
+    if first.uncertain is not None:
+        return _set_by_set(jobs, replicates, first.uncertain, advance)
     try:
         branches = [job.policies for job in jobs]
         return simulate_branches(first.world, first.timeline, first.seed, list(replicates), branches, advance)
@@ -324,6 +343,8 @@ def run_branches(jobs: Sequence[Job], replicates: Sequence[int], advance: Advanc
 
 def run_block(job: Job, replicates: Sequence[int], advance: Advance | None = None) -> Recording:
     """Run a block; when one replicate fails, find it by halving and keep the others."""
+    if job.uncertain is not None:
+        return _set_by_set([job], replicates, job.uncertain, advance)[0]
     try:
         return simulate_block(job.world, job.timeline, job.seed, list(replicates), job.policies, advance)
     except QuarterError as error:
@@ -332,6 +353,23 @@ def run_block(job: Job, replicates: Sequence[int], advance: Advance | None = Non
             return _nothing(job, [failure])
         half = len(replicates) // 2
         return merge([run_block(job, replicates[:half]), run_block(job, replicates[half:])], allow_empty=True)
+
+
+def _set_by_set(
+    jobs: Sequence[Job], replicates: Sequence[int], uncertain: Uncertain, advance: Advance | None
+) -> list[Recording]:
+    """Run a block whose replicates have different parameters: those of one set together, sets in turn."""
+    parts: list[list[Recording]] = []
+    for numbers in by_set(replicates, len(uncertain.sets.sets)):
+        try:
+            world = uncertain.world_of(numbers[0])
+        except WorldError as error:
+            reasons = [Failure(number, str(jobs[0].timeline.start), str(error)) for number in numbers]
+            parts.append([_nothing(job, reasons) for job in jobs])
+            continue
+        alone = [job._replace(world=world, uncertain=None) for job in jobs]
+        parts.append(run_branches(alone, numbers, advance))
+    return [merge(branch, allow_empty=True) for branch in zip(*parts, strict=True)]
 
 
 def _nothing(job: Job, failures: Sequence[Failure]) -> Recording:

@@ -35,6 +35,7 @@ LAYER = {name: height for height, names in enumerate(LAYERS) for name in names}
 # What imports upwards all the same, inside a function, and why.
 EXCEPTIONS = {
     ("comparison", "report"): "`comparison.plot()`, `save()` and `report()` draw, for users' convenience",
+    ("experiment", "report"): "`scorecard.save()` and `calibration.save()` draw, for users' convenience",
     ("result", "report"): "`result.plot()`, `save()` and `report()` draw, for users' convenience",
     ("scenario", "observe"): "a policy's trigger names a measure, and the name is checked with the scenario",
     ("planner", "report"): "`allocation.plot()` draws, as `result.plot()` does",
@@ -46,6 +47,7 @@ CATALOGUES = {
     "comparison",
     "diff",
     "errors",
+    "experiment",
     "explain",
     "export",
     "observe",

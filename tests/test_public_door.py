@@ -11,11 +11,14 @@ import sim
 
 NAMES = {
     "Allocation",
+    "Calibration",
     "Comparison",
     "Result",
     "Scenario",
+    "Scorecard",
     "Sweep",
     "__version__",
+    "calibrate",
     "compare",
     "errors",
     "indices",
@@ -25,6 +28,7 @@ NAMES = {
     "load_sweep",
     "plan",
     "run",
+    "scorecard",
     "shipped_scenarios",
     "sweep",
     "recompute",

@@ -17,7 +17,7 @@ from sim.app.terminal import readable_output, say
 from sim.errors import AipowerError
 
 # isort: off
-from sim.app import running, comparing, planning, reporting, viewing, scenarios, questions, folders  # noqa: F401
+from sim.app import running, comparing, planning, calibrating, reporting, viewing, scenarios, questions, folders  # noqa: F401
 
 # isort: on
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from sim.comparison.design import key_of, world_key
+from sim.comparison.design import key_of
 from sim.comparison.effects import Pairs, moments, pairs_of, table_of
 from sim.comparison.headlines import HEADLINES
 from sim.comparison.outcomes import WHOLE
@@ -24,10 +24,9 @@ from sim.comparison.tradeoffs import (
     pareto_set,
     traded,
 )
-from sim.ensemble import world_spec
+from sim.comparison.worlds import Worlds, n_sets_of
 from sim.errors import InputError, ResultError
 from sim.quarters import Quarter
-from sim.world.build import build
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -38,7 +37,6 @@ if TYPE_CHECKING:
     from sim.comparison.design import Contrast, Design, Kind
     from sim.comparison.outcomes import Outcome
     from sim.scenario import Scenario
-    from sim.world.build import World
 
 SHOWN = ("2030Q4", "2035Q4")
 """Horizons that are shown where the run reaches them."""
@@ -111,7 +109,7 @@ class Comparison:
     ) -> None:
         self._design = design
         self._pairs: dict[tuple[str, str], Pairs] = {}
-        self._worlds: dict[str, World] = {}
+        self._worlds = Worlds()
         self.outcomes = dict(outcomes)
         self.horizons = chosen_horizons(self.quarters, horizons)
         self.measures = chosen_measures(self._names, measures)
@@ -470,15 +468,12 @@ class Comparison:
             run, reference = (self.outcomes[key] for key in keys)
             if not len(np.intersect1d(run.replicates, reference.replicates)):
                 return None
-            self._pairs[keys] = pairs_of(run, reference, (self._world(contrast.run), self._world(contrast.reference)))
+            mine, theirs = (self._design.runs[key] for key in keys)
+            worlds = self._worlds
+            self._pairs[keys] = pairs_of(
+                run, reference, lambda r: (worlds.of(mine, r), worlds.of(theirs, r)), n_sets_of(self.baseline)
+            )
         return self._pairs[keys]
-
-    def _world(self, key: str) -> World:
-        scenario = self._design.runs[key]
-        at = world_key(scenario)
-        if at not in self._worlds:
-            self._worlds[at] = build(world_spec(scenario))
-        return self._worlds[at]
 
     def _pairs_named(self, scenario: str, kind: Kind | None) -> Pairs:
         chosen = [c for c in self.contrasts if c.scenario == scenario and kind in (None, c.kind)]

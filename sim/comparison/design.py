@@ -64,7 +64,7 @@ class Design(NamedTuple):
 
 
 def design(baseline: Scenario, scenarios: Iterable[Scenario]) -> Design:
-    """Lay out runs and contrasts; every scenario takes replicates, seed and horizon of the baseline.
+    """Lay out runs and contrasts; every scenario takes uncertainty, replicates, seed and horizon of the baseline.
 
     Parameters
     ----------
@@ -107,14 +107,15 @@ def world_key(scenario: Scenario) -> str:
 
 
 def _aligned(scenario: Scenario, baseline: Scenario) -> Scenario:
-    """The scenario with run, horizon and record of the baseline."""
+    """The scenario with uncertainty, run, horizon and record of the baseline."""
     if scenario.horizon.start != baseline.horizon.start:
         message = (
             f"{scenario.name} starts in {scenario.horizon.start} and {baseline.name} in {baseline.horizon.start}; "
             "scenarios are compared quarter by quarter from one start; give both worlds of the same start"
         )
         raise ScenarioError(message)
-    return _changed(scenario, run=baseline.run, horizon=baseline.horizon, record=baseline.record)
+    shared = {key: getattr(baseline, key) for key in ("uncertainty", "run", "horizon", "record")}
+    return _changed(scenario, **shared)
 
 
 def _changed(scenario: Scenario, **parts: Any) -> Scenario:

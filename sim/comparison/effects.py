@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -21,6 +22,7 @@ from sim.comparison.statistics import (
     verdict,
 )
 from sim.observe import described
+from sim.parameter_sets import by_set
 from sim.quarters import Quarter
 
 if TYPE_CHECKING:
@@ -67,14 +69,22 @@ class Pairs(NamedTuple):
     reference: Floats
 
 
-def pairs_of(run: Outcome, reference: Outcome, worlds: tuple[World, World] | None) -> Pairs:
+WorldsOf = Callable[[int], tuple["World", "World"]]
+"""Worlds of run and reference in a replicate."""
+
+
+def pairs_of(run: Outcome, reference: Outcome, worlds_of: WorldsOf, n_sets: int = 0) -> Pairs:
     """Pair two runs; replicates that failed in either drop out.
 
     Parameters
     ----------
     run, reference : Outcome
-    worlds : tuple of World, optional
-        Of run and reference, for the gain against the reference; undefined where buyers want different things.
+    worlds_of : callable
+        Worlds of run and reference in a replicate, for the gain against the reference; undefined where buyers want
+        different things.
+    n_sets : int
+        Parameter sets that replicates draw from, 0 where all have the same. A pair is then the mean over the
+        replicates of one set: those share their parameters, so that only sets are independent of each other.
     """
     common, mine, theirs = np.intersect1d(run.replicates, reference.replicates, return_indices=True)
     names = tuple(name for name in run.names if name in set(reference.names))
@@ -82,18 +92,33 @@ def pairs_of(run: Outcome, reference: Outcome, worlds: tuple[World, World] | Non
     values = run.table[mine][:, :, columns[0]]
     values_reference = reference.table[theirs][:, :, columns[1]]
     gain = np.full(values.shape[:2], np.nan)
-    if worlds is not None and len(common) and is_comparable(*worlds):
-        start = Quarter.parse(run.quarters[-1]) + (1 - run.adoption.shape[1])
-        gain = paired_gain(worlds[0], start, run.adoption[mine], reference.adoption[theirs])
+    groups = by_set(common.tolist(), n_sets) if n_sets else [common.tolist()] if len(common) else []
+    for numbers in groups:
+        worlds = worlds_of(numbers[0])
+        if is_comparable(*worlds):
+            rows = np.flatnonzero(np.isin(common, numbers))
+            start = Quarter.parse(run.quarters[-1]) + (1 - run.adoption.shape[1])
+            gain[rows] = paired_gain(worlds[0], start, run.adoption[mine[rows]], reference.adoption[theirs[rows]])
     change = {name: values[:, :, names.index(name)] - values_reference[:, :, names.index(name)] for name in _PARTS}
     welfare = change["welfare"] - change["consumer_gain"] + gain
     both = np.stack([gain, welfare], axis=-1)
-    return Pairs(
+    pairs = Pairs(
         common,
         run.quarters,
         (*names, *PAIRED_MEASURES),
         np.concatenate([values, both], axis=-1),
         np.concatenate([values_reference, np.where(np.isfinite(both), 0.0, np.nan)], axis=-1),
+    )
+    return _means_of_sets(pairs, groups) if n_sets else pairs
+
+
+def _means_of_sets(pairs: Pairs, groups: Sequence[Sequence[int]]) -> Pairs:
+    """One pair for each parameter set: the mean over its replicates, undefined where one of them is."""
+    rows = [np.flatnonzero(np.isin(pairs.replicates, numbers)) for numbers in groups]
+    return pairs._replace(
+        replicates=np.array([numbers[0] for numbers in groups], dtype=np.int64),
+        scenario=np.stack([pairs.scenario[chosen].mean(axis=0) for chosen in rows]),
+        reference=np.stack([pairs.reference[chosen].mean(axis=0) for chosen in rows]),
     )
 
 

@@ -6,6 +6,7 @@ import itertools
 import math
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +15,11 @@ import numpy as np
 from sim import store
 from sim.comparison.comparing import check_questions, make_jobs, settle, shelved
 from sim.comparison.comparison import chosen_horizons, chosen_measures
-from sim.comparison.design import Contrast, key_of, world_key
+from sim.comparison.design import Contrast, key_of
 from sim.comparison.effects import effects_of, pairs_of
 from sim.comparison.outcomes import Outcome, simulate_outcomes
 from sim.comparison.statistics import half_width
+from sim.comparison.worlds import Worlds, n_sets_of
 from sim.errors import FailureError, InputError, ResultError, ScenarioError
 from sim.pool import Pool
 from sim.runner import progress_bar
@@ -279,8 +281,7 @@ def sweep(
     ):
         jobs = make_jobs(runs)
         outcomes = simulate_outcomes(jobs, range(given.run.replicates), pool, kept)
-        worlds = {world_key(runs[key]): job.world for key, job in jobs.items() if not isinstance(job, Outcome)}
-        table, failures, chosen = _table(axes, cells, references, outcomes, worlds, against, horizons)
+        table, failures, chosen = _table(given, axes, cells, references, outcomes, against, horizons)
         names = tuple(dict.fromkeys(table["measure"]))
         made = Sweep(given, axes, against, table, failures, chosen_measures(names, measures), chosen)
         made.timing["simulate"] = time.perf_counter() - begin
@@ -290,11 +291,11 @@ def sweep(
 
 
 def _table(
+    given: Scenario,
     axes: dict[str, tuple[Value, ...]],
     cells: Mapping[tuple[Value, ...], Scenario],
     references: Mapping[tuple[Value, ...], Scenario],
     outcomes: Mapping[str, Outcome],
-    worlds: Mapping[str, World],
     against: str,
     horizons: Sequence[str | int] | None,
 ) -> tuple[pd.DataFrame, pd.DataFrame, tuple[str, ...]]:
@@ -307,12 +308,13 @@ def _table(
         message = f"every replicate of every cell failed; the first: {reason}"
         raise FailureError(message)
     quarters = chosen_horizons(good[0].quarters, horizons)
+    worlds = Worlds()
     parts = []
     for place, cell in cells.items():
         run, reference = outcomes[key_of(cell)], outcomes[key_of(references[place])]
         if not len(np.intersect1d(run.replicates, reference.replicates)):
             continue
-        pairs = pairs_of(run, reference, (worlds[world_key(cell)], worlds[world_key(references[place])]))
+        pairs = pairs_of(run, reference, partial(_worlds_of, worlds, cell, references[place]), n_sets_of(given))
         rows = effects_of(Contrast(cell.name, "policy", "", "", against), pairs, quarters)
         rows = rows.rename(columns={"scenario_mean": "mean"})
         years = [pairs.quarters.index(quarter) for quarter in quarters]
@@ -328,6 +330,10 @@ def _table(
         columns=["cell", "replicate", "quarter", "reason"],
     ).astype({"replicate": "int64"})
     return table, failures, quarters
+
+
+def _worlds_of(worlds: Worlds, run: Scenario, reference: Scenario, replicate: int) -> tuple[World, World]:
+    return worlds.of(run, replicate), worlds.of(reference, replicate)
 
 
 _KEYS = ["measure", "horizon", "unit"]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator
+from scipy.special import ndtr, ndtri
+from scipy.stats import norm, truncnorm
 
 from sim.arrays import Array
 from sim.parameters import parameter_table
@@ -104,6 +105,34 @@ class Prior:
 
     names: tuple[str, ...] = FREE
 
+    @property
+    def standard_deviation(self) -> float:
+        """Of a coordinate, cut off at -1 and 1."""
+        return float(truncnorm.std(-1.0 / PRIOR_SD, 1.0 / PRIOR_SD, scale=PRIOR_SD))
+
+    def places(self, scores: Array) -> Array:
+        """Coordinates of scores, whose prior is the standard normal; ``[..., parameter]``.
+
+        >>> Prior(("flywheel",)).places(np.array([0.0, 1.0, 9.0])).round(3)
+        array([0.   , 0.469, 1.   ])
+        """
+        least = ndtr(-1.0 / PRIOR_SD)
+        places: Array = PRIOR_SD * ndtri(least + (1.0 - 2.0 * least) * ndtr(scores))
+        return np.clip(places, -1.0, 1.0)
+
+    def scores(self, places: Array) -> Array:
+        """Scores of coordinates inside -1 and 1; the inverse of ``places``."""
+        least = ndtr(-1.0 / PRIOR_SD)
+        scores: Array = ndtri((ndtr(places / PRIOR_SD) - least) / (1.0 - 2.0 * least))
+        return scores
+
+    def slope(self, scores: Array) -> Array:
+        """Derivative of ``places``."""
+        least = ndtr(-1.0 / PRIOR_SD)
+        densities = norm.pdf(scores) / norm.pdf(self.places(scores) / PRIOR_SD)
+        slope: Array = PRIOR_SD * (1.0 - 2.0 * least) * densities
+        return slope
+
     def values(self, coordinates: Array) -> dict[str, float]:
         """Values of the parameters at coordinates ``[parameter]``, in the units of the table.
 
@@ -115,19 +144,4 @@ class Prior:
         for name, place in zip(self.names, coordinates, strict=True):
             row = table[name]
             found[name] = float(PchipInterpolator([-1.0, 0.0, 1.0], [row.low, row.value, row.high])(place))
-        return found
-
-    def coordinates(self, values: Mapping[str, float]) -> Array:
-        """Coordinates ``[parameter]`` of values inside the ranges; the inverse of ``values``.
-
-        >>> Prior(("flywheel", "imitation")).coordinates({"flywheel": 2.0, "imitation": 0.1})
-        array([1., 0.])
-        """
-        table = parameter_table()
-        found = np.empty(len(self.names))
-        for place, name in enumerate(self.names):
-            row, value = table[name], values[name]
-            curve = PchipInterpolator([-1.0, 0.0, 1.0], [row.low, row.value, row.high])
-            inside = curve.solve(value, extrapolate=False)
-            found[place] = inside[np.abs(inside).argmin()]
         return found

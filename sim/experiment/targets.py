@@ -163,7 +163,7 @@ def _chips_bought(history: History) -> Array:
 def _cr5_owners(history: History) -> Array:
     bought = _chips_bought(history)
     world = bought.sum(axis=-1) + history.owner("chips_bought", REST_OF_WORLD)
-    return np.sort(bought, axis=-1)[..., -5:].sum(axis=-1) / world
+    return _array(np.sort(bought, axis=-1)[..., -5:].sum(axis=-1) / world)
 
 
 def _labs(history: History) -> Array:
@@ -173,7 +173,7 @@ def _labs(history: History) -> Array:
 
 def _hhi_five_labs(history: History) -> Array:
     used = _labs(history)
-    return _POINTS * ((used / used.sum(axis=-1, keepdims=True)) ** 2).sum(axis=-1)
+    return _array(_POINTS * ((used / used.sum(axis=-1, keepdims=True)) ** 2).sum(axis=-1))
 
 
 def _used(lab: str) -> Callable[[History], Array]:
@@ -187,7 +187,7 @@ def _annual_sales(firm: str) -> Callable[[History], Array]:
 def _compute_spend(firm: str) -> Callable[[History], Array]:
     def spend(history: History) -> Array:
         paid = [history.firm("rent_paid", firm, q) * history.firm("compute_used", firm, q) for q in _quarters(2024)]
-        return np.sum(paid, axis=0) / units.dollars_per_hour(1.0)
+        return _array(np.sum(paid, axis=0) / units.dollars_per_hour(1.0))
 
     return spend
 
@@ -199,7 +199,7 @@ def _capex_four_owners(history: History) -> Array:
         for owner in FOUR_OWNERS
         for quarter in _quarters(2024)
     ]
-    return np.sum(outlay, axis=0) / AI_SHARE_OF_CAPEX
+    return _array(np.sum(outlay, axis=0) / AI_SHARE_OF_CAPEX)
 
 
 def _chip_price(history: History) -> Array:
@@ -207,7 +207,7 @@ def _chip_price(history: History) -> Array:
     start = sold[0] - history.recording.makers["shipments"][:, 0].sum(axis=-1)
     shipped = np.diff(sold, axis=0, prepend=start[None])
     price = np.stack([history.measure("chip_price", quarter) for quarter in _quarters(2024)])
-    return (price * shipped).sum(axis=0) / shipped.sum(axis=0)
+    return _array((price * shipped).sum(axis=0) / shipped.sum(axis=0))
 
 
 def _yearly_growth(name: str) -> Callable[[History], Array]:
@@ -245,3 +245,8 @@ MOMENTS: Mapping[str, Callable[[History], Array]] = {
     "gini_training": _measured("gini_training_compute"),
 }
 """The model's value of each target; ``[replicate]``."""
+
+
+def _array(values: Array) -> Array:
+    """The same, whose type NumPy lost."""
+    return values

@@ -10,6 +10,8 @@ from sim.result import Result
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from sim.result import Blocks
+
 
 class OwnResult(Result):
     """A result that its scenario does not give, so that no folder may say that it does."""
@@ -23,7 +25,7 @@ class OwnResult(Result):
         )
         raise ResultError(message)
 
-    def save(self, folder: str | Path, *, figures: bool = True) -> Path:  # noqa: ARG002  as Result's
+    def save(self, folder: str | Path, *, figures: bool = True, blocks: Blocks | None = None) -> Path:  # noqa: ARG002  as Result's
         """Refuse.
 
         Raises

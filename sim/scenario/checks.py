@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
+from sim.parameter_sets import worlds_with_sets
 from sim.parameters import ParameterRow, Parameters, parameter_table
 from sim.scenario.messages import as_number, kind, meant, nearest, quoted, wrong_number
 from sim.world import WORLD_START, WORLDS
@@ -331,6 +332,11 @@ def problems_across(data: Mapping[str, Any]) -> Iterator[Problem]:
     if _is_quarter(start) and start != begins:
         text = f"{start} is not where {base} starts; allowed: {begins}; write start: {begins}"
         yield ("horizon", "start"), text
+    if data.get("uncertainty") == "ensemble" and base not in worlds_with_sets():
+        text = (
+            f"{base} has no parameter sets; worlds that have: {', '.join(worlds_with_sets())}; write uncertainty: none"
+        )
+        yield ("uncertainty",), text
     yield from _problems_of_sight(data)
     networks = sections.get("record", {}).get("networks")
     if not (_is_quarter(start) and _is_quarter(end) and start <= end and isinstance(networks, list | tuple)):

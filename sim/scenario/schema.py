@@ -21,6 +21,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from sim.errors import ScenarioError
+from sim.parameter_sets import parameter_sets
 from sim.quarters import QUARTERS_PER_YEAR, Quarter
 from sim.scenario import checks
 from sim.scenario.checks import BASE, END, POPULATIONS, QUARTER_PATTERN, START, Actor, Problem
@@ -228,6 +229,8 @@ class Scenario(_Section):
         Version of the file format (key ``schema``).
     name, question : str
         What reports call the scenario, and what it asks; neither changes a number.
+    uncertainty : {"none", "ensemble"}
+        Whether replicates differ in luck alone, or in the parameters that the facts leave open as well.
     world, horizon, power, mechanisms, policies, run, record
         The parts of a scenario file.
     """
@@ -247,6 +250,10 @@ class Scenario(_Section):
     mechanisms: Mechanisms = Field(default_factory=Mechanisms)
     policies: tuple[dict[str, Any], ...] = Field(
         default=(), description="policies, each by its name with its parameters"
+    )
+    uncertainty: Literal["none", "ensemble"] = Field(
+        default="none",
+        description="what replicates differ in: luck alone, or parameter sets that agree with the facts as well",
     )
     run: RunSpec = Field(default_factory=RunSpec)
     record: RecordSpec = Field(default_factory=RecordSpec)
@@ -312,6 +319,10 @@ class Scenario(_Section):
         data = {key: v for key, v in self.resolved().items() if key not in ("name", "question")}
         if plugins := self.plugins():
             data["plugins"] = plugins
+        if self.uncertainty == "none":
+            del data["uncertainty"]  # so that runs of before this key are found
+        else:
+            data["parameter_sets"] = parameter_sets(self.world.base).digest
         text = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
         return hashlib.sha256(text.encode("ascii")).hexdigest()
 

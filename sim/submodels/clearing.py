@@ -127,10 +127,10 @@ _MODEL = _table("switching", "substitution", "nest_growth", "price_elasticity")
 """Tables of a replicate.
 
 First what is given, then the guess: ``log_rent``, ``share``, ``expected_nest``. Rules of single firms give
-``own_elasticity`` and ``own_reply``, nan for everyone else. The rest is worked out in each sweep: ``pull`` is K w^-sigma,
-``served`` its sum over a firm's owners by affinity, ``pressure`` ln demand - ln supply, ``dollar_worth`` what a dollar
-buys at cost, ``per_dollar`` at the price, ``rise`` a change of log cost, and ``sum_*`` are sums over an owner's firms at
-the slot of their head.
+``own_elasticity`` and ``own_reply``, nan for everyone else. The rest is worked out in each sweep: ``pull`` is
+K w^-sigma, ``served`` its sum over a firm's owners by affinity, ``pressure`` ln demand - ln supply, ``dollar_worth``
+what a dollar buys at cost, ``per_dollar`` at the price, ``rise`` a change of log cost, and ``sum_*`` are sums over an
+owner's firms at the slot of their head.
 """
 
 Table = npt.NDArray[Any]
