@@ -83,8 +83,6 @@ class Result:
         Blocks of replicates that :func:`run` found finished by an interrupted run instead of computing them.
     lost : tuple of int
         Replicates among ``failures`` that were not computed because no worker survived them.
-    blocks : Blocks or None
-        Where ``save`` takes tables from, block by block, so that memory need not hold them.
     computed_by : dict or None
         Code, libraries and CPU level of the workers that computed it, where those are not this process's.
     """
@@ -106,7 +104,6 @@ class Result:
         self.is_reused = False
         self.n_resumed = 0
         self.lost: tuple[int, ...] = ()
-        self.blocks: Blocks | None = None
         self.computed_by: dict[str, Any] | None = None
         self._makers_of_tables = dict(tables)
         self._tables: dict[str, pd.DataFrame] = {}
@@ -453,7 +450,7 @@ class Result:
             raise ResultError(message)
         return FIGURES[name](self)
 
-    def save(self, folder: str | Path, *, figures: bool = True) -> Path:
+    def save(self, folder: str | Path, *, figures: bool = True, blocks: Blocks | None = None) -> Path:
         """Write tables, figures, README and manifest to a new folder.
 
         Parameters
@@ -462,6 +459,8 @@ class Result:
             A folder that does not exist yet, or is empty.
         figures : bool
             Whether to draw them; they take most of the time of a small run.
+        blocks : Blocks, optional
+            Where tables come from, block by block; :func:`run` uses it so that memory need not hold them.
 
         Raises
         ------
@@ -471,7 +470,7 @@ class Result:
         from sim import report, store
 
         artefacts = report.ARTEFACTS if figures else report.WITHOUT_FIGURES
-        return store.write(self, Path(folder), artefacts=artefacts, blocks=self.blocks)
+        return store.write(self, Path(folder), artefacts=artefacts, blocks=blocks)
 
     def report(self, folder: str | Path, *, force: bool = False, progress: bool = False) -> Path:
         """Write a report that one can send: one HTML file that needs no network, figures, tables as CSV and LaTeX.

@@ -148,8 +148,8 @@ def _simulate_to_disk(
             catalogue = {name: described(name) for name in written.measures}
             result = Result(scenario, actors, catalogue, {}, {"simulate": time.perf_counter() - begin})
             result.lost, result.computed_by = written.lost_replicates, identity
-            result.blocks = store.Blocks(written.rows, lambda: written.tables(shelf, key))
-            store.save_beside(result, out, lambda folder: result.save(folder, figures=figures))
+            blocks = store.Blocks(written.rows, lambda: written.tables(shelf, key))
+            store.save_beside(result, out, lambda folder: result.save(folder, figures=figures, blocks=blocks))
             if not written.lost:
                 shelf.clear(identity)
     stored = store.read(result.folder or out)
