@@ -10,7 +10,7 @@ from sim.result import Result
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from sim.result import Blocks
+    from sim.store import Blocks
 
 
 class OwnResult(Result):
