@@ -290,8 +290,8 @@ def test_a_nan_is_named_by_replicate_quarter_and_array(tmp_path, monkeypatch):
 
     step = engine.step
 
-    def poisoned(state, world, policies, past, luck, now):
-        after, flows, residual = step(state, world, policies, past, luck, now)
+    def poisoned(state, world, policies, past, luck, now, *more):
+        after, flows, residual = step(state, world, policies, past, luck, now, *more)
         if now.period == 1 and 3 in luck.replicates:
             after.cash[list(luck.replicates).index(3), 0] = np.nan
         return after, flows, residual
