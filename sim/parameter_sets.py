@@ -11,7 +11,7 @@ from itertools import groupby
 from pathlib import Path
 
 from sim.parameters import DATA
-from sim.world import WORLD_LAYERS
+from sim.world import WORLDS
 
 LUCKS_PER_SET = 4
 """Successive replicates that share a parameter set, so that luck and parameters can be told apart."""
@@ -83,15 +83,13 @@ def by_set(replicates: Sequence[int], n_sets: int) -> list[list[int]]:
 
 def worlds_with_sets() -> tuple[str, ...]:
     """Worlds that parameter sets come with."""
-    return tuple(
-        base for base, layers in WORLD_LAYERS.items() if any((DATA / each / SETS_FILE).exists() for each in layers)
-    )
+    return tuple(base for base in WORLDS if (DATA / base / SETS_FILE).exists())
 
 
 @functools.cache
 def parameter_sets(base: str) -> ParameterSets:
     """The shipped sets of a world; one of ``worlds_with_sets``."""
-    return read_parameter_sets(next(path for each in WORLD_LAYERS[base] if (path := DATA / each / SETS_FILE).exists()))
+    return read_parameter_sets(DATA / base / SETS_FILE)
 
 
 def read_parameter_sets(path: Path) -> ParameterSets:

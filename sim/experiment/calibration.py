@@ -9,7 +9,7 @@ coordinates of the parameters (``sim.experiment.priors``). Their half, negated, 
    not informed.
 2. *Parameter sets*: draws from the posterior. Candidates come from its Gaussian approximation (Laplace) and are
    simulated; sets are resampled from them with weights that correct the approximation, and each then takes a few
-   Metropolis steps, so that no two are the same (resample and move: Gilks and Berzuini 2001, *Journal of the Royal
+   Metropolis steps, and more while it is the same as another (resample and move: Gilks and Berzuini 2001, *Journal of the Royal
    Statistical Society B* 63(1); the steps: Cotter et al. 2013, *Statistical Science* 28(3)).
 """
 
@@ -51,7 +51,7 @@ DIGITS = 2
 _STEP = 0.1
 _STEPS_OF_MODE, _STEPS_AGAIN = 6, 3
 _TOLERANCE = 1e-3
-_CANDIDATES_PER_SET, _MOVES, _MOVE_SIZE = 4, 4, 0.5
+_CANDIDATES_PER_SET, _MOVES, _MOST_MOVES, _MOVE_SIZE = 4, 4, 50, 0.5
 
 
 @dataclass(frozen=True)
@@ -389,12 +389,18 @@ def _draw(
     first = float(Luck(seed, [0]).uniform("resample", 0, 1)[0, 0])
     rows = np.searchsorted(np.cumsum(chance) / chance.sum(), (np.arange(sets) + first) / sets)
     draws = _Draws(*(each[np.minimum(rows, len(chance) - 1)] for each in candidates))
-    for move in range(_MOVES):
+    moving = np.ones(sets, dtype=bool)
+    for move in range(_MOST_MOVES):
         told("parameter sets", posterior.evaluator.n_known)
         fresh = luck.normal("move parameter set", move, n_parameters)
-        tried = simulated(np.sqrt(1.0 - _MOVE_SIZE**2) * draws.steps + _MOVE_SIZE * fresh)
+        aim = np.sqrt(1.0 - _MOVE_SIZE**2) * draws.steps + _MOVE_SIZE * fresh
+        tried = simulated(np.where(moving[:, None], aim, draws.steps))
         log_uniform = np.log(luck.uniform("accept parameter set", move, 1)[:, 0])
-        draws = tried.where(log_uniform < tried.weights - draws.weights, draws)
+        draws = tried.where(moving & (log_uniform < tried.weights - draws.weights), draws)
+        if move >= _MOVES - 1:  # from here on, only what is the same as another goes on
+            moving = ~np.isin(np.arange(sets), np.unique(draws.steps, axis=0, return_index=True)[1])
+            if not moving.any():
+                break
     effective = float(chance.sum() ** 2 / (chance**2).sum())
     return posterior.prior.places(near.scores(draws.steps)), draws.found, len(chance), effective
 

@@ -64,7 +64,7 @@ def clear_markets(
     """
     given, allotments = _pose(state, world, drivers, rules, funding)
     start, groups = _start(state, given), Groups(state.group)
-    if decisions is None:
+    if decisions is None or not decisions.enter_markets:
         found, n_sweeps, gap = clearing.solve(given, start)
     else:
         found, n_sweeps, gap = clearing.solve_asking(given, start, _Asking(given, groups, decisions))

@@ -1,0 +1,127 @@
+"""``uncertainty: ensemble``: replicates differ in parameter sets as well as in luck."""
+
+import numpy as np
+import pytest
+
+import sim
+from sim import ensemble
+from sim.comparison.worlds import Worlds
+from sim.errors import ScenarioError
+from sim.experiment.sampling import variance_parts
+from sim.parameter_sets import LUCKS_PER_SET, by_set, parameter_sets, read_parameter_sets
+from sim.parameters import parameter_table
+from sim.scenario import load_scenario
+from sim.world.build import build
+
+FEW = {"small_firms_initial": 10, "entry_slots": 48}
+MEASURES = ("hhi_revenue", "rental_price", "chips_sold_cumulative")
+
+
+def scenario(**parts):
+    base = {
+        "name": "uncertain",
+        "uncertainty": "ensemble",
+        "world": {"parameters": FEW},
+        "horizon": {"end": "2024Q2"},
+        "run": {"replicates": 6, "seed": 1},
+        "record": {"firms": "none", "owners": "none"},
+    }
+    return load_scenario(base | parts)
+
+
+@pytest.fixture(scope="module")
+def recording():
+    return ensemble.simulate(scenario())
+
+
+def test_replicates_of_one_set_share_its_parameters_and_others_do_not(recording):
+    """In the first quarter the price of chips depends on parameters and not on luck."""
+    price = recording.measures["chip_price"][:, 0]
+    assert np.ptp(price[:LUCKS_PER_SET]) < 1e-9 < abs(price[LUCKS_PER_SET] - price[0])
+    assert len(set(recording.measures["hhi_revenue"][:, 1])) == 6
+
+
+def test_blocks_and_workers_do_not_change_a_bit(recording):
+    small = ensemble.simulate(scenario(), block_size=1)
+    for name in MEASURES:
+        assert np.array_equal(small.measures[name], recording.measures[name])
+    assert small.replicates.tolist() == recording.replicates.tolist() == list(range(6))
+
+
+def test_a_replicate_is_the_plain_run_of_its_set(recording):
+    values = parameter_sets("world_2024").values(1)
+    plain = scenario(uncertainty="none", world={"parameters": values | FEW})
+    again = ensemble.simulate(plain)
+    for name in MEASURES:
+        assert np.array_equal(again.measures[name][4:6], recording.measures[name][4:6])
+
+
+def test_what_a_scenario_sets_itself_stays():
+    held = scenario(world={"parameters": FEW | {"flywheel": 1.5, "site_cost": 20.0}})
+    job = ensemble.prepare(held)
+    worlds = [job.uncertain.world_of(replicate) for replicate in (0, 4, 8)]
+    assert {world.parameters.flywheel for world in worlds} == {1.5}
+    assert {world.parameters.site_cost for world in worlds} == {20.0}
+    assert len({world.parameters.nest_growth for world in worlds}) == 3
+    assert Worlds().of(held, 4).parameters == worlds[1].parameters
+
+
+def test_the_sets_are_at_least_200_inside_their_ranges_and_agree_with_the_facts():
+    sets, table = parameter_sets("world_2024"), parameter_table()
+    assert len(sets.sets) >= 200 and len(set(sets.sets)) == len(sets.sets)
+    for k in range(len(sets.sets)):
+        assert all(table[name].low <= value <= table[name].high for name, value in sets.values(k).items())
+    assert min(sets.hits) >= 15
+
+
+def test_sets_survive_writing_and_reading(tmp_path):
+    sets = parameter_sets("world_2024")
+    sets.write(tmp_path / "sets.csv")
+    assert read_parameter_sets(tmp_path / "sets.csv") == sets
+
+
+def test_only_a_world_with_sets_can_be_uncertain():
+    with pytest.raises(ScenarioError, match=r"uncertainty.*symmetric has no parameter sets.*world_2024"):
+        load_scenario({"world": {"base": "symmetric"}, "uncertainty": "ensemble"})
+
+
+def test_the_hash_knows_uncertainty_and_stays_without():
+    assert scenario().content_hash() != scenario(uncertainty="none").content_hash()
+
+
+def test_a_world_that_cannot_be_fails_its_replicates_alone(monkeypatch):
+    """Sets that contradict what a scenario changes are failures with a reason, not the end of the run."""
+    from sim.errors import WorldError
+
+    def picky(spec):
+        if spec.parameters.get("nest_growth") == parameter_sets("world_2024").values(0)["nest_growth"]:
+            raise WorldError("cannot be")
+        return build(spec)
+
+    monkeypatch.setattr(ensemble, "build", picky)
+    found = ensemble.simulate(scenario())
+    assert found.replicates.tolist() == [4, 5]
+    assert [(each.replicate, each.reason) for each in found.failures] == [(k, "cannot be") for k in range(4)]
+
+
+def test_a_comparison_counts_sets_not_replicates_and_pairs_within_them():
+    base = scenario(horizon={"end": "2024Q4"})
+    data = base.resolved() | {"name": "taxed", "uncertainty": "none"}
+    taxed = load_scenario(data | {"policies": [{"compute_tax": {"rate": 0.5, "start": "2024Q2"}}]})
+    found = sim.compare(base, [taxed], horizons=["2024"])
+    rows = found.effects.set_index("measure")
+    assert rows.loc["hhi_revenue", "n"] == 2
+    direct = [ensemble.simulate(each).measures["hhi_revenue"][:, 3] for each in (base, found.scenarios["taxed"])]
+    means = [[values[list(group)].mean() for group in by_set(range(6), 200)] for values in direct]
+    effect = np.subtract(means[1], means[0]).mean()
+    assert rows.loc["hhi_revenue", "effect"] == pytest.approx(effect, rel=1e-12)
+    assert np.isfinite(rows.loc["consumer_gain_paired", "effect"])
+
+
+def test_variance_is_split_as_it_was_made():
+    """Oracle: known variances, many sets."""
+    generator = np.random.default_rng(1)
+    sets = np.repeat(np.arange(4000), LUCKS_PER_SET)
+    values = 3.0 * generator.normal(size=4000)[sets] + generator.normal(size=len(sets))
+    luck, parameters = variance_parts(values, sets)
+    assert luck == pytest.approx(1.0, rel=0.05) and parameters == pytest.approx(9.0, rel=0.08)
