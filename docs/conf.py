@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from docutils import nodes
@@ -48,6 +50,19 @@ def visit_math(self: HTML5Translator, node: nodes.Element) -> None:
     raise nodes.SkipNode
 
 
+def keep_inside(app: Sphinx, docname: str, source: list[str]) -> None:
+    """A link to a file of the project that is not a page says where the file is."""
+    here = (Path(app.srcdir) / docname).parent
+
+    def told(link: re.Match[str]) -> str:
+        target = (here / link[2]).resolve()
+        if target.is_relative_to(app.srcdir):
+            return link[0]
+        return f"{link[1]} (`{target.relative_to(Path(app.srcdir).parent)}`)"
+
+    source[0] = re.sub(r"\[([^\]]*)\]\((\.\./[^)#\s]+)[^)]*\)", told, source[0])
+
+
 def name_pages(app: Sphinx, doctree: nodes.document, docname: str) -> None:  # noqa: ARG001  Sphinx gives it
     """A link that is written as a file's name says the page's title."""
     for link in doctree.findall(nodes.reference):
@@ -57,7 +72,8 @@ def name_pages(app: Sphinx, doctree: nodes.document, docname: str) -> None:  # n
 
 
 def setup(app: Sphinx) -> None:
-    """Draw mathematics by ``visit_math``, and name pages."""
+    """Draw mathematics by ``visit_math``, and mend links."""
+    app.connect("source-read", keep_inside)
     app.connect("doctree-resolved", name_pages)
     app.registry.html_block_math_renderers["mathml"] = (visit_math, None)
     app.registry.html_inline_math_renderers["mathml"] = (visit_math, None)

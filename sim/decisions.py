@@ -86,6 +86,11 @@ class Decisions:
     choose_owners: Rules = field(default_factory=dict)
     release_weights: Rules = field(default_factory=dict)
 
+    @property
+    def enter_markets(self) -> bool:
+        """Whether any rule belongs to the joint equilibrium."""
+        return bool(self.set_price or self.choose_owners)
+
     def planned(self, state: State, rules: Rulebook, funding: Funding) -> Funding:
         """Training outlay wanted, $bn; means limit it as anyone's.
 

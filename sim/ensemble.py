@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from sim.policies.levers import Policy
     from sim.scenario import Scenario
 
-BLOCK_SIZE = 25
+BLOCK_SIZE = 50
 """Replicates that share arrays; chosen by the benchmark (docs/performance.md)."""
 
 

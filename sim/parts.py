@@ -179,7 +179,7 @@ class Shelf:
 
     @contextlib.contextmanager
     def kept(self) -> Iterator[None]:
-        """Say what is kept when the user or the workers stop the run.
+        """Say what is kept when the user, the workers or a full disk stop the run.
 
         Raises
         ------
@@ -191,9 +191,11 @@ class Shelf:
         except KeyboardInterrupt:
             message = self._sentence()
             raise Interrupted(message) from None
-        except WorkersError as error:
+        except (StoreError, WorkersError) as error:
+            if "--resume" in str(error) or not self.folder.is_dir():
+                raise
             message = f"{error}. {self._sentence()}"
-            raise WorkersError(message) from error
+            raise type(error)(message) from error
 
     def _sentence(self) -> str:
         if not self.n_kept:

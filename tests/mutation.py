@@ -91,6 +91,7 @@ def report(folder: Path, file: str) -> bool:
 def mutmut(folder: Path, *arguments: str, **options: object) -> subprocess.CompletedProcess[str]:
     """Run mutmut in a folder."""
     environment = {key: value for key, value in os.environ.items() if not key.startswith("PYTEST_")}
+    environment["AIPOWER_HYPOTHESIS"] = "mutation"  # the profile of tests/conftest.py
     command = [sys.executable, "-m", "mutmut", *arguments]
     return subprocess.run(command, cwd=folder, env=environment, check=False, **options)  # type: ignore[call-overload]
 

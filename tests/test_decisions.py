@@ -2,6 +2,7 @@
 
 import functools
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -240,6 +241,55 @@ def test_losses_do_not_bend_what_the_industry_expects():
     learned = _expect(before, after, world).capability_growth
     weight = world.parameters.expectation_weight
     assert learned[0, 1] == pytest.approx((1.0 - weight) * state.capability_growth[0, 1])
+
+
+def pricing_by(rule):
+    return type("Ruled", (Firm,), {"set_price": lambda _self, view: rule(view)})
+
+
+def renting_by(rule):
+    return type("Ruled", (Firm,), {"choose_owners": lambda _self, view: rule(view)})
+
+
+@pytest.mark.parametrize("who", ["OpenAI", "giant", "sme"])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        pricing_by(lambda view: 1.3 * view.unit_cost / (1.0 - view.revenue_taken)),
+        pricing_by(lambda view: view.best_reply * (1.0 - 0.3 * view.share[:, view.slot])),
+        renting_by(lambda view: view.target_weight),
+        renting_by(lambda view: view.capacity * view.rent**-6.0 * view.appeal),
+    ],
+    ids=["cost plus", "undercuts as it grows", "without loyalty", "keen on cheap compute"],
+)
+def test_rules_hold_where_markets_clear(kind, who):
+    """Each rule, asked about the quarter's own outcome, gives what the firm did."""
+    mine = ran(6, **{who: kind})
+    m, p = mine.moments.flows.markets, mine.world.parameters
+    assert m.market_residual[0] <= 1e-8 and m.price_residual[0] <= 1e-9
+    for slot in (firm.slot for firm in mine.firms if type(firm) is kind and firm.age > 0):
+        head = mine.moments.before.group[0]
+        joint = m.target_share[0][:, head == head[slot]].sum(axis=-1)
+        eps = p.substitution * (1 - joint) + (1 + p.nest_growth * (p.substitution - 1) * (1 - m.nest[0])) * joint
+        appeal = np.exp(mine.world.affinity[:, slot])
+        pull = mine.moments.before.capacity[0] * m.rent[0] ** -p.owner_price_elasticity * appeal
+        kept = 1.0 - p.operating_cost_share
+        view = SimpleNamespace(
+            slot=slot, unit_cost=m.unit_cost[0, slot], revenue_taken=p.operating_cost_share, share=m.target_share[0],
+            best_reply=m.unit_cost[0, slot] / kept * eps / (eps - 1), rent=m.rent[0], appeal=appeal,
+            capacity=mine.moments.before.capacity[0], target_weight=pull / pull.sum(),
+        )  # fmt: skip
+        if "set_price" in vars(kind):
+            assert m.price[0, :, slot] == pytest.approx(kind.set_price(None, view), rel=1e-8)
+        else:
+            weights = kind.choose_owners(None, view)
+            assert m.owner_weight[0, :, slot] == pytest.approx(weights / weights.sum(), rel=1e-8, abs=1e-10)
+
+
+def test_a_rule_that_jumps_finds_no_rest_and_says_so():
+    cheapest = renting_by(lambda view: (view.appeal > 0) & (view.rent == view.rent[view.appeal > 0].min()))
+    with pytest.raises(QuarterError, match=r"did not clear in \d+ sweeps.*by hand by OpenAI \(Ruled\)"):
+        ran(1, OpenAI=cheapest)
 
 
 def test_a_price_by_sector_is_kept():

@@ -205,6 +205,11 @@ def test_every_formula_of_a_submodel_says_what_it_computes() -> None:
     assert [name for _, _, name, text in generator().formulas() if len(text) < 10] == []
 
 
+def test_every_page_is_on_the_site() -> None:
+    listed = set(re.findall(r"^([a-z-]+)$", (DOCS / "index.md").read_text(encoding="utf-8"), re.MULTILINE))
+    assert {path.stem for path in DOCS.glob("*.md")} - {"README", "index"} == listed
+
+
 SCENARIOS = [
     (path, text)
     for path in PAGES

@@ -24,7 +24,7 @@ from tests.test_parts import files, scenario
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs signals of POSIX")
 PATIENCE = 300
-REPLICATES = 150
+REPLICATES = 6 * ensemble.BLOCK_SIZE
 SHORT = ("run", "symmetric", "--replicates", str(REPLICATES), "--quarters", "2", "--no-figures")
 TWO, ONE = ("--workers", "2"), ("--workers", "1")
 
@@ -141,11 +141,11 @@ def test_a_command_killed_at_a_random_moment_goes_on(whole, tmp_path, moment):
 
 @pytest.fixture
 def small_disk(tmp_path):
-    """A file system of 700 kB."""
+    """A file system of 1.3 MB."""
     place = tmp_path / "disk"
     place.mkdir()
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=700k", "tmpfs", str(place)], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", "size=1300k", "tmpfs", str(place)], capture_output=True, check=False
     )
     if mounted.returncode:
         pytest.skip("mounting a small disk needs root and a system that allows it")
@@ -290,8 +290,8 @@ def test_a_nan_is_named_by_replicate_quarter_and_array(tmp_path, monkeypatch):
 
     step = engine.step
 
-    def poisoned(state, world, policies, past, luck, now):
-        after, flows, residual = step(state, world, policies, past, luck, now)
+    def poisoned(state, world, policies, past, luck, now, *more):
+        after, flows, residual = step(state, world, policies, past, luck, now, *more)
         if now.period == 1 and 3 in luck.replicates:
             after.cash[list(luck.replicates).index(3), 0] = np.nan
         return after, flows, residual

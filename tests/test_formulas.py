@@ -192,6 +192,22 @@ def test_horizon_factor_is_the_discounted_sum() -> None:
     assert training.horizon_factor(np.array(g_pi), np.array(g_e), beta, delta) == pytest.approx(series, rel=1e-12)
 
 
+def test_what_others_publish_and_a_pool_trains_is_used_beside_own_compute() -> None:
+    """Docs/model.md 7.1: the best other open model, discounted, plus the pool's; nothing where nobody else is open."""
+    released, is_open = np.array([5.0, 8.0, 3.0]), np.array([False, True, False])
+    frontier = training.open_frontier_of_others(released, is_open)
+    assert frontier.tolist() == [8.0, 0.0, 8.0]
+    effective = training.effective_compute(np.array([1.0, 2.0, 4.0]), frontier, 0.5, np.array([0.0, 3.0, 10.0]))
+    assert effective.tolist() == [5.0, 5.0, 18.0]
+    alone = training.open_frontier_of_others(np.array([5.0]), np.array([True]))
+    assert alone.tolist() == [0.0], "a firm without others has no one to build on"
+
+
+def test_more_effective_training_counts_for_more() -> None:
+    """The lever of docs/model.md 7.1 multiplies what compute and algorithms make."""
+    assert training.next_own_compute(np.array([10.0]), np.array([2.0]), np.array([3.0]), np.array([1.5]), 0.1) == 18.0
+
+
 def test_without_training_own_compute_decays_exactly() -> None:
     own = np.array([1.0])
     for _ in range(20):

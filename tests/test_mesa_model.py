@@ -341,7 +341,7 @@ def test_our_pools_do_not_care_which_start_method_mesa_chose():
         multiprocessing.set_start_method("forkserver", force=True)
         with Pool(2) as pool:
             _, there = zip(*sorted(pool.run(run_task, tasks)), strict=True)
-            assert pool._own._mp_context.get_start_method() == "spawn"
+            assert pool._own._context.get_start_method() == "spawn"
     finally:
         multiprocessing.set_start_method(before, force=True)
     assert all(same_bits(mine, theirs) for mine, theirs in zip(here, there, strict=True))

@@ -16,8 +16,9 @@ from sim.result import load_result, verify_result
 from sim.scenario import load_scenario
 from tests.test_cli import aipower  # noqa: F401 - a fixture
 
-BLOCK = range(25, 50)
-N = 60
+B = ensemble.BLOCK_SIZE
+BLOCK = range(B, 2 * B)
+N = 2 * B + 10
 DECLARED = {"created", "timing_seconds", "manifest_sha256"}
 """Entries of a manifest that differ between two runs of the same thing."""
 
@@ -73,7 +74,7 @@ def test_every_truncation_and_bit_flip_is_detected():
 
 def test_a_part_under_another_name_is_none():
     body = packed("key", Part(BLOCK, {}, {"a": b"x"}))
-    assert unpacked("other", BLOCK, body) is None and unpacked("key", range(25), body) is None
+    assert unpacked("other", BLOCK, body) is None and unpacked("key", range(B), body) is None
 
 
 def test_a_key_follows_everything_that_decides_numbers_and_nothing_else(monkeypatch):
@@ -110,7 +111,7 @@ def test_an_interrupted_run_goes_on_to_the_same_folder_and_computes_nothing_twic
     assert [path.name for path in tmp_path.iterdir()] == ["run.unfinished"]
     stopper.after = None
     result = sim.run(scenario(), out=out, figures=False, resume=True)
-    assert stopper.blocks == [range(25), range(25, 50), range(50, N)]
+    assert stopper.blocks == [range(B), BLOCK, range(2 * B, N)]
     assert result.n_resumed == 1 and files(out) == files(whole)
     assert [path.name for path in tmp_path.iterdir()] == ["run"], "nothing is left over"
 
@@ -118,10 +119,10 @@ def test_an_interrupted_run_goes_on_to_the_same_folder_and_computes_nothing_twic
 def test_parts_serve_a_run_of_more_replicates_or_fewer(tmp_path, monkeypatch):
     stopper = Stopper(monkeypatch, after=3)
     with pytest.raises(Interrupted):
-        sim.run(scenario(run={"replicates": 90}), out=tmp_path / "run", figures=False)
+        sim.run(scenario(run={"replicates": 3 * B + 15}), out=tmp_path / "run", figures=False)
     stopper.after = None
     result = sim.run(scenario(), out=tmp_path / "run", figures=False, resume=True)
-    assert stopper.blocks[3:] == [range(50, N)] and result.n_resumed == 2 and len(result.replicates) == N
+    assert stopper.blocks[3:] == [range(2 * B, N)] and result.n_resumed == 2 and len(result.replicates) == N
 
 
 def test_without_resume_everything_is_computed_again_and_what_was_kept_is_kept(tmp_path, monkeypatch):
@@ -131,18 +132,18 @@ def test_without_resume_everything_is_computed_again_and_what_was_kept_is_kept(t
     stopper.after = 3
     with pytest.raises(Interrupted, match="2 finished blocks"):
         sim.run(scenario(), out=tmp_path / "run", figures=False)
-    assert stopper.blocks[2:] == [range(25)], "the first was computed again"
+    assert stopper.blocks[2:] == [range(B)], "the first was computed again"
 
 
 def test_a_damaged_part_is_computed_again(whole, tmp_path, monkeypatch):
     stopper = Stopper(monkeypatch, after=2)
     with pytest.raises(Interrupted):
         sim.run(scenario(), out=tmp_path / "run", figures=False)
-    path = next(tmp_path.rglob("0000000-0000025.part"))
+    path = next(tmp_path.rglob(f"0000000-{B:07d}.part"))
     path.write_bytes(path.read_bytes()[:-1])
     stopper.after = None
     sim.run(scenario(), out=tmp_path / "run", figures=False, resume=True)
-    assert stopper.blocks[2:] == [range(25), range(50, N)]
+    assert stopper.blocks[2:] == [range(B), range(2 * B, N)]
     assert files(tmp_path / "run") == files(whole)
 
 
@@ -227,10 +228,10 @@ def test_blocks_that_no_worker_survives_are_failures_and_tried_again_by_resume(t
     with monkeypatch.context() as patch:
         patch.setattr(Pool, "run", losing)
         code, out, err = aipower(*words)
-    assert code == 1 and "25 replicates were not computed" in err and "--resume" in err
+    assert code == 1 and f"{B} replicates were not computed" in err and "--resume" in err
     first = load_result("run")
     assert first.lost == tuple(BLOCK) and first.failures.index.tolist() == list(BLOCK)
-    assert set(first.failures["reason"]) == {"not computed, as it was killed"} and len(first.replicates) == N - 25
+    assert set(first.failures["reason"]) == {"not computed, as it was killed"} and len(first.replicates) == N - B
     assert verify_result("run").is_complete
     code, out, _ = aipower(*words, "--resume")
     assert code == 0 and "2 blocks of replicates were there from before" in out
@@ -253,7 +254,7 @@ def test_a_folder_that_vanishes_is_told_and_nothing_is_written_elsewhere(tmp_pat
     stopper = Stopper(monkeypatch, after=None)
 
     def vanish(job, replicates, advance=None):
-        if replicates.start == 25:
+        if replicates.start == B:
             shutil.rmtree(tmp_path / "deep")
         return stopper(job, replicates, advance)
 
@@ -267,11 +268,11 @@ def test_a_part_that_vanishes_before_the_tables_are_laid_together_is_told(tmp_pa
     written = runner.Result.save
 
     def losing(self, *args, **options):
-        next(tmp_path.rglob("0000025-0000050.part")).unlink()
+        next(tmp_path.rglob(f"{B:07d}-{2 * B:07d}.part")).unlink()
         return written(self, *args, **options)
 
     monkeypatch.setattr(runner.Result, "save", losing)
-    with pytest.raises(StoreError, match="replicates 25 to 49 .*damaged or gone.*--resume"):
+    with pytest.raises(StoreError, match=f"replicates {B} to {2 * B - 1} .*damaged or gone.*--resume"):
         sim.run(scenario(), out=tmp_path / "run", figures=False)
     assert [path.name for path in tmp_path.iterdir()] == ["run.unfinished"]
 

@@ -292,7 +292,8 @@ def test_truncations_and_bit_flips_are_detected_and_named(folder, kind, times):
         except ResultError:
             assert path.name == "manifest.json"
         else:
-            assert found.damaged == (path.relative_to(folder).as_posix(),)
+            assert path.name in found.damaged
+            assert path.name == "manifest.json" or found.damaged == (path.name,)
         undo()
     assert verify_result(folder).is_complete
 

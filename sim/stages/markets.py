@@ -64,7 +64,7 @@ def clear_markets(
     """
     given, allotments = _pose(state, world, drivers, rules, funding)
     start, groups = _start(state, given), Groups(state.group)
-    if decisions is None:
+    if decisions is None or not decisions.enter_markets:
         found, n_sweeps, gap = clearing.solve(given, start)
     else:
         found, n_sweeps, gap = clearing.solve_asking(given, start, _Asking(given, groups, decisions))
@@ -208,6 +208,8 @@ def _is_hosted(state: State, world: World, rules: Rulebook) -> Flags:
 
 def _affinity(world: World, rules: Rulebook) -> Array:
     """exp(affinity) after rules on ties, zero where the owner does not sell to the firm; ``[..., owner, firm]``."""
+    if np.all(rules.affinity == 1.0) and np.all(rules.separation == 0.0):
+        return np.broadcast_to(np.exp(world.affinity), (len(rules.affinity), *world.affinity.shape))
     can_rent = np.isfinite(world.affinity)
     tie = np.where(can_rent, world.affinity, 0.0) * rules.affinity[..., None, None]
     severed = (rules.separation > 0.0)[..., None, :] & world.is_integrated

@@ -254,7 +254,8 @@ def _harm(
 ) -> Array:
     """Loss of consumer gain through higher prices alone, over what customers spend on AI; ``[case]``.
 
-    Customers are free to choose. By Shephard's lemma this is the rise of their price index.
+    Customers are free to choose, as in the odds of today's markets. By Shephard's lemma this is the rise of their price
+    index.
     """
     p = world.parameters
     is_active = state.is_active[rows]
@@ -262,13 +263,13 @@ def _harm(
     appeal = np.where(is_active[:, None], markets.attraction[rows] * dear ** (p.substitution - 1.0), 0.0)
     cost = np.where(is_active & (markets.unit_cost[rows] > 0.0), markets.unit_cost[rows], 1.0)
     taken = (p.operating_cost_share + rules.revenue_levy)[rows]
-    joined = _joined(state.group, case)
-    before, after = (
-        pricing.equilibrium(cost, taken, appeal, world.initial_odds, Groups(group[rows]), p.substitution, p.nest_growth)
-        for group in (state.group, joined)
+    joined = Groups(_joined(state.group, case)[rows])
+    odds, nest = markets.odds[rows], markets.nest[rows]
+    after = pricing.equilibrium(
+        cost, taken, appeal, world.initial_odds, joined, p.substitution, p.nest_growth, markets.target_share[rows], nest
     )
-    gained = demand.consumer_gain(drivers.budget, after.odds, before.odds, p.nest_growth, p.substitution)
-    return -gained / total(drivers.budget * before.nest)
+    gained = demand.consumer_gain(drivers.budget, after.odds, odds, p.nest_growth, p.substitution)
+    return -gained / total(drivers.budget * nest)
 
 
 def _joined(group: Counts, merger: _Pair) -> Counts:

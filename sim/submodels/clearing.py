@@ -6,7 +6,8 @@ fastest cache, and nothing is written out between formulas. What it finds is put
 production as in tests. Every replicate is solved by itself, so that it gives the same bits in every block.
 
 Written as loops over the rows of a few tables, which compile in seconds; many arrays, and operations on whole arrays,
-take several times as long. Nothing here calls compiled code of another file, which the cache of compiled code would not
+take several times as long. Firms without part in the markets are left out, and a firm's owners are gone through while
+its row is at hand. Nothing here calls compiled code of another file, which the cache of compiled code would not
 notice to have changed.
 """
 
@@ -31,6 +32,7 @@ _LARGEST_RENT_STEP = 1.0
 _TINY = 1e-300
 _LEAST_ELASTICITY = 1.001
 _SQUARE = 2.0
+_NO_PART, _ALONE, _JOINED = range(3)
 
 
 class Given(NamedTuple):
@@ -106,31 +108,38 @@ def _table(*names: str) -> np.dtype[Any]:
 
 _OWNER = _table(
     "capacity", "supply", "floor", "captive_outlay", "captive_tax",
-    "log_rent", "rent", "pull", "captive", "pressure", "last_pressure", "step", "length", "last_gap",
+    "log_rent", "rent", "pull", "captive", "loyal", "free", "pressure", "last_pressure", "step", "length", "last_gap",
+    "choice", "weight", "use", "market",
 )  # fmt: skip
 _FIRM = np.dtype(
     [
         *_table(
             "loyalty", "desired_outlay", "means", "allotment", "own_chips", "training_cap", "compute_tax", "usage_tax",
-            "revenue_taken", "serving_need",
-            "served", "target_rent", "user_rent", "cost", "dollar_worth", "per_dollar", "quantity", "serving", "rented",
-            "loyal", "free", "rise", "members", "sum_share", "sum_other",
+            "serving_need", "served", "target_rent", "user_rent", "cost", "serving", "rented", "rise",
+            "revenue_taken", "dollar_worth", "per_dollar", "quantity", "members", "sum_share", "sum_other",
         ).descr,
         ("group", np.int64),
         ("taken_differs", np.bool_),
-    ]
+    ],
+    align=True,
 )  # fmt: skip
 _TIE = _table("affinity", "last_weight", "response")
-_SECTOR = _table("budget", "initial_odds", "expected_nest", "nest", "length", "last_gap")
+_SECTOR = _table("budget", "initial_odds", "choosing", "expected_nest", "nest", "length", "last_gap")
 _SALE = _table("appeal", "staying", "share", "reply", "target", "revenue", "own_elasticity", "own_reply")
-_MODEL = _table("switching", "substitution", "nest_growth", "price_elasticity")
+_MODEL = np.dtype(
+    [
+        *_table("switching", "substitution", "nest_growth", "price_elasticity").descr,
+        *((name, np.int64) for name in ("n_firms", "n_joined")),
+    ]
+)
 """Tables of a replicate.
 
 First what is given, then the guess: ``log_rent``, ``share``, ``expected_nest``. Rules of single firms give
 ``own_elasticity`` and ``own_reply``, nan for everyone else. The rest is worked out in each sweep: ``pull`` is
 K w^-sigma, ``served`` its sum over a firm's owners by affinity, ``pressure`` ln demand - ln supply, ``dollar_worth``
-what a dollar buys at cost, ``per_dollar`` at the price, ``rise`` a change of log cost, and ``sum_*`` are sums over an
-owner's firms at the slot of their head.
+what a dollar buys at cost, ``per_dollar`` at the price, ``rise`` a change of log cost, ``market`` of the market's, and
+``sum_*`` are sums over an owner's firms at the slot of their head. Owners of several firms are looked for among the
+first ``n_joined`` of the ``n_firms`` that take part. ``choice``, ``weight`` and ``use`` are those of the firm at hand.
 """
 
 Table = npt.NDArray[Any]
@@ -168,11 +177,25 @@ def solve(given: Given, start: Guess) -> tuple[Guess, Counts, Array]:
     gap : array [replicate]
         How much the last sweep still moved; above ``TOLERANCE`` where ``MAX_SWEEPS`` were not enough.
     """
-    tables = tabulated(given, start)
-    n_replicates = len(tables.model)
-    n_sweeps, gap = np.zeros(n_replicates, dtype=np.int64), np.zeros(n_replicates)
-    _solve_each(*tables, n_sweeps, gap)
-    return _guess(tables), n_sweeps, gap
+    part = _part(given, start)
+    order = np.argsort(-part, axis=-1, kind="stable")
+    place = np.argsort(order, axis=-1)
+    tables = tabulated(given._replace(group=np.take_along_axis(place, given.group, axis=-1)), start)
+    tables.model["n_firms"], tables.model["n_joined"] = (part > _NO_PART).sum(axis=-1), (part == _JOINED).sum(axis=-1)
+    n_sweeps, gap = np.zeros(len(part), dtype=np.int64), np.zeros(len(part))
+    share = np.zeros_like(start.share)
+    firms, ties, sales = (np.empty_like(table[0]) for table in (tables.firms, tables.ties, tables.sales))
+    _solve_each(*tables, order, firms, ties, sales, share, n_sweeps, gap)
+    return Guess(tables.owners["log_rent"].copy(), share, tables.sectors["expected_nest"].copy()), n_sweeps, gap
+
+
+def _part(given: Given, start: Guess) -> Counts:
+    """Whether a firm trains or sells, by itself or with others of its owner; nobody else adds anything to any sum."""
+    sells = ((given.appeal != 0.0) | (given.staying != 0.0) | (start.share != 0.0)).any(axis=-2)
+    part = np.where(sells | (given.desired_outlay > 0.0), _ALONE, _NO_PART)
+    rows, slots = np.nonzero(given.group != np.arange(given.group.shape[-1]))
+    part[rows, slots] = part[rows, given.group[rows, slots]] = _JOINED
+    return part
 
 
 class Asking(Protocol):
@@ -188,6 +211,7 @@ class Asking(Protocol):
 def solve_asking(given: Given, start: Guess, asking: Asking) -> tuple[Guess, Counts, Array]:
     """The same for one replicate in which some firms have rules of their own; see ``solve``."""
     tables = tabulated(given, start)
+    tables.model["n_joined"] = start.share.shape[-1]  # all slots stay in place, where rules know them
     row = Tables(*(table[0] for table in tables))
     jacobian, matrix = (np.empty((len(row.owners), len(row.owners))) for _ in range(2))
 
@@ -200,14 +224,12 @@ def solve_asking(given: Given, start: Guess, asking: Asking) -> tuple[Guess, Cou
         _trade(*row)
 
     n_sweeps, moved, is_polished = 0, np.inf, False
-    sweep()
-    _begin(*row, jacobian)
+    _begin(row.model, row.owners, row.firms, row.sectors)
     while n_sweeps < MAX_SWEEPS and not is_polished:
         is_polished = moved <= TOLERANCE  # once more after arrival: the solver foresees less of rules
         n_sweeps += 1
-        moved = _advance(*row, jacobian, matrix, n_sweeps)
         sweep()
-        _learn(row.owners, jacobian)
+        moved = _advance(*row, jacobian, matrix, n_sweeps)
     return _guess(tables), np.array([n_sweeps]), np.array([moved])
 
 
@@ -215,8 +237,9 @@ def tabulated(given: Given, start: Guess) -> Tables:
     """What is given and the guess, as the solver takes them."""
     n_replicates, n_sectors, n_firms = start.share.shape
     n_owners = start.log_rent.shape[-1]
-    values = {**given._asdict(), "log_rent": start.log_rent, "share": start.share, "expected_nest": start.nest}
-    values |= {"own_elasticity": np.nan, "own_reply": np.nan}
+    choosing = 1.0 - given.staying.sum(axis=-1)
+    guess = {"log_rent": start.log_rent, "share": start.share, "expected_nest": start.nest}
+    values = {**given._asdict(), **guess, "choosing": choosing, "own_elasticity": np.nan, "own_reply": np.nan}
     return Tables(
         *(
             _filled(dtype, (n_replicates, *axes), values)
@@ -246,12 +269,39 @@ def _filled(dtype: np.dtype[Any], shape: tuple[int, ...], values: dict[str, Any]
 
 @compiled
 def _solve_each(
-    model: Table, owners: Table, firms: Table, ties: Table, sectors: Table, sales: Table, n_sweeps: Counts, gap: Array
+    model: Table,
+    owners: Table,
+    firms: Table,
+    ties: Table,
+    sectors: Table,
+    sales: Table,
+    order: Counts,
+    some_firms: Table,
+    some_ties: Table,
+    some_sales: Table,
+    share: Array,
+    n_sweeps: Counts,
+    gap: Array,
 ) -> None:
-    n_owners = owners.shape[1]
+    """Solve one replicate after the other, each with the rows of those of its firms that take part."""
+    n_owners = len(some_ties)
     jacobian, matrix = np.empty((n_owners, n_owners)), np.empty((n_owners, n_owners))
     for r in range(len(n_sweeps)):
-        n_sweeps[r], gap[r] = _solve_one(model[r], owners[r], firms[r], ties[r], sectors[r], sales[r], jacobian, matrix)
+        n, slot = model[r].n_firms, order[r]
+        for m in range(n):
+            some_firms[m] = firms[r, slot[m]]
+        for j in range(n_owners):
+            for m in range(n):
+                some_ties[j, m] = ties[r, j, slot[m]]
+        for s in range(len(some_sales)):
+            for m in range(n):
+                some_sales[s, m] = sales[r, s, slot[m]]
+        n_sweeps[r], gap[r] = _solve_one(
+            model[r], owners[r], some_firms[:n], some_ties[:, :n], sectors[r], some_sales[:, :n], jacobian, matrix
+        )
+        for s in range(len(some_sales)):
+            for m in range(n):
+                share[r, s, slot[m]] = some_sales[s, m].share
 
 
 @compiled
@@ -260,25 +310,24 @@ def _solve_one(
 ) -> tuple[int, float]:
     """Move the guess of one replicate to its fixed point; how many sweeps that took and what is left."""
     moved = np.inf
-    _sweep(model, owners, firms, ties, sectors, sales)
-    _begin(model, owners, firms, ties, sectors, sales, jacobian)
+    _begin(model, owners, firms, sectors)
     for sweep in range(1, MAX_SWEEPS + 1):
+        _sweep(model, owners, firms, ties, sectors, sales)
         moved = _advance(model, owners, firms, ties, sectors, sales, jacobian, matrix, sweep)
         if moved <= TOLERANCE:
             return sweep, moved
-        _sweep(model, owners, firms, ties, sectors, sales)
-        _learn(owners, jacobian)
     return MAX_SWEEPS, moved
 
 
 @compiled
-def _begin(model: Row, owners: Table, firms: Table, ties: Table, sectors: Table, sales: Table, jacobian: Array) -> None:
-    """Lengths of careful steps, and how demand answers where the search begins."""
+def _begin(model: Row, owners: Table, firms: Table, sectors: Table) -> None:
+    """Lengths of careful steps, and how many firms an owner of several has."""
     for owner in owners:
         owner.length = 0.5
     for sector in sectors:
         sector.length = 0.5
-    _respond(model, owners, firms, ties, sectors, sales, jacobian)
+    for i in range(model.n_joined):
+        firms[firms[i].group].members += 1.0
 
 
 @compiled
@@ -296,8 +345,10 @@ def _advance(
     """Move the guess once, by what the last sweep found; the largest gap before."""
     is_newton = sweep <= _CAREFUL_AFTER
     is_careful = not is_newton and sweep % _ROUND > _CAREFUL_AFTER
-    if is_careful or (not is_newton and sweep % _ROUND == 1):
+    if is_careful or sweep % _ROUND == 1:
         _respond(model, owners, firms, ties, sectors, sales, jacobian)
+    else:
+        _learn(owners, jacobian)
     if is_careful:
         for owner in owners:
             _pace(owner, owner.pressure)
@@ -338,47 +389,37 @@ def _sweep(model: Row, owners: Table, firms: Table, ties: Table, sectors: Table,
 
 
 @compiled
-def _rent(model: Row, owners: Table, firms: Table, ties: Table) -> None:
-    """Owners' choice and costs."""
-    _rents(model, owners, firms, ties)
-    for firm in firms:
-        firm.cost = firm.serving_need * firm.user_rent * (1.0 + firm.compute_tax) + firm.usage_tax
-
-
-@compiled
 def _trade(model: Row, owners: Table, firms: Table, ties: Table, sectors: Table, sales: Table) -> None:
     """Prices, sales and demand for compute."""
-    for firm in firms:
-        firm.dollar_worth = (1.0 - firm.revenue_taken) / firm.cost
-        firm.quantity = firm.members = 0.0
-    for firm in firms:
-        firms[firm.group].members += 1.0
     for s in range(len(sectors)):
         attraction = _price(model, sectors[s], firms, sales[s])
         odds = sectors[s].initial_odds * attraction**model.nest_growth
         sectors[s].nest = odds / (1.0 + odds)
-        _reply(firms, sales[s])
-        _sell(sectors[s], firms, sales[s])
+        whole = _reply(model, firms, sales[s], 1.0 / attraction)
+        _sell(sectors[s], firms, sales[s], 1.0 / whole)
     _demand(owners, firms, ties)
 
 
 @compiled
-def _rents(model: Row, owners: Table, firms: Table, ties: Table) -> None:
-    """Owners' pull and firms' mean rents, by today's choice and with what last quarter's leaves of it."""
-    for firm in firms:
-        firm.served = firm.target_rent = firm.user_rent = 0.0
-    for j in range(len(owners)):
-        owner = owners[j]
+def _rent(model: Row, owners: Table, firms: Table, ties: Table) -> None:
+    """Owners' pull, firms' mean rents, by today's choice and with what last quarter's leaves of it, and their costs."""
+    for owner in owners:
         owner.rent = np.exp(owner.log_rent)
         owner.pull = owner.capacity * owner.rent**-model.price_elasticity
-        for i in range(len(firms)):
-            pull = owner.pull * ties[j, i].affinity
-            firms[i].served += pull
-            firms[i].target_rent += pull * owner.rent
-            firms[i].user_rent += ties[j, i].last_weight * owner.rent
-    for firm in firms:
-        firm.target_rent /= firm.served
-        firm.user_rent = firm.loyalty * firm.user_rent + (1.0 - firm.loyalty) * firm.target_rent
+    for i in range(len(firms)):
+        firm = firms[i]
+        served = target_rent = user_rent = 0.0
+        for j in range(len(owners)):
+            pull = owners[j].pull * ties[j, i].affinity
+            served += pull
+            target_rent += pull * owners[j].rent
+            user_rent += ties[j, i].last_weight * owners[j].rent
+        firm.served = served
+        firm.target_rent = target_rent / served
+        firm.user_rent = firm.loyalty * user_rent + (1.0 - firm.loyalty) * firm.target_rent
+        firm.cost = firm.serving_need * firm.user_rent * (1.0 + firm.compute_tax) + firm.usage_tax
+        firm.dollar_worth = (1.0 - firm.revenue_taken) / firm.cost
+        firm.quantity = 0.0
 
 
 @compiled
@@ -386,19 +427,19 @@ def _price(model: Row, sector: Row, firms: Table, sales: Table) -> float:
     """Prices of a sector at the shares that firms expect, what each attracts, and the sum of that."""
     rho = model.substitution
     outer = 1.0 + model.nest_growth * (rho - 1.0) * (1.0 - sector.expected_nest)
-    for firm in firms:
-        firm.sum_share = firm.sum_other = 0.0
-    for i in range(len(firms)):
+    for i in range(model.n_joined):
+        firms[i].sum_share = firms[i].sum_other = 0.0
+    for i in range(model.n_joined):
         head = firms[firms[i].group]
         head.sum_share += sales[i].share
         head.sum_other += (1.0 - firms[i].revenue_taken) * sales[i].share
     attraction = 0.0
     for i in range(len(firms)):
         firm, sale = firms[i], sales[i]
-        head = firms[firm.group]
-        elasticity = rho + (outer - rho) * head.sum_share
+        joint = firms[firm.group].sum_share if i < model.n_joined else sale.share
+        elasticity = rho + (outer - rho) * joint
         if firm.taken_differs:
-            mean_kept = 1.0 if head.sum_share == 0.0 else head.sum_other / head.sum_share
+            mean_kept = 1.0 if joint == 0.0 else firms[firm.group].sum_other / joint
             own = rho / (1.0 + (rho - elasticity) / elasticity * mean_kept / (1.0 - firm.revenue_taken))
             elasticity = max(own, _LEAST_ELASTICITY)
         if not np.isnan(sale.own_elasticity):
@@ -409,80 +450,79 @@ def _price(model: Row, sector: Row, firms: Table, sales: Table) -> float:
         attraction += sale.target
         scale = elasticity * (elasticity - 1.0)
         sale.reply = scale / (scale + (rho - 1.0) * (rho - elasticity)) if np.isnan(sale.own_reply) else sale.own_reply
-    for sale in sales:
-        sale.target /= attraction
     return attraction
 
 
 @compiled
-def _reply(firms: Table, sales: Table) -> None:
-    """Turn customers' answer to prices into shares after one Newton step on mutual best replies.
+def _reply(model: Row, firms: Table, sales: Table, scale: float) -> float:
+    """Turn customers' answer to prices, once scaled, into one Newton step on mutual best replies; the sum of shares.
 
     The firms of an owner move together and divide its share as customers would.
     """
     push = against = 0.0
-    for i in range(len(firms)):
-        push += sales[i].reply * (sales[i].target - sales[i].share)
-        against += sales[i].reply * sales[i].share
-        firms[i].sum_share = firms[i].sum_other = 0.0
+    for i in range(len(sales)):
+        sale = sales[i]
+        sale.target *= scale
+        push += sale.reply * (sale.target - sale.share)
+        against += sale.reply * sale.share
     common = push / against
-    for i in range(len(firms)):
+    for i in range(model.n_joined):
+        firms[i].sum_share = firms[i].sum_other = 0.0
+    for i in range(model.n_joined):
         sale, head = sales[i], firms[firms[i].group]
-        head.sum_share += sale.share + sale.reply * (sale.target - sale.share - sale.share * common)
+        head.sum_share += _moved(sale, common)
         head.sum_other += sale.target
     whole = 0.0
-    for i in range(len(firms)):
-        sale, head = sales[i], firms[firms[i].group]
-        part = 1.0 / head.members if head.sum_other == 0.0 else sale.target / head.sum_other
-        sale.target = max(head.sum_share * part, 0.0)
+    for i in range(len(sales)):
+        sale = sales[i]
+        if i < model.n_joined:
+            head = firms[firms[i].group]
+            part = 1.0 / head.members if head.sum_other == 0.0 else sale.target / head.sum_other
+            sale.target = max(head.sum_share * part, 0.0)
+        else:
+            sale.target = max(_moved(sale, common), 0.0)
         whole += sale.target
-    for sale in sales:
-        sale.target /= whole
+    return whole
 
 
 @compiled
-def _sell(sector: Row, firms: Table, sales: Table) -> None:
-    """Revenue of a sector when those choose who do not stay, and units sold."""
-    choosing = 1.0
-    for sale in sales:
-        choosing -= sale.staying
+def _moved(sale: Row, common: float) -> float:
+    """Share of a firm after a Newton step, when those of all firms add up to one."""
+    return sale.share + sale.reply * (sale.target - sale.share - sale.share * common)
+
+
+@compiled
+def _sell(sector: Row, firms: Table, sales: Table, scale: float) -> None:
+    """Revenue of a sector, when those choose who do not stay, and units sold."""
+    size = sector.budget * sector.nest
     for i in range(len(firms)):
-        sales[i].revenue = sector.budget * sector.nest * (sales[i].staying + choosing * sales[i].target)
-        firms[i].quantity += sales[i].revenue * firms[i].per_dollar
+        sale = sales[i]
+        sale.target *= scale
+        sale.revenue = size * (sale.staying + sector.choosing * sale.target)
+        firms[i].quantity += sale.revenue * firms[i].per_dollar
 
 
 @compiled
 def _demand(owners: Table, firms: Table, ties: Table) -> None:
     """What firms rent for training and serving, and how far owners' demand is from their supply."""
-    for firm in firms:
+    for owner in owners:
+        owner.loyal = owner.free = 0.0
+    for i in range(len(firms)):
+        firm = firms[i]
         user_cost = firm.user_rent * (1.0 + firm.compute_tax)
         given = min(firm.allotment, firm.training_cap)
         bought = min(max(firm.desired_outlay - user_cost * given, 0.0), firm.means) / user_cost
         training = min(given + bought, firm.training_cap)
         firm.serving = firm.serving_need * firm.quantity
         firm.rented = max(training - given + firm.serving - firm.own_chips, 0.0)
-        firm.loyal = firm.loyalty * firm.rented
-        firm.free = (1.0 - firm.loyalty) * firm.rented / firm.served
-    for j in range(len(owners)):
-        owner = owners[j]
+        loyal = firm.loyalty * firm.rented
+        free = (1.0 - firm.loyalty) * firm.rented / firm.served
+        for j in range(len(owners)):
+            owners[j].loyal += loyal * ties[j, i].last_weight
+            owners[j].free += free * ties[j, i].affinity
+    for owner in owners:
         owner.captive = owner.captive_outlay / (owner.rent * (1.0 + owner.captive_tax))
-        loyal = free = 0.0
-        for i in range(len(firms)):
-            loyal += firms[i].loyal * ties[j, i].last_weight
-            free += firms[i].free * ties[j, i].affinity
-        owner.pressure = np.log(max(owner.captive + loyal + owner.pull * free, _TINY) / owner.supply)
-
-
-@compiled
-def _choice(owner: Row, firm: Row, tie: Row) -> float:
-    """a*: weight of an owner in the firm's choice of today."""
-    return owner.pull * tie.affinity / firm.served
-
-
-@compiled
-def _weight(owner: Row, firm: Row, tie: Row) -> float:
-    """a: weight of an owner in what the firm rents."""
-    return firm.loyalty * tie.last_weight + (1.0 - firm.loyalty) * _choice(owner, firm, tie)
+        owner.pressure = np.log(max(owner.captive + owner.loyal + owner.pull * owner.free, _TINY) / owner.supply)
 
 
 # --- how things answer to rents -----------------------------------------------
@@ -497,23 +537,22 @@ def _respond(
     Firms shift between owners, and d ln use_i = -own_i d ln w_i + common_i sum_k share_k d ln w_k.
     """
     n_owners = len(owners)
-    for j in range(n_owners):
-        for i in range(len(firms)):
-            owner, firm, tie = owners[j], firms[i], ties[j, i]
-            free = (1.0 - firm.loyalty) * model.price_elasticity * _choice(owner, firm, tie)
-            shift = free * (owner.rent - firm.target_rent)
-            tie.response = (_weight(owner, firm, tie) * owner.rent - shift) / firm.user_rent
+    _rent_responses(model, owners, firms, ties, sales)
     jacobian[:] = 0.0
-    for k in range(n_owners):
-        of_market = _market_response(ties[k], sales)
-        for i in range(len(firms)):
-            firm = firms[i]
-            use = _use_response(model, firm, i, sectors, sales, ties[k, i].response, of_market)
-            choice = _choice(owners[k], firm, ties[k, i])
-            free = (1.0 - firm.loyalty) * model.price_elasticity * firm.rented
-            for j in range(n_owners):
-                shift = free * _choice(owners[j], firm, ties[j, i]) * (choice - (1.0 if j == k else 0.0))
-                jacobian[j, k] += _weight(owners[j], firm, ties[j, i]) * use + shift
+    for i in range(len(firms)):
+        firm = firms[i]
+        to_market, to_own = _use_response(model, firm, i, sectors, sales)
+        free = (1.0 - firm.loyalty) * model.price_elasticity * firm.rented
+        for j in range(n_owners):
+            owner = owners[j]
+            owner.choice = owner.pull * ties[j, i].affinity / firm.served
+            owner.weight = firm.loyalty * ties[j, i].last_weight + (1.0 - firm.loyalty) * owner.choice
+            owner.use = to_market * owner.market - to_own * ties[j, i].response
+        for j in range(n_owners):
+            shift, weight = free * owners[j].choice, owners[j].weight
+            for k in range(n_owners):
+                jacobian[j, k] += weight * owners[k].use + shift * owners[k].choice
+            jacobian[j, j] -= shift
     for j in range(n_owners):
         jacobian[j, j] -= owners[j].captive
         demand = max(np.exp(owners[j].pressure) * owners[j].supply, _TINY)
@@ -522,21 +561,29 @@ def _respond(
 
 
 @compiled
-def _market_response(ties: Table, sales: Table) -> float:
-    """Response of the market's mean log rent, weighted by sales, to an owner's."""
-    all_sales = response = 0.0
-    for s in range(len(sales)):
-        for i in range(len(ties)):
-            all_sales += sales[s, i].revenue
-            response += sales[s, i].revenue * ties[i].response
-    return response / all_sales
+def _rent_responses(model: Row, owners: Table, firms: Table, ties: Table, sales: Table) -> None:
+    """Response of each firm's mean log rent to owners', and of the market's, weighted by sales."""
+    all_sales = 0.0
+    for owner in owners:
+        owner.market = 0.0
+    for i in range(len(firms)):
+        firm, revenue = firms[i], 0.0
+        for s in range(len(sales)):
+            revenue += sales[s, i].revenue
+        all_sales += revenue
+        for j in range(len(owners)):
+            owner, tie = owners[j], ties[j, i]
+            free = (1.0 - firm.loyalty) * (owner.pull * tie.affinity / firm.served)
+            shift = free * model.price_elasticity * (owner.rent - firm.target_rent)
+            tie.response = ((firm.loyalty * tie.last_weight + free) * owner.rent - shift) / firm.user_rent
+            owner.market += revenue * tie.response
+    for owner in owners:
+        owner.market /= all_sales
 
 
 @compiled
-def _use_response(
-    model: Row, firm: Row, i: int, sectors: Table, sales: Table, own_rent: float, market_rent: float
-) -> float:
-    """Change of a firm's use when its own and the market's mean log rent move; M H100e."""
+def _use_response(model: Row, firm: Row, i: int, sectors: Table, sales: Table) -> tuple[float, float]:
+    """Change of a firm's use when the market's mean log rent rises, and when its own falls; M H100e."""
     all_sales = of_reply = of_nest = 0.0
     for s in range(len(sectors)):
         all_sales += sales[s, i].revenue
@@ -546,7 +593,7 @@ def _use_response(
     stealing = model.switching * (model.substitution - 1.0) * reply
     growing = model.nest_growth * (model.substitution - 1.0) * (1.0 - nest)
     serving = min(firm.serving / firm.rented, 1.0) if firm.rented > 0.0 else 0.0
-    return firm.rented * (serving * (stealing - growing) * market_rent - (1.0 + serving * stealing) * own_rent)
+    return firm.rented * serving * (stealing - growing), firm.rented * (1.0 + serving * stealing)
 
 
 @compiled
@@ -566,16 +613,17 @@ def _step_rents(owners: Table) -> float:
 def _step_shares(model: Row, owners: Table, firms: Table, ties: Table, sales: Table) -> float:
     """Move expected shares to where a step of rents will lead, to first order; the largest gap before."""
     gap = 0.0
-    for firm in firms:
-        firm.rise = 0.0
-    for j in range(len(owners)):
-        for i in range(len(firms)):
-            firms[i].rise += owners[j].step * ties[j, i].response
+    for i in range(len(firms)):
+        rise = 0.0
+        for j in range(len(owners)):
+            rise += owners[j].step * ties[j, i].response
+        firms[i].rise = rise
     for s in range(len(sales)):
         push = against = whole = 0.0
         for i in range(len(firms)):
-            push += sales[s, i].reply * sales[s, i].target * firms[i].rise
-            against += sales[s, i].reply * sales[s, i].target
+            answer = sales[s, i].reply * sales[s, i].target
+            push += answer * firms[i].rise
+            against += answer
         common = push / against
         for i in range(len(firms)):
             sale = sales[s, i]
@@ -583,8 +631,9 @@ def _step_shares(model: Row, owners: Table, firms: Table, ties: Table, sales: Ta
             gap = _larger(gap, abs(sale.target - sale.share))
             sale.share = max(sale.target * (1.0 + change), 0.0)
             whole += sale.share
+        scale = 1.0 / whole
         for i in range(len(firms)):
-            sales[s, i].share /= whole
+            sales[s, i].share *= scale
     return gap
 
 

@@ -185,6 +185,8 @@ def equilibrium(
     groups: Groups,
     substitution: float,
     nest_growth: float,
+    share: Array | None = None,
+    nest: Array | None = None,
 ) -> Equilibrium:
     """Nash prices at given unit costs when customers choose freely.
 
@@ -200,14 +202,18 @@ def equilibrium(
         Who sets prices together.
     substitution, nest_growth : float
         rho and lambda.
+    share, nest : array [replicate, sector, firm] and [replicate, sector], optional
+        Where to look first.
 
     Raises
     ------
     ConvergenceError
         When some replicate has not settled after many sweeps.
     """
-    share = demand.target_share(appeal * (cost / (1.0 - revenue_share_taken))[..., None, :] ** (1.0 - substitution))
-    nest = np.broadcast_to(demand.nest_share(initial_odds), share.shape[:-1])
+    if share is None:
+        share = demand.target_share(appeal * (cost / (1.0 - revenue_share_taken))[..., None, :] ** (1.0 - substitution))
+    if nest is None:
+        nest = np.broadcast_to(demand.nest_share(initial_odds), share.shape[:-1])
     is_open = np.ones(len(share), dtype=bool)
     for _ in range(_MAX_SWEEPS):
         elasticity = perceived_elasticity(share, nest, revenue_share_taken, groups, substitution, nest_growth)

@@ -144,9 +144,9 @@ def paths(model: PowerModel, earlier: pd.DataFrame | None = None) -> Figure:
             return _empty(figure, "Paths of concentration")
         remark = "Dashed: before the last change." if earlier is not None else "One history."
         top = style.set_title(figure, f"Concentration up to {model.quarter}", remark)
-        half = (top - 0.12) / 2
-        upper = figure.add_axes((0.1, 0.11 + half, 0.66, half - 0.03))
-        lower = figure.add_axes((0.1, 0.07, 0.66, half - 0.03))
+        half = (top - 0.15) / 2
+        upper = figure.add_axes((0.1, 0.14 + half, 0.64, half - 0.03))
+        lower = figure.add_axes((0.1, 0.11, 0.64, half - 0.03))
         for axes, lines, label in ((upper, PATHS, "HHI, points"), (lower, GINIS, "Gini")):
             for k, name in enumerate(lines):
                 for frame, dashes in ((earlier, "--"), (now, "-")):
