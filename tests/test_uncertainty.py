@@ -6,9 +6,12 @@ import pytest
 import sim
 from sim import ensemble
 from sim.comparison.worlds import Worlds
-from sim.errors import ScenarioError
+from sim.errors import ScenarioError, WorldError
+from sim.explain import explain
 from sim.parameter_sets import LUCKS_PER_SET, by_set, parameter_sets, read_parameter_sets
 from sim.parameters import parameter_table
+from sim.report.page.of_result import page
+from sim.report.page.tables import uncertainty_table
 from sim.scenario import load_scenario
 from sim.variance import variance_parts
 from sim.world.build import build
@@ -91,7 +94,6 @@ def test_the_hash_knows_uncertainty_and_stays_without():
 
 def test_a_world_that_cannot_be_fails_its_replicates_alone(monkeypatch):
     """Sets that contradict what a scenario changes are failures with a reason, not the end of the run."""
-    from sim.errors import WorldError
 
     def picky(spec):
         if spec.parameters.get("nest_growth") == parameter_sets("world_2024").values(0)["nest_growth"]:
@@ -116,6 +118,25 @@ def test_a_comparison_counts_sets_not_replicates_and_pairs_within_them():
     effect = np.subtract(means[1], means[0]).mean()
     assert rows.loc["hhi_revenue", "effect"] == pytest.approx(effect, rel=1e-12)
     assert np.isfinite(rows.loc["consumer_gain_paired", "effect"])
+
+
+def test_a_report_tells_luck_and_parameters_apart():
+    result = sim.run(scenario(horizon={"end": "2024Q4"}, run={"replicates": 8, "seed": 1}))
+    found = result.variance().set_index(["measure", "year"])
+    price = found.loc[("chip_price", 2024)]
+    assert price["sd_parameters"] > price["sd_luck"] > 0.0 and price["luck_share"] < 0.5
+    titles = {part.title for part in page(result, lambda _: None).sections}
+    assert "Luck and parameters" in titles
+    plain = sim.run(scenario(uncertainty="none"))
+    assert (plain.variance()["sd_parameters"] == 0.0).all() and uncertainty_table(plain) is None
+
+
+def test_what_is_looked_at_again_has_its_own_parameters():
+    """Explaining replays a replicate in the world of its set, and recomputes every number from its terms."""
+    again = ensemble.world_of(scenario(), 5)
+    assert again.parameters == ensemble.prepare(scenario()).uncertain.world_of(4).parameters
+    assert ensemble.world_of(scenario(uncertainty="none"), 5).parameters != again.parameters
+    assert explain(scenario(), "OpenAI", "2024Q2", replicate=5).replicate == 5
 
 
 def test_variance_is_split_as_it_was_made():

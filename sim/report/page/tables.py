@@ -14,6 +14,7 @@ from sim.report.figures.lorenz import LORENZ
 from sim.report.page.sentences import Row, direction, is_undefined, mark, records
 from sim.report.page.table import Table, printed
 from sim.report.page.words import figure, listed, signed
+from sim.report.scorecard import number
 from sim.report.tables import significant
 
 if TYPE_CHECKING:
@@ -345,15 +346,15 @@ def uncertainty_table(result: Result) -> Table | None:
     if result.scenario.uncertainty == "none":
         return None
     year = closing.shown_years(result)[-1]
-    names = dict.fromkeys(row.measure for row in closing.closing(result) if row.section != closing.LEADING)
+    labels = {row.measure: row.label for row in closing.closing(result) if row.section != closing.LEADING}
     frame = result.variance()
-    frame = frame[(frame["year"] == year) & frame["measure"].isin(names)]
+    frame = frame[(frame["year"] == year) & frame["measure"].isin(labels)]
     rows = [
         (
-            row["measure"],
-            f"{row['sd_luck']:.3g}",
-            f"{row['sd_parameters']:.3g}",
-            f"{row['luck_share']:.0%}",
+            labels[row["measure"]],
+            number(row["sd_luck"]),
+            number(row["sd_parameters"]),
+            f"{row['luck_share']:.0%}" if np.isfinite(row["luck_share"]) else "-",
             row["unit"],
         )
         for row in records(frame)
