@@ -9,8 +9,8 @@ coordinates of the parameters (``sim.experiment.priors``). Their half, negated, 
    not informed.
 2. *Parameter sets*: draws from the posterior. Candidates come from its Gaussian approximation (Laplace) and are
    simulated; sets are resampled from them with weights that correct the approximation, and each then takes a few
-   Metropolis steps, and more while it is the same as another (resample and move: Gilks and Berzuini 2001, *Journal of the Royal
-   Statistical Society B* 63(1); the steps: Cotter et al. 2013, *Statistical Science* 28(3)).
+   Metropolis steps, and more while it is the same as another (resample and move: Gilks and Berzuini 2001, *Journal of
+   the Royal Statistical Society B* 63(1); the steps: Cotter et al. 2013, *Statistical Science* 28(3)).
 """
 
 from __future__ import annotations
