@@ -279,6 +279,20 @@ def prepare(scenario: Scenario, seed: int | None = None, world: World | None = N
     )
 
 
+def world_of(scenario: Scenario, replicate: int) -> World:
+    """The world of one replicate of a scenario, which is everyone's unless parameters are uncertain.
+
+    Raises
+    ------
+    WorldError
+        When the world cannot be built.
+    """
+    spec = world_spec(scenario)
+    if scenario.uncertainty == "none":
+        return build(spec)
+    return Uncertain(spec, parameter_sets(scenario.world.base)).world_of(replicate)
+
+
 def world_spec(scenario: Scenario) -> WorldSpec:
     """What a scenario asks of its world."""
     world, mechanisms = scenario.world, scenario.mechanisms

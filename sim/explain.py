@@ -13,14 +13,14 @@ import numpy as np
 
 from sim import policies, units
 from sim.engine import replay
-from sim.ensemble import timeline, world_spec
+from sim.ensemble import timeline, world_of
 from sim.errors import FailureError, ResultError
 from sim.groups import Groups
 from sim.quarters import Quarter
 from sim.scenario import Scenario
 from sim.state import FIRM_CLASSES, Flows, State
 from sim.submodels import demand, pricing, training
-from sim.world.build import World, build
+from sim.world.build import World
 
 _AGREEMENT = 1e-9
 _SMALL_WEIGHT = 0.005
@@ -96,7 +96,7 @@ def explain(scenario: Scenario, firm: str, quarter: str, replicate: int = 0) -> 
     FailureError
         When a number recomputed from its terms differs from the simulated one, which would be a defect.
     """
-    world, when = build(world_spec(scenario)), timeline(scenario)
+    world, when = world_of(scenario, replicate), timeline(scenario)
     asked = Quarter.parse(quarter)
     if asked not in when.quarters:
         message = f"{quarter} is outside the horizon {when.start} to {when.end}"

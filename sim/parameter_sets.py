@@ -11,7 +11,6 @@ from itertools import groupby
 from pathlib import Path
 
 from sim.parameters import DATA
-from sim.world import WORLDS
 
 LUCKS_PER_SET = 4
 """Successive replicates that share a parameter set, so that luck and parameters can be told apart."""
@@ -72,6 +71,11 @@ def set_of_replicate(replicate: int, n_sets: int) -> int:
     return replicate // LUCKS_PER_SET % n_sets
 
 
+def first_of_set(replicate: int) -> int:
+    """The first of the successive replicates that share the set of this one."""
+    return replicate - replicate % LUCKS_PER_SET
+
+
 def by_set(replicates: Sequence[int], n_sets: int) -> list[list[int]]:
     """Replicates that follow one another and share a set.
 
@@ -83,7 +87,7 @@ def by_set(replicates: Sequence[int], n_sets: int) -> list[list[int]]:
 
 def worlds_with_sets() -> tuple[str, ...]:
     """Worlds that parameter sets come with."""
-    return tuple(base for base in WORLDS if (DATA / base / SETS_FILE).exists())
+    return tuple(sorted(path.parent.name for path in DATA.glob(f"*/{SETS_FILE}")))
 
 
 @functools.cache

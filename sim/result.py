@@ -278,6 +278,37 @@ class Result:
         frame["unit"] = [self.catalogue[name].unit for name in frame["measure"]]
         return frame
 
+    def variance(self) -> pd.DataFrame:
+        """Spread over replicates of each measure's yearly values, from luck and from parameters.
+
+        Returns
+        -------
+        pandas.DataFrame
+            Columns measure, year, sd_luck, sd_parameters, luck_share (of the variance) and unit. Where the scenario
+            has ``uncertainty: none``, all spread is luck's. Where parameter sets are drawn, the parts are those of
+            an analysis of variance (``sim.variance``), undefined for fewer than two sets of two replicates.
+        """
+        import pandas as pd
+
+        from sim.parameter_sets import first_of_set
+        from sim.variance import variance_parts
+
+        frame = self.yearly()
+        columns = list(frame.columns)
+        values = frame.to_numpy().reshape(len(self.replicates), len(self.years), len(columns))
+        if self.scenario.uncertainty == "none":
+            luck = values.var(axis=0, ddof=1) if len(values) > 1 else np.full(values.shape[1:], np.nan)
+            parameters = np.zeros_like(luck)
+        else:
+            luck, parameters = variance_parts(values, [first_of_set(int(number)) for number in self.replicates])
+        both = luck + parameters
+        share = np.divide(luck, both, out=np.full_like(both, np.nan), where=both > 0.0)
+        index = pd.MultiIndex.from_product([columns, self.years], names=["measure", "year"])
+        parts = {"sd_luck": np.sqrt(luck), "sd_parameters": np.sqrt(parameters), "luck_share": share}
+        found = pd.DataFrame({name: part.T.ravel() for name, part in parts.items()}, index=index).reset_index()
+        found["unit"] = [self.catalogue[name].unit for name in found["measure"]]
+        return found
+
     def leaders(self, year: int, by: Leader = "revenue") -> pd.Series[float]:
         """Probability that each firm leads at the end of a year.
 

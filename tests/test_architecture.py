@@ -14,7 +14,7 @@ ROOT = Path(sim.__file__).parent
 LAYERS = [
     {"arrays", "compiled", "errors", "luck", "memory", "units"},
     {"quarters", "parameters", "yaml_reader"},
-    {"indices", "accounts", "groups"},
+    {"indices", "accounts", "groups", "variance"},
     {"policies", "state"},
     {"submodels"},
     {"world", "parameter_sets", "scenario"},

@@ -7,10 +7,10 @@ import sim
 from sim import ensemble
 from sim.comparison.worlds import Worlds
 from sim.errors import ScenarioError
-from sim.experiment.sampling import variance_parts
 from sim.parameter_sets import LUCKS_PER_SET, by_set, parameter_sets, read_parameter_sets
 from sim.parameters import parameter_table
 from sim.scenario import load_scenario
+from sim.variance import variance_parts
 from sim.world.build import build
 
 FEW = {"small_firms_initial": 10, "entry_slots": 48}

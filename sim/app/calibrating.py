@@ -221,3 +221,5 @@ def _print_scorecard(card: Scorecard) -> None:
         for row in each_row(card.patterns)
     ]
     terminal.print_table(("pattern", "unit", "looked for", "model", "shown"), looked)
+    for row in each_row(card.patterns[~card.patterns["is_shown"]]):
+        print(f"\n{row.pattern}: {row.why}")

@@ -5,9 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from sim.comparison.design import world_key
-from sim.ensemble import Uncertain, world_spec
+from sim.ensemble import world_of
 from sim.parameter_sets import parameter_sets, set_of_replicate
-from sim.world.build import build
 
 if TYPE_CHECKING:
     from sim.scenario import Scenario
@@ -31,7 +30,5 @@ class Worlds:
         number = set_of_replicate(replicate, n_sets) if n_sets else None
         at = world_key(scenario), number
         if at not in self._built:
-            spec = world_spec(scenario)
-            sets = parameter_sets(scenario.world.base) if n_sets else None
-            self._built[at] = Uncertain(spec, sets).world_of(replicate) if sets else build(spec)
+            self._built[at] = world_of(scenario, replicate)
         return self._built[at]

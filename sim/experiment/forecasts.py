@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from sim.arrays import Array
-from sim.experiment.sampling import variance_parts
 from sim.experiment.targets import FIVE_LABS, History, moments
 from sim.observe import Recording
 from sim.quarters import QUARTERS_PER_YEAR
+from sim.variance import variance_parts
 
 if TYPE_CHECKING:
     import pandas as pd

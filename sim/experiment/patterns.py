@@ -71,19 +71,30 @@ PATTERNS: Mapping[str, Pattern] = {
         0.3, 1.0, "-", "correlation of chip mark-up with rent over the years", "mark-up is high while supply binds"
     ),
     "rent_falls": Pattern(0.0, 0.9, "ratio", "rent at the end over rent of 2024", "prices of compute fall"),
-    "rent_rebounds": Pattern(0.02, 0.6, "share", "of years in which rent rises", "rents rose in 2025-26"),
+    "rent_rebounds": Pattern(0.02, 0.6, "share", "of years in which rent rises", "scarcity raises rents for a time"),
     "open_lag_level": Pattern(2.0, 12.0, "months", "mean open lag after the third year", "Epoch AI: 3 to 7 months"),
     "open_lag_drift": Pattern(
         -1.0, 1.0, "months per year", "trend of the open lag after the third year", "about constant since 2023"
     ),
     "makers_disperse": Pattern(
-        -INFINITY, 0.0, "points", "change of the HHI of chips sold by makers", "falls since 2023"
+        -INFINITY, -1.0, "points", "change of the HHI of chips sold by makers", "falls since 2023"
     ),
     "revenue_concentrates": Pattern(
-        0.0, INFINITY, "points", "change of the HHI of firms' sales", "the model's own claim"
+        1.0, INFINITY, "points", "change of the HHI of firms' sales", "the claim of this model, for comparison"
     ),
 }
 """What is looked for, by name."""
+
+UNSHOWN: Mapping[str, str] = {
+    "variance_and_size": "Growth differs between firms mostly by what all firms of a size share (funding, the open "
+    "frontier), and shocks to appeal are as large for large firms as for small ones.",
+    "exit_rate": "Firms spend no more than their funders give, and the fixed cost of a small firm is low, so hardly "
+    "anyone goes beyond the debt limit: without outside funding they do.",
+    "shake_out": "Follows from there being no exits: entrants pile up.",
+    "markup_when_scarce": "The unit cost of a chip falls faster than its price, so the mark-up rises while rents fall; "
+    "real mark-ups were highest while supply was short.",
+}
+"""Why the model does not show a pattern, where it does not."""
 
 _TAIL, _LEAST_TAIL = 0.1, 5
 _BINS, _FEWEST_IN_BIN = 8, 5

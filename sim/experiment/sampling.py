@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -72,27 +72,3 @@ def _reduced(needs: _Needs, advance: Advance | None) -> dict[str, Array] | Recor
     if not len(recording.replicates):
         return recording
     return {_NUMBERS: recording.replicates, **needs.reduce(recording)}
-
-
-def variance_parts(values: Array, sets: Sequence[int]) -> tuple[Array, Array]:
-    """Variance from luck and from parameters, ``[...]``, of values ``[replicate, ...]`` of which ``sets`` says whose.
-
-    One-way analysis of variance with random effects: luck is the mean square within sets, parameters what the mean
-    square between sets exceeds it by, over the replicates of a set (law of total variance; Searle, Casella and
-    McCulloch 1992, *Variance Components*, 3.6).
-
-    Examples
-    --------
-    >>> variance_parts(np.array([1.0, 3.0, 11.0, 13.0]), [0, 0, 1, 1])
-    (array(2.), array(49.))
-    """
-    labels = np.asarray(sets)
-    names, counts = np.unique(labels, return_counts=True)
-    means = np.stack([values[labels == name].mean(axis=0) for name in names])
-    within = sum((((values[labels == name] - mean) ** 2).sum(axis=0) for name, mean in zip(names, means, strict=True)))
-    n, k = len(labels), len(names)
-    shape = (k, *[1] * (values.ndim - 1))
-    between = (counts.reshape(shape) * (means - values.mean(axis=0)) ** 2).sum(axis=0) / max(k - 1, 1)
-    luck = np.asarray(within / max(n - k, 1))
-    per_set = (n - (counts**2).sum() / n) / max(k - 1, 1)
-    return luck, np.asarray(np.maximum(between - luck, 0.0) / max(per_set, 1.0))

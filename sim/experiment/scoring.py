@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import warnings
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -20,15 +21,17 @@ from sim.experiment.patterns import (
     NULL,
     PATTERNS,
     SENSITIVITY,
+    UNSHOWN,
     headlines,
     patterns,
     patterns_and_headlines,
 )
-from sim.experiment.sampling import Reduce, sample, variance_parts
+from sim.experiment.sampling import Reduce, sample
 from sim.experiment.targets import Target, targets
 from sim.observe import described
 from sim.parameter_sets import parameter_sets, set_of_replicate
 from sim.pool import Pool
+from sim.variance import variance_parts
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -181,9 +184,11 @@ def _sampled(
     quarters: int | None = None,
     changes: Sequence[str] = (),
 ) -> tuple[Array, dict[str, Array]]:
-    from sim.scenario import load_scenario
+    from sim.scenario import ScenarioWarning, load_scenario
 
-    scenario: Scenario = load_scenario(name, overrides=list(changes))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ScenarioWarning)  # what an ablation switches off leaves its plausible range
+        scenario: Scenario = load_scenario(name, overrides=list(changes))
     return sample(scenario.replace(replicates=replicates, seed=seed, quarters=quarters), reduce, pool)
 
 
@@ -259,6 +264,7 @@ def _pattern_table(baseline: dict[str, Array]) -> pd.DataFrame:
                 "p95": high,
                 "unit": pattern.unit,
                 "is_shown": pattern.is_shown(mean),
+                "why": "" if pattern.is_shown(mean) else UNSHOWN.get(name, _NO_REASON),
                 "what": pattern.sentence,
                 "source": pattern.source,
             }

@@ -13,7 +13,7 @@ import numpy as np
 from sim.arrays import Array, safe_ratio, total
 from sim.decisions import Decisions, Rule
 from sim.engine import QuarterError, Walk
-from sim.ensemble import prepare
+from sim.ensemble import prepare, world_of
 from sim.errors import InputError, ScenarioError
 from sim.mesa_model.agents import ArrayAgent, ChipMaker, CloudProvider, Firm, Regulator, SectorMarket
 from sim.mesa_model.arguments import is_mesa_scenario, replicate_of, seed_of, unpacked
@@ -125,10 +125,10 @@ class PowerModel(mesa.Model):  # type: ignore[misc]  # Mesa ships no annotations
         self.replicate = replicate_of(replicate)
         self._classes = dict(agent_classes or {})
         job = prepare(self.power_scenario)
-        self.world: World = job.world
+        self.world: World = world_of(self.power_scenario, self.replicate)
         self._check_classes()
-        self._answer = AskedRegulator(job.world.firm_names)
-        self._walk = Walk(job.world, job.timeline, seed, [self.replicate], [*job.policies, self._answer])
+        self._answer = AskedRegulator(self.world.firm_names)
+        self._walk = Walk(self.world, job.timeline, seed, [self.replicate], [*job.policies, self._answer])
         self._firms: dict[tuple[int, int], Firm] = {}
         self.columns: dict[str, dict[str, Any]] = {"firms": {}, "owners": {}, "makers": {}, "sectors": {}}
         self.measures: dict[str, float] = {}

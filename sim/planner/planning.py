@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sim.ensemble import world_spec
+from sim.ensemble import world_of
+from sim.parameter_sets import first_of_set
 from sim.planner.allocation import Allocation
 from sim.planner.problem import Problem
 from sim.planner.rules import Rules
@@ -14,7 +16,6 @@ from sim.planner.sources import BASES, check_basis, conversion, firms_of, of_res
 from sim.result import Result, load_result
 from sim.scenario import Scenario, load_scenario
 from sim.submodels.waterfill import most_power
-from sim.world.build import build
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -99,10 +100,13 @@ def gaps(result: Result, basis: str = "steady") -> pd.DataFrame:
 
     check_basis(basis)
     recorded_quarters(result)
-    world = build(world_spec(result.scenario))
+    scenario = result.scenario
+    of_set = functools.cache(lambda first: world_of(scenario, first))
     keys, powers = [], []
     for key, rows in result.firms.groupby(level=("replicate", "quarter"), observed=True):
         firms = firms_of(pd.DataFrame(rows.droplevel(("replicate", "quarter"))))
+        replicate = int(str(key[0]))
+        world = of_set(0 if scenario.uncertainty == "none" else first_of_set(replicate))
         gain, inherited = conversion(firms, world.parameters, basis)
         available = float(firms.training.sum())
         if available > 0.0:

@@ -18,7 +18,7 @@ import numpy as np
 from sim import policies
 from sim.arrays import Array, total
 from sim.engine import replay
-from sim.ensemble import timeline, world_spec
+from sim.ensemble import timeline, world_of
 from sim.errors import PlanError
 from sim.parameters import Parameters
 from sim.planner.problem import Problem
@@ -27,7 +27,7 @@ from sim.quarters import Quarter
 from sim.result import Result
 from sim.state import FIRM_CLASSES
 from sim.submodels.power import PowerFunction, power_function
-from sim.world.build import World, build
+from sim.world.build import World
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -77,7 +77,7 @@ def of_scenario(
         When the quarter is outside the horizon.
     """
     check_basis(basis)
-    world, when = build(world_spec(scenario)), timeline(scenario)
+    world, when = world_of(scenario, replicate), timeline(scenario)
     asked = Quarter.parse(quarter) if quarter else when.start
     if asked not in when.quarters:
         message = f"{quarter} is outside the horizon; allowed: {when.start} to {when.end}"
@@ -126,7 +126,7 @@ def of_result(
         message = f"there is no replicate {chosen}; allowed: {replicates[0]} to {replicates[-1]}"
         raise PlanError(message)
     rows = result.firms.xs((chosen, asked), level=("replicate", "quarter"))
-    return of_firms(firms_of(pd.DataFrame(rows)), build(world_spec(result.scenario)), result.scenario, rules, basis)
+    return of_firms(firms_of(pd.DataFrame(rows)), world_of(result.scenario, chosen), result.scenario, rules, basis)
 
 
 def recorded_quarters(result: Result) -> tuple[str, ...]:

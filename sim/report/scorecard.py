@@ -9,6 +9,7 @@ import numpy as np
 
 from sim.experiment.forecasts import QUANTITIES
 from sim.experiment.patterns import PATTERNS
+from sim.report.page.words import capital
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,6 +77,8 @@ def scorecard_page(card: Scorecard) -> str:
         "## Patterns that were not fitted",
         f"Yearly values of the baseline to its end; {shown} of {len(card.patterns)} patterns are shown.",
         _patterns(card.patterns),
+        "### Not shown",
+        _unshown(card.patterns),
         "## What the patterns rest on",
         f"{_ABOUT_ABLATIONS} {_survivors(card.ablations)}",
         _ablations(card.ablations),
@@ -98,7 +101,10 @@ def forecast_page(card: Scorecard) -> str:
     ]
     for name, quantity in QUANTITIES.items():
         frame = card.forecasts[card.forecasts["quantity"] == name]
-        parts += [f"## {name.replace('_', ' ').capitalize()}", f"{quantity.sentence.capitalize()}, {quantity.unit}."]
+        parts += [
+            f"## {capital(name.replace('_', ' ').replace('hhi', 'HHI'))}",
+            f"{capital(quantity.sentence)}, {quantity.unit}.",
+        ]
         years = sorted(frame["year"].unique())
         rows = []
         for who, own in frame.groupby("of", sort=False):
@@ -156,6 +162,11 @@ def _patterns(frame: pd.DataFrame) -> str:
         for row in each_row(frame)
     ]
     return markdown(("pattern", "unit", "looked for", "model (5-95%)", "", "why this range"), rows)
+
+
+def _unshown(frame: pd.DataFrame) -> str:
+    lines = [f"- *{row.what}*: {number(row.model)}. {row.why}" for row in each_row(frame[~frame["is_shown"]])]
+    return "\n".join(lines) or "None."
 
 
 def _ablations(frame: pd.DataFrame) -> str:

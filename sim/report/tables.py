@@ -128,6 +128,8 @@ def ranges_note(result: Result) -> str:
     """Say what the ranges are over."""
     if len(result.replicates) == 1:
         return "One replicate: there are no ranges; run more to see how far luck matters."
+    if result.scenario.uncertainty == "ensemble":
+        return "Ranges are 5-95% over replicates, which differ in luck and in parameter sets that agree with 2024."
     return "Ranges are 5-95% over replicates: they show luck only, not doubt about parameters."
 
 

@@ -122,5 +122,6 @@ def identifiability_figure(found: Calibration) -> Figure:
         axes.set_yticks(range(len(found.targets)), [target.name.replace("_", " ") for target in found.targets])
         axes.set_xticks(range(len(chosen)), [found.names[k].replace("_", " ") for k in chosen], rotation=50, ha="right")
         side = figure.add_axes((0.92, 0.3, 0.015, top - 0.32), label="scale")
+        axes.grid(visible=False)
         figure.colorbar(image, cax=side)
     return figure

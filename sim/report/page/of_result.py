@@ -13,7 +13,7 @@ from sim.report.page import assumptions, origin, replays
 from sim.report.page.blocks import FOOTER, Block, Fold, Page, Picture, Points, Shown, Text, picture, section, shown
 from sim.report.page.luck import luck_blocks
 from sim.report.page.table import Table, printed
-from sim.report.page.tables import value_text
+from sim.report.page.tables import uncertainty_table, value_text
 from sim.report.page.words import capital, counted, listed
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def page(result: Result, step: Callable[[str], None]) -> Page:
     own = replays.of_result(result) if has_index else None
     years = [f"{year}Q4" for year in closing.shown_years(result)]
     luck, luck_table = luck_blocks(scenario, own, years)
+    uncertain = uncertainty_table(result)
     parameters = assumptions.parameters_table(scenario, {})
     policies = assumptions.policies_table({scenario.name: scenario})
     differences = _differences(result)
@@ -68,6 +69,7 @@ def page(result: Result, step: Callable[[str], None]) -> Page:
         ),
         section("inequality", "Inequality", [figures.get("lorenz"), figures.get("power_against_compute")]),
         section("money", "Who supplies and who pays", [figures.get("supply_network"), figures.get("who_pays_whom")]),
+        section("uncertainty", "Luck and parameters", _uncertainty(uncertain)),
         section("luck", "What luck alone does", luck),
         section("method", "Method", _method(result)),
         section(
@@ -94,7 +96,7 @@ def page(result: Result, step: Callable[[str], None]) -> Page:
         section("reproduce", "How to reproduce", origin.result_blocks(result)),
     )
     last = [block.table for block in sections[-1].blocks if isinstance(block, Shown)]
-    every = [*grids, luck_table, parameters, policies, differences, *last]
+    every = [*grids, uncertain, luck_table, parameters, policies, differences, *last]
     return Page(
         title=f"What happens in {scenario.name}",
         subtitle=f"{counted(len(result.replicates), 'simulated history', 'simulated histories')}, "
@@ -199,6 +201,20 @@ def _differences(result: Result) -> Table:
     return Table(
         "differences", "What the scenario says otherwise than the shipped baseline.", frame, columns, printed(rows), 4
     )
+
+
+def _uncertainty(table: Table | None) -> list[Block | None]:
+    """How far luck moves results, and how far what is not known about parameters."""
+    if table is None:
+        return []
+    return [
+        Text(
+            "Replicates differ in luck and in parameters: four successive ones share one of the parameter sets that "
+            "agree with the facts of 2024. An analysis of variance with random effects tells the two apart: what "
+            "differs within a set is luck, what differs between sets beyond that is parameters."
+        ),
+        Shown(table),
+    ]
 
 
 def _method(result: Result) -> list[Block | None]:

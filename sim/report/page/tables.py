@@ -8,6 +8,7 @@ import numpy as np
 
 from sim.comparison import label_of
 from sim.errors import ResultError
+from sim.report import tables as closing
 from sim.report.comparison import LAMBDA, OVERVIEW, SHORT, SIGNS, TURNS, turning
 from sim.report.figures.lorenz import LORENZ
 from sim.report.page.sentences import Row, direction, is_undefined, mark, records
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from sim.comparison import Comparison
     from sim.comparison.design import Kind
     from sim.report.page.replays import Yearly
+    from sim.result import Result
 
 MOST_DETAILED: Final = 3
 """Effects of at most so many scenarios are printed for every measure."""
@@ -333,6 +335,32 @@ def inequality_table(curves: Mapping[str, Mapping[str, float]], quarter: str) ->
     cells = [(name, *(f"{values[column]:.3f}" for column in LORENZ)) for name, values in curves.items()]
     caption = f"Gini coefficients of the mean Lorenz curves among active firms, {quarter}."
     return Table("inequality", caption, pd.DataFrame(rows), ("Scenario", *LORENZ.values()), printed(cells))
+
+
+# -- luck and parameters ---------------------------------------------------------------------------------
+
+
+def uncertainty_table(result: Result) -> Table | None:
+    """Standard deviations from luck and from parameters in the last year shown; None where parameters are certain."""
+    if result.scenario.uncertainty == "none":
+        return None
+    year = closing.shown_years(result)[-1]
+    names = dict.fromkeys(row.measure for row in closing.closing(result) if row.section != closing.LEADING)
+    frame = result.variance()
+    frame = frame[(frame["year"] == year) & frame["measure"].isin(names)]
+    rows = [
+        (
+            row["measure"],
+            f"{row['sd_luck']:.3g}",
+            f"{row['sd_parameters']:.3g}",
+            f"{row['luck_share']:.0%}",
+            row["unit"],
+        )
+        for row in records(frame)
+    ]
+    caption = f"Standard deviation in {year} from luck and from parameters, and luck's part of the variance."
+    columns = ("Measure", "Luck", "Parameters", "Luck's part", "Unit")
+    return Table("uncertainty", caption, frame, columns, printed(rows))
 
 
 # -- luck ------------------------------------------------------------------------------------------------

@@ -1,0 +1,160 @@
+"""Calibration: recovers what it should, forgets nothing, looks at nothing later than 2024."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+import sim
+from sim.errors import InputError
+from sim.experiment.calibration import calibrate
+from sim.experiment.evaluation import Evaluator, evaluate
+from sim.experiment.priors import FREE, PRIOR_SD, Prior
+from sim.experiment.targets import FIT_END, FIT_START, MOMENTS, fitted_targets, targets
+from sim.luck import Luck
+from sim.parameters import parameter_table
+from sim.pool import Pool
+from sim.world.tables import world_folders
+
+NAMES = ("nest_growth", "investor_funding", "site_cost")
+MANY = (*NAMES, "flywheel", "affiliation_partner", "earmark", "parent_funding", "captive_growth_start")
+REPLICATES = 2
+
+
+def synthetic(names, draw, replicates, noisy=True):
+    """Coordinates from the prior, and targets that the model gives there, seen through bands as wide as the real ones."""
+    prior, luck = Prior(names), Luck(100 + draw, [0])
+    place = prior.places(luck.normal("truth", 0, len(names))[0])
+    with Pool() as pool:
+        found = Evaluator(pool, 7, replicates).values([prior.values(place)])[0]
+    noise = luck.normal("noise", 0, len(found))[0] if noisy else np.zeros(len(found))
+    seen = []
+    for target, value, z in zip(fitted_targets(), found, noise, strict=True):
+        half = 0.5 * (target.high - target.low)
+        middle = value + z * half / norm.ppf(0.95)
+        seen.append(dataclasses.replace(target, value=middle, low=middle - half, high=middle + half))
+    return prior.values(place), tuple(seen)
+
+
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory):
+    truth, seen = synthetic(NAMES, 0, REPLICATES, noisy=False)
+    log = tmp_path_factory.mktemp("calibration") / "candidates.csv"
+    found = calibrate(sets=10, replicates=REPLICATES, seed=7, names=NAMES, targets=seen, log=log)
+    return truth, seen, found, log
+
+
+def test_known_parameters_are_recovered(fitted):
+    """With the truth's own values as targets the mode lies between the truth and the prior, near the truth."""
+    truth, _, found, _ = fitted
+    table = parameter_table()
+    for name in NAMES:
+        spread = table[name].high - table[name].low
+        assert abs(found.best[name] - truth[name]) < 0.2 * spread
+    assert all(target.is_hit(value) for target, value in zip(found.targets, found.best_values, strict=True))
+    values = np.array(found.sets.sets)
+    for k, name in enumerate(NAMES):
+        assert values[:, k].min() < truth[name] < values[:, k].max()
+
+
+def test_an_interrupted_search_goes_on_to_the_same_sets(fitted, tmp_path):
+    _, seen, found, log = fitted
+    lines = log.read_text().splitlines(keepends=True)
+    part = tmp_path / "candidates.csv"
+    part.write_text("".join(lines[: len(lines) // 2]) + lines[len(lines) // 2][:40])
+    again = calibrate(sets=10, replicates=REPLICATES, seed=7, names=NAMES, targets=seen, log=part)
+    assert again.sets.sets == found.sets.sets and again.sets.misfits == found.sets.misfits
+    assert again.best == found.best and np.array_equal(again.set_values, found.set_values)
+    assert len(set(found.sets.sets)) == 10
+
+
+def test_each_set_is_what_the_model_gives_there(fitted):
+    _, seen, found, _ = fitted
+    from sim.experiment.evaluation import _Needs
+
+    values = evaluate(_Needs(found.sets.values(3), 7, REPLICATES))
+    assert np.array_equal(values, found.set_values[3])
+    misfit = sum(float(target.misfit(value)) ** 2 for target, value in zip(seen, values, strict=True))
+    assert found.sets.misfits[3] == pytest.approx(misfit, rel=1e-12)
+
+
+def test_tables_say_what_informs_what(fitted, tmp_path):
+    found = fitted[2]
+    frame = found.identifiability().set_index("parameter")
+    assert frame.loc["nest_growth", "informed_by"].startswith("revenue")
+    assert (frame["contraction"] < 1.0).all()
+    sizes = found.directions()["singular_value"]
+    assert np.allclose(sizes, np.linalg.svd(PRIOR_SD * found.sensitivity)[1])
+    files = {path.name for path in found.save(tmp_path)}
+    assert {"parameter_sets.csv", "fit.csv", "identifiability.csv", "directions.csv", "identifiability.png"} <= files
+
+
+def test_a_log_of_other_settings_is_refused(fitted):
+    log = fitted[3]
+    with Pool() as pool, pytest.raises(InputError, match="other settings"):
+        Evaluator(pool, 8, REPLICATES, log)
+
+
+def test_few_sets_are_refused():
+    with pytest.raises(InputError, match="at least 10"):
+        calibrate(sets=3)
+
+
+# --- targets and priors ------------------------------------------------------------------------------
+
+
+def test_nothing_later_than_2024_is_fitted():
+    assert (FIT_START, FIT_END) == ("2024Q1", "2024Q4")
+    assert len(fitted_targets()) == 18 and len(targets()) == 24
+    assert {target.period for target in fitted_targets()} == {"2024", "2024Q4"}
+    assert [target.name for target in targets()] == list(MOMENTS)
+
+
+def test_the_seed_is_no_parameter_and_every_free_one_lacks_a_source():
+    table = parameter_table()
+    assert "seed" not in FREE and len(set(FREE)) == len(FREE)
+    assert {table[name].kind for name in FREE} == {"assumption", "estimate"}
+
+
+def test_bands_measure_the_misfit_on_each_side():
+    target = fitted_targets()[8]  # Anthropic's compute: 209, 145 to 298
+    ends = norm.ppf(0.95)
+    assert [float(target.misfit(x)) for x in (145.0, 209.0, 298.0)] == pytest.approx([-ends, 0.0, ends])
+    assert target.bands_missed_by(145.0 - 153.0) == pytest.approx(1.0)
+    assert target.is_hit(298.0) and not target.is_hit(298.1)
+
+
+def test_scores_and_coordinates_are_inverse_and_the_slope_is_the_derivative():
+    prior, scores = Prior(("flywheel",)), np.linspace(-3.0, 3.0, 13)
+    places = prior.places(scores)
+    assert np.allclose(prior.scores(places), scores, atol=1e-9)
+    step = 1e-6
+    slope = (prior.places(scores + step) - prior.places(scores - step)) / (2 * step)
+    assert np.allclose(prior.slope(scores), slope, rtol=1e-6)
+    row = parameter_table()["flywheel"]
+    assert [prior.values(np.array([z]))["flywheel"] for z in (-1.0, 0.0, 1.0)] == [row.low, row.value, row.high]
+
+
+def test_the_world_of_2024_has_the_best_fit_and_it_meets_the_facts():
+    shipped, fitted = parameter_table(), parameter_table(world_folders("world_2024"))
+    moved = {name: row.value for name, row in fitted.items() if row != shipped[name]}
+    assert set(moved) <= set(FREE) and len(moved) == 12
+    from sim.experiment.evaluation import _Needs
+
+    values = evaluate(_Needs(moved, 1, 8))
+    missed = {t.name: t.bands_missed_by(v) for t, v in zip(fitted_targets(), values, strict=True) if not t.is_hit(v)}
+    assert 18 - len(missed) >= 15 and all(by <= 2.0 for by in missed.values())
+    assert sim.load_scenario("baseline").changed_parameters() == {}
+
+
+@pytest.mark.long
+def test_intervals_hold_the_truth_as_often_as_they_say():
+    """20 synthetic worlds: 90% intervals of eight parameters hold the truth in 90% of cases, give or take."""
+    inside = []
+    for draw in range(20):
+        truth, seen = synthetic(MANY, draw, 4)
+        found = calibrate(sets=40, replicates=4, seed=7, names=MANY, targets=seen)
+        low, high = np.quantile(np.array(found.sets.sets), [0.05, 0.95], axis=0)
+        inside.append([a <= truth[name] <= b for name, a, b in zip(MANY, low, high, strict=True)])
+    assert 0.80 <= np.mean(inside) <= 0.98
