@@ -1,18 +1,21 @@
 """Calibration: recovers what it should, forgets nothing, looks at nothing later than 2024."""
 
 import dataclasses
+import json
 
 import numpy as np
 import pytest
 from scipy.stats import norm
 
 import sim
+from sim.app.cli import main
 from sim.errors import InputError
 from sim.experiment.calibration import calibrate
 from sim.experiment.evaluation import Evaluator, evaluate
 from sim.experiment.priors import FREE, PRIOR_SD, Prior
 from sim.experiment.targets import FIT_END, FIT_START, MOMENTS, fitted_targets, targets
 from sim.luck import Luck
+from sim.parameter_sets import read_parameter_sets
 from sim.parameters import parameter_table
 from sim.pool import Pool
 from sim.world.tables import world_folders
@@ -146,6 +149,29 @@ def test_the_world_of_2024_has_the_best_fit_and_it_meets_the_facts():
     missed = {t.name: t.bands_missed_by(v) for t, v in zip(fitted_targets(), values, strict=True) if not t.is_hit(v)}
     assert 18 - len(missed) >= 15 and all(by <= 2.0 for by in missed.values())
     assert sim.load_scenario("baseline").changed_parameters() == {}
+
+
+# --- the command -------------------------------------------------------------------------------------
+
+
+def test_the_command_prints_the_fit_and_writes_the_sets(fitted, tmp_path, monkeypatch, capsys):
+    found = fitted[2]
+    monkeypatch.setattr("sim.experiment.calibration.calibrate", lambda **asked: found)
+    with pytest.raises(SystemExit) as end:
+        main(["calibrate", "--out", str(tmp_path / "new")])
+    printed = capsys.readouterr().out
+    assert not end.value.code and "Facts of 2024" in printed and "nest_growth" in printed
+    assert read_parameter_sets(tmp_path / "new" / "parameter_sets.csv") == found.sets
+    with pytest.raises(SystemExit):
+        main(["calibrate", "--out", str(tmp_path / "new"), "--json"])
+    assert json.loads(capsys.readouterr().out)["best"] == found.best
+
+
+def test_a_folder_that_cannot_be_made_is_told(tmp_path, capsys):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(SystemExit) as end:
+        main(["calibrate", "--out", str(tmp_path / "file" / "under")])
+    assert end.value.code == 1 and "choose another place with --out" in capsys.readouterr().err
 
 
 @pytest.mark.long

@@ -1,10 +1,13 @@
 """The scorecard: patterns measured as others define them, tables and pages that say what is in them."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import gennorm, pareto
 
+from sim.app.cli import main
 from sim.experiment import patterns as subject
 from sim.experiment import scoring
 from sim.experiment.forecasts import QUANTITIES, facts, forecast_table
@@ -112,6 +115,18 @@ def test_the_pages_and_files_hold_every_table(card, tmp_path):
     assert {"targets.csv", "forecasts.csv", "scorecard.md", "forecasts.md", "images/ablations.svg"} <= files
     read = pd.read_csv(tmp_path / "ablations.csv", index_col=0)
     assert read["no entry"].isna().all() and list(read.index) == list(PATTERNS)
+
+
+def test_the_command_prints_hits_and_misses(card, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("sim.experiment.scoring.scorecard", lambda **asked: card)
+    with pytest.raises(SystemExit) as end:
+        main(["scorecard", "--out", str(tmp_path)])
+    told = capsys.readouterr()
+    assert not end.value.code and "of 18 fitted facts lie inside" in told.out
+    assert "Could not run: no entry" in told.err and (tmp_path / "forecasts.csv").exists()
+    with pytest.raises(SystemExit):
+        main(["scorecard", "--out", str(tmp_path), "--json"])
+    assert len(json.loads(capsys.readouterr().out)["targets"]) == 24
 
 
 @pytest.mark.parametrize(("value", "text"), [(0.1234, "0.123"), (4577.4, "4,577"), (2.5e26, "2.50e+26"), (np.nan, "-")])
