@@ -15,7 +15,7 @@ from sim.experiment.patterns import ABLATIONS, HEADLINES, NULL, PATTERNS, SENSIT
 from sim.experiment.sampling import sample
 from sim.experiment.targets import targets
 from sim.pool import Pool
-from sim.report.scorecard import forecast_page, number, scorecard_page
+from sim.report.scorecard import forecast_page, number, scorecard_page, span
 from sim.scenario import load_scenario
 
 GENERATOR = np.random.default_rng(3)
@@ -132,6 +132,10 @@ def test_the_command_prints_hits_and_misses(card, tmp_path, monkeypatch, capsys)
 @pytest.mark.parametrize(("value", "text"), [(0.1234, "0.123"), (4577.4, "4,577"), (2.5e26, "2.50e+26"), (np.nan, "-")])
 def test_numbers_are_short(value, text):
     assert number(value) == text
+
+
+def test_an_open_range_says_so():
+    assert (span(-np.inf, -1.0), span(1.0, np.inf), span(0.5, 1.5)) == ("below -1", "above 1", "0.5 to 1.5")
 
 
 @pytest.mark.parametrize("changes", [*ABLATIONS.values(), *SENSITIVITY.values()], ids=[*ABLATIONS, *SENSITIVITY])

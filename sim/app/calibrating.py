@@ -155,7 +155,7 @@ def _teller() -> Callable[[str, int], None]:
 
 
 def _print_calibration(found: Calibration) -> None:
-    from sim.report.scorecard import each_row, number
+    from sim.report.scorecard import each_row, number, span
 
     print("Best fit; all other parameters keep their defaults:")
     terminal.print_table(("parameter", "value"), [(name, number(value)) for name, value in found.best.items()])
@@ -165,7 +165,7 @@ def _print_calibration(found: Calibration) -> None:
             row.target,
             row.unit,
             number(row.value),
-            f"{number(row.low)} to {number(row.high)}",
+            span(row.low, row.high),
             number(row.best_fit),
             f"{number(row.sets_p5)} to {number(row.sets_p95)}",
             "hit" if row.is_hit else "miss",
@@ -189,7 +189,7 @@ def _print_calibration(found: Calibration) -> None:
 
 
 def _print_scorecard(card: Scorecard) -> None:
-    from sim.report.scorecard import each_row, number
+    from sim.report.scorecard import each_row, number, span
 
     hits, fitted = card.hits
     print(f"{hits} of {fitted} fitted facts lie inside their bands.")
@@ -198,7 +198,7 @@ def _print_scorecard(card: Scorecard) -> None:
             row.target,
             row.period,
             row.unit,
-            f"{number(row.low)} to {number(row.high)}",
+            span(row.low, row.high),
             number(row.model),
             f"{number(row.ensemble_p5)} to {number(row.ensemble_p95)}",
             ("hit" if row.is_hit else "miss") + ("" if row.is_fitted else ", not fitted"),
@@ -214,7 +214,7 @@ def _print_scorecard(card: Scorecard) -> None:
         (
             row.pattern,
             row.unit,
-            f"{number(row.low)} to {number(row.high)}",
+            span(row.low, row.high),
             number(row.model),
             "yes" if row.is_shown else "no",
         )

@@ -74,7 +74,7 @@ PATTERNS: Mapping[str, Pattern] = {
     "rent_rebounds": Pattern(0.02, 0.6, "share", "of years in which rent rises", "scarcity raises rents for a time"),
     "open_lag_level": Pattern(2.0, 12.0, "months", "mean open lag after the third year", "Epoch AI: 3 to 7 months"),
     "open_lag_drift": Pattern(
-        -1.0, 1.0, "months per year", "trend of the open lag after the third year", "about constant since 2023"
+        -0.5, 0.5, "months per year", "trend of the open lag after the third year", "about constant since 2023"
     ),
     "makers_disperse": Pattern(
         -INFINITY, -1.0, "points", "change of the HHI of chips sold by makers", "falls since 2023"
@@ -91,6 +91,8 @@ UNSHOWN: Mapping[str, str] = {
     "exit_rate": "Firms spend no more than their funders give, and the fixed cost of a small firm is low, so hardly "
     "anyone goes beyond the debt limit: without outside funding they do.",
     "shake_out": "Follows from there being no exits: entrants pile up.",
+    "open_lag_drift": "Funding concentrates on closed labs, so that open models fall behind by most of a month more "
+    "each year; real open models have kept up.",
     "markup_when_scarce": "The unit cost of a chip falls faster than its price, so the mark-up rises while rents fall; "
     "real mark-ups were highest while supply was short.",
 }

@@ -39,13 +39,20 @@ _ABOUT_FORECASTS = (
 def number(value: float) -> str:
     """A number with three digits, or four before the point."""
     if not np.isfinite(value):
-        return "-" if np.isnan(value) else ("any" if value > 0 else "any below")
+        return "-"
     size = abs(value)
     if size >= 1e6:  # noqa: PLR2004 - beyond, powers of ten read better
         return f"{value:.2e}"
     if size >= 1000:  # noqa: PLR2004 - thousands get a comma
         return f"{value:,.0f}"
     return f"{value:.3g}"
+
+
+def span(low: float, high: float) -> str:
+    """From low to high, either of which may be infinite."""
+    if np.isinf(low):
+        return f"below {number(high)}"
+    return f"above {number(low)}" if np.isinf(high) else f"{number(low)} to {number(high)}"
 
 
 def each_row(frame: pd.DataFrame) -> Iterator[Any]:
@@ -132,7 +139,7 @@ def _targets(frame: pd.DataFrame) -> str:
             row.period,
             row.unit,
             number(row.value),
-            f"{number(row.low)} to {number(row.high)}",
+            span(row.low, row.high),
             number(row.model),
             f"{number(row.ensemble_p5)} to {number(row.ensemble_p95)}",
             f"{number(row.sd_luck)}, {number(row.sd_parameters)}",
@@ -157,7 +164,7 @@ def _patterns(frame: pd.DataFrame) -> str:
         [
             f"{row.what} (`{row.pattern}`)",
             row.unit,
-            f"{number(row.low)} to {number(row.high)}",
+            span(row.low, row.high),
             f"{number(row.model)} ({number(row.p5)} to {number(row.p95)})",
             "shown" if row.is_shown else "**not shown**",
             row.source,
