@@ -14,6 +14,7 @@ from sim.comparison.comparison import Comparison
 from sim.comparison.design import design, key_of
 from sim.comparison.effects import PAIRED_MEASURES
 from sim.comparison.outcomes import Outcome
+from sim.comparison.worlds import Worlds
 from sim.ensemble import Job
 from sim.errors import FailureError, InputError, ResultError, ScenarioError
 from sim.observe import MEASURES, OPTIONAL, Failure
@@ -109,7 +110,8 @@ def test_the_table_of_effects_equals_one_worked_by_hand():
 
 def test_the_paired_gain_is_what_the_formula_says_quarter_by_quarter():
     made = few()
-    worlds = [made._world(c) for c in (made.contrasts[0].run, made.contrasts[0].reference)]
+    keys = made.contrasts[0].run, made.contrasts[0].reference
+    worlds = [Worlds().of(made._design.runs[key], 1) for key in keys]
     run, reference = (made.outcomes[made.contrasts[0].run], made.outcomes[made.contrasts[0].reference])
     p, by_hand = worlds[0].parameters, 0.0
     for k in range(QUARTERS):

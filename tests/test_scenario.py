@@ -803,7 +803,7 @@ def test_resolved_yaml_json_and_pickle_give_the_same_scenario(data, tmp_path):
 
 def test_resolved_is_complete_and_in_the_order_of_the_format():
     data = load_scenario("baseline").resolved()
-    sections = "schema name question world horizon power mechanisms policies run record"
+    sections = "schema name question world horizon power mechanisms policies uncertainty run record"
     assert " ".join(data) == sections
     assert " ".join(data["world"]) == "base tables hold parameters knowledge_network firms owners makers"
     assert " ".join(data["record"]) == "firms owners networks measures planner"
