@@ -91,6 +91,11 @@ class _Recorder:
     networks: dict[str, dict[str, Array]] = field(default_factory=dict)
     delivered: list[Array] = field(default_factory=list)
 
+    @classmethod
+    def of(cls, world: World, replicates: Sequence[int]) -> _Recorder:
+        """One without rows yet."""
+        return cls(EventLog(replicates), len(world.firm_names))
+
     def fork(self) -> _Recorder:
         """A recorder with the same rows, which goes on by itself."""
         return _Recorder(
@@ -171,7 +176,7 @@ def simulate_block(
         When a replicate of the block cannot go on.
     """
     luck = Luck(seed, replicates)
-    recorder = _Recorder(EventLog(replicates), len(world.firm_names))
+    recorder = _Recorder.of(world, replicates)
     foresight = _foresee(world, timeline.quarters, luck, policies)
     begin = _Stand.first(world, luck)
     _go_on(begin, world, timeline, luck, policies, recorder, foresight, progress=progress)
@@ -210,7 +215,7 @@ def simulate_branches(
     luck = Luck(seed, replicates)
     first_acts = [first_act(policies, timeline.quarters) for policies in branches]
     recordings: dict[int, Recording] = {}
-    recorder, stand = _Recorder(EventLog(replicates), len(world.firm_names)), _Stand.first(world, luck)
+    recorder, stand = _Recorder.of(world, replicates), _Stand.first(world, luck)
     for period in sorted(set(first_acts)):
         stand = _go_on(stand, world, timeline, luck, (), recorder, until=period)
         for place, begins in enumerate(first_acts):
@@ -257,9 +262,9 @@ def _go_on(
     """Go on from where a history stands to the quarter before ``until``, or to the end, recording."""
     stand = begin
     marching = _march(begin, world, timeline.quarters[:until], luck, policies, foresight, indices=timeline.indices)
-    for now, moments, row in marching:
-        recorder.record(moments, now.quarter, timeline, row)
-        stand = _Stand(now.period + 1, moments.after, (*stand.past, sight(moments, row)))
+    for quarter, moments, row, reached in marching:
+        recorder.record(moments, quarter, timeline, row)
+        stand = reached
         if progress is not None:
             progress(len(luck.replicates))
     return stand
@@ -291,7 +296,7 @@ class Walk:
         self.timeline = timeline
         self._luck = Luck(seed, replicates)
         self._policies = policies
-        self._recorder = _Recorder(EventLog(replicates), len(world.firm_names))
+        self._recorder = _Recorder.of(world, replicates)
         self._foresight = _foresee(world, timeline.quarters, self._luck, policies)
         self._stand = _Stand.first(world, self._luck)
 
@@ -338,9 +343,9 @@ class Walk:
         marching = _march(
             self._stand, self.world, quarters, self._luck, self._policies, self._foresight, decisions=decisions
         )
-        now, moments, row = next(marching)
-        self._recorder.record(moments, now.quarter, self.timeline, row)
-        self._stand = _Stand(now.period + 1, moments.after, (*self._stand.past, sight(moments, row)))
+        quarter, moments, row, reached = next(marching)
+        self._recorder.record(moments, quarter, self.timeline, row)
+        self._stand = reached
         return moments, row
 
     def recording(self) -> Recording:
@@ -360,25 +365,25 @@ def _march(
     observing: bool = True,
     indices: frozenset[Quarter] | None = None,
     decisions: Decisions | None = None,
-) -> Iterator[tuple[Moment, Moments, dict[str, Array]]]:
-    """Quarter after quarter: when it is, what happened, and the measures, which policies will see."""
-    state, past = begin.state, list(begin.past)
+) -> Iterator[tuple[Quarter, Moments, dict[str, Array], _Stand]]:
+    """Quarter after quarter: when it is, what happened, the measures, which policies will see, and where it leads."""
+    stand = begin
     for period, quarter in enumerate(quarters[begin.period :], start=begin.period):
-        here, now = world.opened(period), Moment(period, quarter)
-        before, past = here.seat(state), [seen.seated(len(here.firm_names)) for seen in past]
+        here = world.opened(period)
+        before, past = here.seat(stand.state), [seen.seated(len(here.firm_names)) for seen in stand.past]
         if foresight is not None:
             before = _foreseeing(before, foresight, period)
         try:
             with _strict_arithmetic():
-                state, flows, residual = step(before, here, policies, past, luck, now, decisions)
+                state, flows, residual = step(before, here, policies, past, luck, Moment(period, quarter), decisions)
                 _refuse_undefined(state)
                 moments = Moments(before, state, flows, residual, here)
                 with_indices = indices is None or quarter in indices
                 row = observe(moments, with_indices=with_indices) if observing or policies else {}
         except (ReplicateError, FloatingPointError, np.linalg.LinAlgError) as error:
             raise QuarterError(quarter, str(error)) from error
-        past.append(sight(moments, row))
-        yield now, moments, row
+        stand = _Stand(period + 1, state, (*past, sight(moments, row)))
+        yield quarter, moments, row, stand
 
 
 def _refuse_undefined(state: State) -> None:
@@ -403,7 +408,7 @@ def _foresee(world: World, quarters: Sequence[Quarter], luck: Luck, policies: Se
     def given(foresight: Foresight | None) -> Foresight:
         path = (
             m
-            for _, m, _ in _march(
+            for _, m, *_ in _march(
                 _Stand.first(world, luck), world, quarters, luck, policies, foresight, observing=False
             )
         )
@@ -443,7 +448,7 @@ def replay(
     luck = Luck(seed, [replicate])
     foresight = _foresee(world, quarters, luck, policies)
     up_to = [quarter for quarter in quarters if quarter <= until]
-    *_, (_, last, _) = _march(_Stand.first(world, luck), world, up_to, luck, policies, foresight, observing=False)
+    *_, (_, last, *_) = _march(_Stand.first(world, luck), world, up_to, luck, policies, foresight, observing=False)
     return last.world, last.before, last.flows
 
 

@@ -6,12 +6,15 @@ import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from sim.app import terminal
 from sim.errors import InputError
+
+if TYPE_CHECKING:
+    from sim import Comparison, Result, Sweep
 
 app = typer.Typer(
     add_completion=False,
@@ -97,6 +100,18 @@ def interrupted(stop: KeyboardInterrupt) -> typer.Exit:
     """Say what is kept, and give the exit that an interrupt ends with."""
     terminal.say(f"Interrupted. {str(stop) or 'Nothing had been computed yet'}.")
     return typer.Exit(INTERRUPTED)
+
+
+def say_what_was_there(
+    made: Result | Comparison | Sweep, what: str, folder: Path, wanted: Path, *, other: str = "something else"
+) -> None:
+    """Print what the wanted place held, and what an interrupted command had left there."""
+    if made.is_reused:
+        print(f"{folder} holds this {what} already, complete: nothing was computed.")
+    elif folder.name != wanted.name:
+        print(f"{wanted} holds {other}, which was kept.")
+    if made.n_resumed:
+        print(f"{made.n_resumed} blocks of replicates were there from before and were not computed again.")
 
 
 def examples(*lines: str) -> str:

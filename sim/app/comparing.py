@@ -23,6 +23,7 @@ from sim.app.base import (
     app,
     examples,
     interrupted,
+    say_what_was_there,
     workplace,
 )
 from sim.app.running import OUTPUTS
@@ -126,12 +127,7 @@ def compare(
         print(folder)
     else:
         terminal.print_comparison(made)
-        if made.is_reused:
-            print(f"{folder} holds this comparison already, complete: nothing was computed.")
-        elif folder.name != wanted.name:
-            print(f"{wanted} holds something else, which was kept.")
-        if made.n_resumed:
-            print(f"{made.n_resumed} blocks of replicates were there from before and were not computed again.")
+        say_what_was_there(made, "comparison", folder, wanted)
         print(f"Results: {folder} (effects.csv holds every measure). A page to send: aipower report {folder}")
     if len(made.failures):
         raise typer.Exit(FailureError.exit_code)
@@ -205,12 +201,7 @@ def sweep(
         print(folder)
     else:
         terminal.print_sweep(made)
-        if made.is_reused:
-            print(f"{folder} holds this sweep already, complete: nothing was computed.")
-        elif folder.name != wanted.name:
-            print(f"{wanted} holds something else, which was kept.")
-        if made.n_resumed:
-            print(f"{made.n_resumed} blocks of replicates were there from before and were not computed again.")
+        say_what_was_there(made, "sweep", folder, wanted)
         print(f"Results: {folder} (table.csv holds every measure)")
     if len(made.failures):
         raise typer.Exit(FailureError.exit_code)

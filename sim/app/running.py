@@ -23,6 +23,7 @@ from sim.app.base import (
     examples,
     interrupted,
     processors,
+    say_what_was_there,
     workplace,
 )
 from sim.errors import FailureError
@@ -102,12 +103,7 @@ def run(
         print(folder)
     else:
         terminal.print_closing(result)
-        if result.is_reused:
-            print(f"{folder} holds this run already, complete: nothing was computed.")
-        elif folder.name != wanted.name:
-            print(f"{wanted} holds another run, which was kept.")
-        if result.n_resumed:
-            print(f"{result.n_resumed} blocks of replicates were there from before and were not computed again.")
+        say_what_was_there(result, "run", folder, wanted, other="another run")
         print(f"Results: {folder}")
         has_figures = (folder / "figures").is_dir()
         print(f"Open {folder / 'README.md'}, which names every file{', and the figures beside it' * has_figures}.")

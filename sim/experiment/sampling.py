@@ -12,6 +12,7 @@ from sim.arrays import Array
 from sim.ensemble import BLOCK_SIZE, Job, merge, prepare, run_block
 from sim.experiment.targets import FIT_END
 from sim.observe import Recording
+from sim.parts import gaps
 from sim.pool import Pool, Task
 from sim.quarters import QUARTERS_PER_YEAR, Quarter
 
@@ -54,7 +55,7 @@ def sample(scenario: Scenario, reduce: Reduce, pool: Pool) -> tuple[Array, dict[
     kept = frozenset(q for q in job.timeline.quarters if q.number == QUARTERS_PER_YEAR or q <= Quarter.parse(FIT_END))
     job = job._replace(timeline=replace(job.timeline, firms=kept, owners=kept, networks=frozenset(), indices=kept))
     n = scenario.run.replicates
-    blocks = [range(k, min(k + BLOCK_SIZE, n)) for k in range(0, n, BLOCK_SIZE)]
+    blocks = gaps(n, (), BLOCK_SIZE)
     tasks = [Task(_Needs(job, block, reduce), len(block) * len(job.timeline.quarters)) for block in blocks]
     parts = dict(pool.run(_reduced, tasks))
     good = [part for _, part in sorted(parts.items()) if isinstance(part, dict)]

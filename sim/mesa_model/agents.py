@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import mesa
 
 from sim.errors import InputError
-from sim.mesa_model.windows import Flow, Stock
+from sim.mesa_model.windows import Flow, Stock, Window
 from sim.observe import FIRM_COLUMNS, MAKER_COLUMNS, OWNER_COLUMNS
 from sim.state import FIRM_CLASSES, State, variables
 
@@ -75,13 +75,13 @@ class ArrayAgent(mesa.Agent):  # type: ignore[misc]  # Mesa ships no annotations
         return f"{self.name} ({type(self).__name__})"
 
     @classmethod
-    def attributes(cls) -> dict[str, Stock | Flow]:
+    def attributes(cls) -> dict[str, Window]:
         """Attributes that stand for numbers of the engine, by name."""
         return {
             name: window
             for base in reversed(cls.__mro__)
             for name, window in vars(base).items()
-            if isinstance(window, Stock | Flow)
+            if isinstance(window, Window)
         }
 
     @classmethod

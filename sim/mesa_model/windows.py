@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Self, overload
 
@@ -12,7 +13,28 @@ if TYPE_CHECKING:
     from sim.mesa_model.agents import ArrayAgent
 
 
-class Stock:
+class Window(ABC):
+    """An attribute of agents that stands for a number of the engine."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    @overload
+    def __get__(self, agent: None, owner: type) -> Self: ...
+    @overload
+    def __get__(self, agent: ArrayAgent, owner: type) -> Any: ...  # noqa: ANN401  a number or a flag
+    def __get__(self, agent: ArrayAgent | None, owner: type) -> Any:
+        if agent is None:
+            return self
+        agent.require_present()
+        return self.read(agent)
+
+    @abstractmethod
+    def read(self, agent: ArrayAgent) -> Any:  # noqa: ANN401  a number or a flag
+        """The number of an agent that is present."""
+
+
+class Stock(Window):
     """A number of the state: what it is now, at the start of the next quarter.
 
     Parameters
@@ -46,17 +68,8 @@ class Stock:
         self.payer = payer
         self.__doc__ = f"{sentence}{f' ({unit})' if unit else ''}."
 
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
-
-    @overload
-    def __get__(self, agent: None, owner: type) -> Self: ...
-    @overload
-    def __get__(self, agent: ArrayAgent, owner: type) -> Any: ...  # noqa: ANN401  a number or a flag
-    def __get__(self, agent: ArrayAgent | None, owner: type) -> Any:
-        if agent is None:
-            return self
-        agent.require_present()
+    def read(self, agent: ArrayAgent) -> Any:  # noqa: ANN401  a number or a flag
+        """The number now."""
         values = getattr(agent.model.state, self.array)[0]
         return values.item() if values.ndim == 0 else values[agent.slot].item()
 
@@ -85,7 +98,7 @@ class Stock:
         agent.model.state = replace(state, **changed)
 
 
-class Flow:
+class Flow(Window):
     """A number of the quarter that was simulated last: nan before the first, 0 for a firm that has just entered.
 
     Parameters
@@ -101,17 +114,8 @@ class Flow:
         self.unit = unit
         self.__doc__ = f"{sentence}{f' ({unit})' if unit else ''}; of last quarter."
 
-    def __set_name__(self, owner: type, name: str) -> None:
-        self.name = name
-
-    @overload
-    def __get__(self, agent: None, owner: type) -> Self: ...
-    @overload
-    def __get__(self, agent: ArrayAgent, owner: type) -> Any: ...  # noqa: ANN401  a number or a flag
-    def __get__(self, agent: ArrayAgent | None, owner: type) -> Any:
-        if agent is None:
-            return self
-        agent.require_present()
+    def read(self, agent: ArrayAgent) -> Any:  # noqa: ANN401  a number or a flag
+        """The number of the last quarter."""
         columns = agent.model.columns[self.table]
         if not columns:
             return math.nan

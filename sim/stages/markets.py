@@ -62,8 +62,9 @@ def clear_markets(
     ConvergenceError
         When a replicate does not clear, or what was found leaves a residual.
     """
-    given, allotments = _pose(state, world, drivers, rules, funding)
-    start, groups = _start(state, given), Groups(state.group)
+    groups = Groups(state.group)
+    given, allotments = _pose(state, world, drivers, rules, funding, groups)
+    start = _start(state, given)
     if decisions is None or not decisions.enter_markets:
         found, n_sweeps, gap = clearing.solve(given, start)
     else:
@@ -134,7 +135,9 @@ def _require_cleared(market_residual: Array, price_residual: Array) -> None:
         raise ConvergenceError(message)
 
 
-def _pose(state: State, world: World, drivers: Drivers, rules: Rulebook, funding: Funding) -> tuple[Given, Allotments]:
+def _pose(
+    state: State, world: World, drivers: Drivers, rules: Rulebook, funding: Funding, groups: Groups
+) -> tuple[Given, Allotments]:
     p = world.parameters
     is_active = state.is_active
     floor = energy.floor_cost(
@@ -186,7 +189,7 @@ def _pose(state: State, world: World, drivers: Drivers, rules: Rulebook, funding
         appeal=np.where(is_present, base, 0.0),
         staying=(1.0 - switching)[..., None, None] * np.where(is_present, state.share, 0.0),
         group=state.group,
-        taken_differs=Groups(state.group).differ(revenue_taken),
+        taken_differs=groups.differ(revenue_taken),
         budget=drivers.budget,
         initial_odds=world.initial_odds,
         substitution=p.substitution,
