@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from sim.arrays import Array
-from sim.ensemble import BLOCK_SIZE, Job, merge, prepare, run_block
+from sim.ensemble import BLOCK_SIZE, Job, lost_block, merge, prepare, run_block
 from sim.experiment.targets import FIT_END
 from sim.observe import Recording
 from sim.parts import gaps
-from sim.pool import Pool, Task
+from sim.pool import Lost, Pool, Task
 from sim.quarters import QUARTERS_PER_YEAR, Quarter
 
 if TYPE_CHECKING:
@@ -57,7 +57,10 @@ def sample(scenario: Scenario, reduce: Reduce, pool: Pool) -> tuple[Array, dict[
     n = scenario.run.replicates
     blocks = gaps(n, (), BLOCK_SIZE)
     tasks = [Task(_Needs(job, block, reduce), len(block) * len(job.timeline.quarters)) for block in blocks]
-    parts = dict(pool.run(_reduced, tasks))
+    parts = {
+        place: lost_block(job, blocks[place], answer) if isinstance(answer, Lost) else answer
+        for place, answer in pool.run(_reduced, tasks)
+    }
     good = [part for _, part in sorted(parts.items()) if isinstance(part, dict)]
     if not good:
         merge([part for part in parts.values() if isinstance(part, Recording)])  # raises, saying why
