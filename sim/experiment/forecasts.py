@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from sim.arrays import Array
-from sim.experiment.targets import FIVE_LABS, History, moments
+from sim.experiment.targets import FIVE_LABS, History, hhi_five_labs, moments
 from sim.observe import Recording
 from sim.quarters import QUARTERS_PER_YEAR
 from sim.variance import variance_parts
@@ -52,7 +52,6 @@ _MEASURES = {
     "open_lag": "open_lag_months",
 }
 _SELLERS = ("OpenAI", "Anthropic")
-_POINTS = 1e4
 
 
 def facts(recording: Recording) -> dict[str, Array]:
@@ -70,7 +69,7 @@ def facts(recording: Recording) -> dict[str, Array]:
     together = np.sum(list(used.values()), axis=0)
     found |= {f"lab_compute|{lab}": values for lab, values in used.items()}
     found |= {f"lab_share|{lab}": values / together for lab, values in used.items()}
-    found["hhi_five_labs"] = _POINTS * np.sum([(values / together) ** 2 for values in used.values()], axis=0)
+    found["hhi_five_labs"] = _by_year(partial(hhi_five_labs, history), ends)
     for lab in _SELLERS:
         sales = _by_year(partial(history.firm, "revenue", lab), ends)
         found[f"revenue|{lab}"] = QUARTERS_PER_YEAR * sales

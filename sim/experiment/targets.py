@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim import units
+from sim import indices, units
 from sim.arrays import Array
 from sim.observe import Recording
 from sim.parameters import DATA
@@ -27,7 +27,6 @@ FIT_START, FIT_END = "2024Q1", "2024Q4"
 """Quarters that the fit may look at, both included."""
 
 _TRILLION_PER_M = 1e3
-_POINTS = 1e4
 _BAND_COVERS = 1.6448536269514722
 """Standard deviations from the value of a target to the end of its band, which is read as a 90% interval."""
 
@@ -166,14 +165,14 @@ def _cr5_owners(history: History) -> Array:
     return _array(np.sort(bought, axis=-1)[..., -5:].sum(axis=-1) / world)
 
 
-def _labs(history: History) -> Array:
+def _labs(history: History, quarter: str = FIT_END) -> Array:
     """Compute of the five labs; ``[replicate, lab]``."""
-    return np.stack([history.firm("compute_used", lab) for lab in FIVE_LABS], axis=-1)
+    return np.stack([history.firm("compute_used", lab, quarter) for lab in FIVE_LABS], axis=-1)
 
 
-def _hhi_five_labs(history: History) -> Array:
-    used = _labs(history)
-    return _array(_POINTS * ((used / used.sum(axis=-1, keepdims=True)) ** 2).sum(axis=-1))
+def hhi_five_labs(history: History, quarter: str = FIT_END) -> Array:
+    """HHI of the five labs' compute, points; ``[replicate]``."""
+    return units.HHI_POINTS * indices.hhi(_labs(history, quarter))
 
 
 def _used(lab: str) -> Callable[[History], Array]:
@@ -224,7 +223,7 @@ MOMENTS: Mapping[str, Callable[[History], Array]] = {
     "hhi_owners": _measured("hhi_chips_bought"),
     "hhi_makers": _measured("hhi_chip_stock"),
     "five_labs_share": lambda h: _labs(h).sum(axis=-1) / h.measure("chips_sold_cumulative"),
-    "hhi_five_labs": _hhi_five_labs,
+    "hhi_five_labs": hhi_five_labs,
     "compute_openai": _used("OpenAI"),
     "compute_google_deepmind": _used("Google DeepMind"),
     "compute_anthropic": _used("Anthropic"),

@@ -12,8 +12,9 @@ from sim import indices
 from sim.arrays import Array
 from sim.planner.frontier import Frontier, trace
 from sim.planner.problem import Problem
-from sim.planner.rules import HHI_POINTS, Limits, Rules, limits
+from sim.planner.rules import Limits, Rules, limits
 from sim.planner.solve import Certificate, Solution, solve
+from sim.units import HHI_POINTS
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -11,8 +11,9 @@ from sim.arrays import Array
 from sim.errors import PlanError
 from sim.planner.problem import Problem
 from sim.planner.programs import MOST_FIRMS_GINI
-from sim.planner.rules import HHI_POINTS, Rules
+from sim.planner.rules import Rules
 from sim.planner.solve import solve
+from sim.units import HHI_POINTS
 
 INDICES = ("gini", "hhi", "cap")
 _FEW_FIRMS = 20

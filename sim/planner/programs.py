@@ -14,9 +14,10 @@ from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
 from sim.arrays import Array, Counts
 from sim.errors import FailureError, PlanError
-from sim.planner.rules import HHI_POINTS, Limits, Rules, leveled
+from sim.planner.rules import Limits, Rules, leveled
 from sim.submodels.marginal import Curve
 from sim.submodels.waterfill import Plot
+from sim.units import HHI_POINTS
 
 MOST_FIRMS_GINI = 200
 """Firms up to which a bound on Gini is solved: it takes a variable for each pair."""

@@ -15,9 +15,9 @@ from sim.planner.problem import Problem
 from sim.scenario.messages import meant, wrong_number
 from sim.submodels.power import FAMILIES, FAMILY_PARAMETERS
 from sim.submodels.waterfill import Group
+from sim.units import HHI_POINTS
 from sim.yaml_reader import read_yaml
 
-HHI_POINTS = 10_000.0
 _ROUNDING = 1e-12
 _MOST_ALPHA = 50.0
 

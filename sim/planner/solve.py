@@ -15,8 +15,9 @@ from sim.planner import programs
 from sim.planner.maxmin import raise_lowest
 from sim.planner.prices import Scarce, clear_all
 from sim.planner.problem import Problem
-from sim.planner.rules import HHI_POINTS, Limits, Rules, leveled, limits
+from sim.planner.rules import Limits, Rules, leveled, limits
 from sim.submodels.waterfill import Plot, dual_value, fill_groups
+from sim.units import HHI_POINTS
 
 METHODS: dict[str, str] = {
     "linear": "linear program by HiGHS: exact where f is straight",
