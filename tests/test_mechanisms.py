@@ -290,7 +290,7 @@ def test_foreseen_growth_is_the_growth_that_happens() -> None:
     quarters = tuple(Quarter.parse("2024Q1") + k for k in range(12))
     luck = Luck(3, [0])
     foresight = _foresee(world, quarters, luck, ())
-    path = [m for _, m, _ in _march(_Stand.first(world, luck), world, quarters, luck, (), foresight)]
+    path = [m for _, m, *_ in _march(_Stand.first(world, luck), world, quarters, luck, (), foresight)]
     own = np.array([m.before.own_compute[0] for m in path])
     active = path[0].before.is_active[0]
     for t in range(12 - WINDOW):

@@ -1,5 +1,6 @@
 """Work in processes and on executors: nothing is lost, repeated or waited for when a worker dies."""
 
+import multiprocessing
 import os
 import pickle
 import signal
@@ -140,7 +141,7 @@ def test_any_executor_does_the_work_and_stays_open():
 
 def test_a_broken_executor_is_told_and_not_waited_for():
     with (
-        ProcessPoolExecutor(1) as executor,
+        ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as executor,
         Pool(1, executor) as pool,
         pytest.warns(UserWarning, match="tried again"),
         pytest.raises(WorkersError, match="takes no more tasks"),

@@ -255,7 +255,7 @@ class MarketModel(mesa.Model):
     """
 
     def __init__(self, case: Case) -> None:
-        super().__init__(seed=0)
+        super().__init__(rng=0)
         given, start = case
         self.substitution, self.nest_growth = given.substitution, given.nest_growth
         self.price_elasticity, self.switching = given.price_elasticity, float(given.switching[0])
