@@ -105,6 +105,21 @@ def test_lists_of_sections_are_read_whole() -> None:
     assert references("(docs/model.md 7.12 and 7.13), docs/model.md 8.") == {"7.12", "7.13", "8"}
 
 
+def test_verification_names_every_test_file_and_nothing_else() -> None:
+    page = (DOCS / "verification.md").read_text(encoding="utf-8")
+    assert set(re.findall(r"\btest_\w+", page)) == {path.stem for path in (ROOT / "tests").glob("test_*.py")}
+
+
+def test_words_after_a_test_file_are_part_of_a_test_of_it() -> None:
+    rows = re.findall(r"^\| \d+ \|.*\| (.*) \|$", (DOCS / "verification.md").read_text(encoding="utf-8"), re.MULTILINE)
+    named = [found for row in rows for found in re.findall(r"`(test_\w+)`: ([\w ]+(?:, [\w ]+)*)", row)]
+    assert len(named) > 50
+    for file, words in named:
+        tests = re.findall(r"def (test_\w+)", (ROOT / "tests" / f"{file}.py").read_text(encoding="utf-8"))
+        for word in words.lower().replace(" ", "_").replace(",_", ",").split(","):
+            assert any(word in test.lower() for test in tests), f"{file}: {word}"
+
+
 def test_every_page_of_the_documentation_is_in_its_index() -> None:
     listed = {(DOCS / target.partition("#")[0]).resolve() for target in links(DOCS / "README.md")}
     assert {path.resolve() for path in DOCS.rglob("*.md")} - {(DOCS / "README.md").resolve()} <= listed
