@@ -32,8 +32,9 @@ TESTS = {
 """Mutated files, and the tests that are theirs."""
 
 COPIED = ("sim", "tests", "scenarios", "docs", "constraints", "pyproject.toml", "README.md", "LICENSE")
-KILLED, SURVIVED = (1, 3), 0
-"""mutmut's exit codes: pytest failed or broke off; it passed."""
+SURVIVED, UNREACHED, UNKNOWN = (0, 5, 33), (5, 33), (None, 2)
+"""mutmut's exit codes: nothing failed; no test reaches the mutant, so that nothing could; it has not run to the end.
+All others are failures, crashes and time that ran out: the change was noticed."""
 
 
 def prepare(file: str) -> Path:
@@ -66,7 +67,7 @@ def prepare(file: str) -> Path:
 
 
 def outcomes(folder: Path, file: str) -> dict[str, int | None]:
-    """Exit code of each mutant's tests, None for one that has not run."""
+    """Exit code of each mutant's tests; ``UNKNOWN`` for one that has not run."""
     meta = folder / "mutants" / f"{file}.meta"
     if not meta.exists():
         return {}
@@ -77,13 +78,14 @@ def outcomes(folder: Path, file: str) -> dict[str, int | None]:
 def report(folder: Path, file: str) -> bool:
     """Print the score and the change that each survivor makes; True when enough are noticed."""
     found = outcomes(folder, file)
-    survivors = [name for name, code in found.items() if code == SURVIVED]
-    tested = [name for name, code in found.items() if code is not None]
+    survivors = [name for name, code in found.items() if code in SURVIVED]
+    tested = [name for name, code in found.items() if code not in UNKNOWN]
     score = 1 - len(survivors) / len(tested) if tested else 0.0
     for name in survivors:
         shown = mutmut(folder, "show", name, capture_output=True, text=True).stdout
         changes = [line for line in shown.splitlines() if line[:1] in "+-" and line[:3] not in ("+++", "---")]
-        print(f"  {name}", *(f"      {line}" for line in changes), sep="\n")
+        reached = ", which no test reaches" if found[name] in UNREACHED else ""
+        print(f"  {name}{reached}", *(f"      {line}" for line in changes), sep="\n")
     print(f"{file}: {len(tested)} of {len(found)} mutants run, {len(survivors)} survive, {score:.1%} noticed")
     return bool(tested) and len(tested) == len(found) and score >= LEAST
 

@@ -8,6 +8,7 @@ from scipy import integrate, optimize
 
 from sim import units
 from sim.arrays import best_other, dot, shares
+from sim.groups import Groups
 from sim.submodels import (
     compute_market,
     demand,
@@ -123,6 +124,62 @@ def test_changes_of_mutual_best_replies_sum_to_nothing() -> None:
     assert np.allclose(pricing.newton_step(share, share, answer), 0.0, atol=1e-16)
 
 
+def test_a_group_takes_one_step_that_its_members_divide_as_customers_would() -> None:
+    """Two product lines of one owner against a third: shares are in proportion to the best replies, the sum is one."""
+    share, best_reply = np.array([[[0.5, 0.1, 0.4]]]), np.array([[[0.3, 0.2, 0.5]]])
+    answer = np.array([[[0.8, 0.8, 0.5]]])
+    groups = Groups(np.array([[0, 0, 2]]))
+    alone = share + pricing.newton_step(share, best_reply, answer)
+    moved = pricing.moved_shares(share, best_reply, answer, groups)
+    pair = alone[0, 0, :2].sum()
+    assert moved[0, 0] == pytest.approx([0.6 * pair, 0.4 * pair, alone[0, 0, 2]], rel=1e-12)
+    # solved by hand: steps a_i (push_i - s_i c) that sum to nothing
+    common = (0.8 * -0.2 + 0.8 * 0.1 + 0.5 * 0.1) / (0.8 * 0.5 + 0.8 * 0.1 + 0.5 * 0.4)
+    assert alone[0, 0, 2] == pytest.approx(0.4 + 0.5 * (0.1 - 0.4 * common), rel=1e-12)
+
+
+def test_a_step_beyond_nothing_stops_there() -> None:
+    share, best_reply = np.array([[[0.01, 0.99]]]), np.array([[[0.5, 0.5]]])
+    moved = pricing.moved_shares(share, best_reply, np.array([[[1.0, 1e-6]]]), Groups(np.array([[0, 1]])))
+    assert moved.min() >= 0.0 and moved.sum() == pytest.approx(1.0, abs=1e-15)
+    gone = pricing.moved_shares(share, np.array([[[-1.0, 2.0]]]), np.ones((1, 1, 2)), Groups(np.array([[0, 1]])))
+    assert gone.tolist() == [[[0.0, 1.0]]]
+
+
+def test_an_owner_whose_levies_differ_prices_by_what_each_keeps() -> None:
+    """First-order conditions of joint profit written out for two firms of one owner; a third is on its own."""
+    share, nest, levy = np.array([[[0.3, 0.1, 0.6]]]), np.array([[0.2]]), np.array([[0.0, 0.25, 0.1]])
+    found = pricing.perceived_elasticity(share, nest, levy, Groups(np.array([[0, 0, 2]])), 3.0, 0.27)[0, 0]
+    outer = 1.0 + 0.27 * 2.0 * 0.8
+    joint, alone = 3.0 + (outer - 3.0) * 0.4, 3.0 + (outer - 3.0) * 0.6
+    mean = (0.3 * 1.0 + 0.1 * 0.75) / 0.4
+    expected = [3.0 / (1.0 + (3.0 - joint) / joint * mean / kept) for kept in (1.0, 0.75)]
+    assert found == pytest.approx([*expected, alone], rel=1e-14)
+    same = pricing.perceived_elasticity(share, nest, np.full((1, 3), 0.2), Groups(np.array([[0, 0, 2]])), 3.0, 0.27)
+    assert same[0, 0] == pytest.approx([joint, joint, alone], rel=1e-14)
+
+
+def test_a_firm_whose_customers_are_worth_more_elsewhere_is_as_good_as_withdrawn() -> None:
+    share, levy = np.array([[[0.9, 0.1]]]), np.array([[0.0, 0.95]])
+    found = pricing.perceived_elasticity(share, np.array([[0.2]]), levy, Groups(np.zeros((1, 2), int)), 3.0, 0.27)
+    assert found[0, 0, 1] == 1.001 and found[0, 0, 0] > 1.001
+
+
+def test_profit_is_what_is_left_of_sales_after_levies_and_serving() -> None:
+    """Docs/model.md 7.3 in scalars: compute for each unit, its cost, the price, and (1 - tau) p q - c q."""
+    need = pricing.serving_need(np.array([4.0]), np.array([2.0]), 0.3, 0.5, 1.5)
+    assert need == pytest.approx(0.3 * 4.0**0.5 / 2.0**1.5, rel=1e-15)
+    cost = pricing.unit_cost(need, np.array([6.0]), np.array([0.1]))
+    assert cost == pytest.approx(need * 6.0 + 0.1, rel=1e-15)
+    levy, elasticity = np.array([0.2]), np.array([[2.5], [1.4]])
+    price = pricing.price(cost, levy, elasticity)
+    assert price[:, 0] == pytest.approx([cost[0] / 0.8 * 2.5 / 1.5, cost[0] / 0.8 * 1.4 / 0.4], rel=1e-14)
+    assert pricing.units_per_dollar(cost, levy, elasticity) == pytest.approx(1.0 / price, rel=1e-14)
+    units_sold = np.array([[7.0], [11.0]])
+    profit = pricing.operating_profit(price * units_sold, levy, elasticity)
+    assert profit == pytest.approx(0.8 * price * units_sold - cost * units_sold, rel=1e-13)
+
+
 def test_realised_shares_sum_to_one_and_exited_customers_choose_first() -> None:
     last, target = np.array([[0.5, 0.3, 0.0]]), np.array([[0.2, 0.3, 0.5]])
     realised = demand.realised_share(0.65 * last, target)
@@ -168,6 +225,37 @@ def test_owner_choice_is_its_weights_written_out(seed: int) -> None:
     assert np.allclose(choice.weights.sum(axis=0), 1.0)
     assert np.allclose(choice.mean_rent(rent), weights.T @ rent, **FINE)
     assert np.allclose(choice.demand(use), weights @ use, **FINE)
+
+
+def test_owner_choice_of_many_replicates_is_that_of_each() -> None:
+    """Products run over owners and firms, never over replicates; loyalty may differ from firm to firm."""
+    cases = [market(seed) for seed in range(5)]
+    capacity, rent, appeal, last, use = (np.stack(each) for each in zip(*cases, strict=True))
+    loyalty = np.random.default_rng(0).uniform(0.0, 1.0, use.shape)
+    choice = compute_market.choose_owners(capacity, rent, appeal, 1.5, last, loyalty)
+    first = compute_market.first_choice(capacity, rent, appeal, 1.5)
+    for r in range(5):
+        pull = capacity[r] * rent[r] ** -1.5
+        target = pull[:, None] * appeal[r] / (pull @ appeal[r])
+        weights = loyalty[r] * last[r] + (1.0 - loyalty[r]) * target
+        assert np.allclose(choice.total[r], pull @ appeal[r], **FINE)
+        assert np.allclose(first[r], target, **FINE) and np.allclose(choice.weights[r], weights, **FINE)
+        assert np.allclose(choice.target_rent(rent)[r], target.T @ rent[r], **FINE)
+        assert np.allclose(choice.mean_rent(rent)[r], weights.T @ rent[r], **FINE)
+        assert np.allclose(choice.demand(use)[r], weights @ use[r], **FINE)
+
+
+def test_captive_business_pays_rent_and_tax_for_what_it_uses() -> None:
+    use = compute_market.captive_use(np.array([12.0, 6.0]), np.array([2.0, 4.0]), np.array([0.5, -0.25]))
+    assert use.tolist() == [4.0, 2.0]
+
+
+def test_complementarity_measures_the_nearer_of_floor_and_full_use() -> None:
+    """Relative distances: idle above the floor, asked for too much, below the floor, and clear either way."""
+    rent, floor = np.array([4.0, 4.0, 1.0, 2.0, 5.0]), np.array([1.0, 1.0, 2.0, 2.0, 1.0])
+    supply, demanded = np.array([8.0, 8.0, 8.0, 8.0, 8.0]), np.array([6.0, 10.0, 2.0, 1.0, 8.0])
+    residual = compute_market.complementarity_residual(rent, floor, supply, demanded)
+    assert residual.tolist() == [0.25, -0.25, -1.0, 0.0, 0.0]
 
 
 def test_splitting_an_owner_in_two_changes_nobodys_rent() -> None:

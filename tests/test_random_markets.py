@@ -12,12 +12,14 @@ import pytest
 from scipy import optimize
 
 from sim.arrays import shares
-from sim.errors import ReplicateError
+from sim.errors import ConvergenceError, ReplicateError
+from sim.groups import Groups
 from sim.policies.levers import Rulebook, combine
 from sim.stages import markets as stage
 from sim.stages.drivers import drive
 from sim.stages.funding import fund
 from sim.state import Drivers, Funding, Markets, State
+from sim.submodels import pricing
 from sim.world.build import World, WorldSpec, build
 
 SIZES = {"entry_slots": 4, "small_firms_initial": 6, "entry_candidates": 0.0}
@@ -365,6 +367,70 @@ def test_300_random_price_equilibria_are_those_of_another_solver() -> None:
 @pytest.mark.long
 def test_10000_random_price_equilibria_are_those_of_another_solver() -> None:
     assert compare_prices(24, 70) == 10_080
+
+
+# --- prices at given costs -----------------------------------------------------------
+
+RHO, LAM, ODDS = 2.7, 0.31, np.array([0.1, 0.6])
+
+
+def at_given_costs(n: int = 24) -> tuple[np.ndarray, ...]:
+    """Unit costs, what levies take, appeal, and heads of groups of ``n`` cases with up to five firms of four owners."""
+    rng = np.random.default_rng(7)
+    cost, levy = np.exp(0.6 * rng.normal(size=(n, 5))), rng.uniform(0.0, 0.3, (n, 5)) * (rng.random((n, 5)) < 0.5)
+    appeal = np.exp(1.5 * rng.normal(size=(n, 2, 5)))
+    appeal[:, :, 1:] *= (rng.random((n, 4)) < 0.8)[:, None]
+    owner = rng.integers(0, 4, (n, 5))
+    return cost, levy, appeal, np.argmax(owner[:, None, :] == owner[:, :, None], axis=-1)
+
+
+def equilibrium(cost, levy, appeal, head, rows=slice(None), **first_guess) -> pricing.Equilibrium:
+    groups = Groups(head[rows])
+    return pricing.equilibrium(cost[rows], levy[rows], appeal[rows], ODDS, groups, RHO, LAM, **first_guess)
+
+
+def test_prices_at_given_costs_are_those_of_another_solver() -> None:
+    cost, levy, appeal, head = cases = at_given_costs()
+    found, joint = equilibrium(*cases), 0
+    for r, s in np.ndindex(len(cost), 2):
+        firms = np.flatnonzero(appeal[r, s])
+        base, net, kept = appeal[r, s, firms], cost[r, firms] / (1.0 - levy[r, firms]), 1.0 - levy[r, firms]
+        price = independent_prices(base, net, kept, head[r, firms], ODDS[s], RHO, LAM)
+        v = base * price ** (1.0 - RHO)
+        odds = ODDS[s] * v.sum() ** LAM
+        assert 1.0 / found.per_dollar[r, s, firms] == pytest.approx(price, rel=1e-9)
+        assert found.elasticity[r, s, firms] == pytest.approx(price / (price - net), rel=1e-8)
+        assert found.share[r, s, firms] == pytest.approx(v / v.sum(), abs=1e-9)
+        assert (found.odds[r, s], found.nest[r, s]) == pytest.approx((odds, odds / (1.0 + odds)), rel=1e-9)
+        assert found.share[r, s].sum() == pytest.approx(1.0, abs=1e-14)
+        joint += len(set(head[r, firms])) < len(firms) and len(set(levy[r, firms])) > 1
+    assert joint > 5, "owners of several firms whose levies differ are among the cases"
+
+
+def test_prices_depend_neither_on_company_nor_on_the_first_guess() -> None:
+    cases = at_given_costs()
+    found = equilibrium(*cases)
+    for r in range(len(found.share)):
+        alone = equilibrium(*cases, rows=slice(r, r + 1))
+        assert all(np.array_equal(a[0], b[r]) for a, b in zip(alone, found, strict=True))
+    even = shares(np.where(cases[2] > 0.0, 1.0, 0.0))
+    for guess in ({"share": even}, {"nest": np.full((24, 2), 0.9)}, {"share": even, "nest": np.full((24, 2), 0.01)}):
+        again = equilibrium(*cases, **guess)
+        assert all(np.allclose(a, b, rtol=1e-9, atol=1e-10) for a, b in zip(again, found, strict=True))
+
+
+def test_prices_settle_in_few_sweeps_at_once_from_the_answer_and_say_so_when_they_do_not(monkeypatch) -> None:
+    cases = at_given_costs()
+    monkeypatch.setattr(pricing, "_MAX_SWEEPS", 16)
+    found = equilibrium(*cases)
+    monkeypatch.setattr(pricing, "_MAX_SWEEPS", 1)
+    again = equilibrium(*cases, share=found.share, nest=found.nest)
+    assert np.allclose(again.share, found.share, rtol=0.0, atol=1e-10)
+    with pytest.raises(ConvergenceError, match=r"^prices did not settle in 1 sweeps: the last still moved by 0\.\d+$"):
+        equilibrium(*cases)
+    cost, *others = cases
+    with pytest.raises(ConvergenceError, match="moved by nan$"):
+        equilibrium(np.where(np.arange(24)[:, None] == 3, np.nan, cost), *others, share=found.share, nest=found.nest)
 
 
 def test_a_wrong_price_is_noticed() -> None:

@@ -223,7 +223,7 @@ def equilibrium(
         odds = demand.outside_odds(total(attraction), initial_odds, nest_growth)
         next_nest = demand.nest_share(odds)
         gap = np.maximum(np.abs(best_reply - share).max(axis=(-2, -1)), np.abs(next_nest - nest).max(axis=-1))
-        is_open &= gap > _TOLERANCE
+        is_open &= ~(gap <= _TOLERANCE)  # nan has not settled
         if not is_open.any():
             return Equilibrium(best_reply, odds, next_nest, elasticity, per_dollar)
         moved = moved_shares(share, best_reply, reply(elasticity, substitution), groups)
