@@ -167,8 +167,8 @@ def test_a_firm_whose_customers_are_worth_more_elsewhere_is_as_good_as_withdrawn
 
 def test_profit_is_what_is_left_of_sales_after_levies_and_serving() -> None:
     """Docs/model.md 7.3 in scalars: compute for each unit, its cost, the price, and (1 - tau) p q - c q."""
-    need = pricing.serving_need(np.array([4.0]), np.array([2.0]), 0.3, 0.5, 1.5)
-    assert need == pytest.approx(0.3 * 4.0**0.5 / 2.0**1.5, rel=1e-15)
+    need = pricing.serving_need(np.array([4.0]), np.array([2.0]), 0.3, 0.25, 1.5)
+    assert need == pytest.approx(0.3 * 4.0**0.25 / 2.0**1.5, rel=1e-15)
     cost = pricing.unit_cost(need, np.array([6.0]), np.array([0.1]))
     assert cost == pytest.approx(need * 6.0 + 0.1, rel=1e-15)
     levy, elasticity = np.array([0.2]), np.array([[2.5], [1.4]])
@@ -252,10 +252,10 @@ def test_captive_business_pays_rent_and_tax_for_what_it_uses() -> None:
 
 def test_complementarity_measures_the_nearer_of_floor_and_full_use() -> None:
     """Relative distances: idle above the floor, asked for too much, below the floor, and clear either way."""
-    rent, floor = np.array([4.0, 4.0, 1.0, 2.0, 5.0]), np.array([1.0, 1.0, 2.0, 2.0, 1.0])
+    rent, floor = np.array([4.0, 4.0, 4.0, 2.0, 5.0]), np.array([1.0, 1.0, 5.0, 2.0, 1.0])
     supply, demanded = np.array([8.0, 8.0, 8.0, 8.0, 8.0]), np.array([6.0, 10.0, 2.0, 1.0, 8.0])
     residual = compute_market.complementarity_residual(rent, floor, supply, demanded)
-    assert residual.tolist() == [0.25, -0.25, -1.0, 0.0, 0.0]
+    assert residual.tolist() == [0.25, -0.25, -0.25, 0.0, 0.0]
 
 
 def test_splitting_an_owner_in_two_changes_nobodys_rent() -> None:

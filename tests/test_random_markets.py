@@ -421,7 +421,7 @@ def test_prices_depend_neither_on_company_nor_on_the_first_guess() -> None:
 
 def test_prices_settle_in_few_sweeps_at_once_from_the_answer_and_say_so_when_they_do_not(monkeypatch) -> None:
     cases = at_given_costs()
-    monkeypatch.setattr(pricing, "_MAX_SWEEPS", 16)
+    monkeypatch.setattr(pricing, "_MAX_SWEEPS", 18)
     found = equilibrium(*cases)
     monkeypatch.setattr(pricing, "_MAX_SWEEPS", 1)
     again = equilibrium(*cases, share=found.share, nest=found.nest)

@@ -209,11 +209,15 @@ class _Posterior(NamedTuple):
         return np.concatenate([self.distances(self.values(place[None]))[0], place / PRIOR_SD])
 
     def slopes(self, place: Array) -> Array:
-        """Derivative of the residuals by differences towards the middle, all parameters at once."""
+        """Derivative of the residuals by differences towards the middle, all parameters at once.
+
+        Nothing where the world cannot be a step away: the sets then learn of that parameter from the prior, and of the
+        edge from candidates beyond it, which are not kept.
+        """
         steps = np.where(place > 0.0, -_STEP, _STEP)
         found = self.distances(self.values(np.concatenate([place[None], place + np.diag(steps)])))
         of_targets = ((found[1:] - found[0]) / steps[:, None]).T
-        return np.concatenate([of_targets, np.eye(len(place)) / PRIOR_SD])
+        return np.concatenate([np.nan_to_num(of_targets), np.eye(len(place)) / PRIOR_SD])
 
 
 def calibrate(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator
@@ -139,9 +140,11 @@ class Prior:
         >>> Prior(("flywheel",)).values(np.array([0.0]))
         {'flywheel': 1.0}
         """
-        table = parameter_table()
-        found = {}
-        for name, place in zip(self.names, coordinates, strict=True):
-            row = table[name]
-            found[name] = float(PchipInterpolator([-1.0, 0.0, 1.0], [row.low, row.value, row.high])(place))
-        return found
+        return {name: float(_curve(name)(place)) for name, place in zip(self.names, coordinates, strict=True)}
+
+
+@cache
+def _curve(name: str) -> PchipInterpolator:
+    """From coordinate to value."""
+    row = parameter_table()[name]
+    return PchipInterpolator([-1.0, 0.0, 1.0], [row.low, row.value, row.high])

@@ -211,7 +211,7 @@ def equilibrium(
         When some replicate has not settled after many sweeps.
     """
     if share is None:
-        share = demand.target_share(appeal * (cost / (1.0 - revenue_share_taken))[..., None, :] ** (1.0 - substitution))
+        share = demand.target_share(appeal)
     if nest is None:
         nest = np.broadcast_to(demand.nest_share(initial_odds), share.shape[:-1])
     is_open = np.ones(len(share), dtype=bool)
