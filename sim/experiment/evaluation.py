@@ -63,7 +63,10 @@ class Evaluator:
         """Read what an earlier search found."""
         if self.log is None:
             return
-        first = json.dumps({"seed": self.seed, "replicates": self.replicates, "fitted": self._names})
+        from sim.store import source_hash
+
+        settings = {"seed": self.seed, "replicates": self.replicates, "code": source_hash()[:12], "fitted": self._names}
+        first = json.dumps(settings)
         if not self.log.exists():
             self.log.write_text(first + "\n", encoding="utf-8")
             return
@@ -71,8 +74,8 @@ class Evaluator:
             found = handle.readline().strip()
             if found != first:
                 message = (
-                    f"{self.log} was begun with other settings ({found[:80]}); give another folder, or the same --seed "
-                    "and --replicates"
+                    f"{self.log} was begun with other settings or another version ({found[:80]}); give another folder, "
+                    "or the same --seed and --replicates"
                 )
                 raise InputError(message)
             for row in csv.reader(handle):

@@ -73,7 +73,7 @@ def perceived_elasticity(
     if not differ.any():
         return common
     kept = np.broadcast_to((1.0 - revenue_share_taken)[..., None, :], share.shape)
-    mean_kept = safe_ratio(groups.total(kept * share), groups.total(share), otherwise=1.0)
+    mean_kept = safe_ratio(groups.total(kept * share), groups.total(share))  # without sales eps is rho anyway
     own = substitution / (1.0 + (substitution - common) / common * mean_kept / kept)
     return np.where(differ[:, None], np.maximum(own, _LEAST_ELASTICITY), common)
 
@@ -214,7 +214,6 @@ def equilibrium(
         share = demand.target_share(appeal)
     if nest is None:
         nest = np.broadcast_to(demand.nest_share(initial_odds), share.shape[:-1])
-    is_open = np.ones(len(share), dtype=bool)
     for _ in range(_MAX_SWEEPS):
         elasticity = perceived_elasticity(share, nest, revenue_share_taken, groups, substitution, nest_growth)
         per_dollar = units_per_dollar(cost, revenue_share_taken, elasticity)
@@ -223,7 +222,7 @@ def equilibrium(
         odds = demand.outside_odds(total(attraction), initial_odds, nest_growth)
         next_nest = demand.nest_share(odds)
         gap = np.maximum(np.abs(best_reply - share).max(axis=(-2, -1)), np.abs(next_nest - nest).max(axis=-1))
-        is_open &= ~(gap <= _TOLERANCE)  # nan has not settled
+        is_open = ~(gap <= _TOLERANCE)  # nan has not settled
         if not is_open.any():
             return Equilibrium(best_reply, odds, next_nest, elasticity, per_dollar)
         moved = moved_shares(share, best_reply, reply(elasticity, substitution), groups)
