@@ -177,25 +177,12 @@ def solve(given: Given, start: Guess) -> tuple[Guess, Counts, Array]:
     gap : array [replicate]
         How much the last sweep still moved; above ``TOLERANCE`` where ``MAX_SWEEPS`` were not enough.
     """
-    part = _part(given, start)
-    order = np.argsort(-part, axis=-1, kind="stable")
-    place = np.argsort(order, axis=-1)
-    tables = tabulated(given._replace(group=np.take_along_axis(place, given.group, axis=-1)), start)
-    tables.model["n_firms"], tables.model["n_joined"] = (part > _NO_PART).sum(axis=-1), (part == _JOINED).sum(axis=-1)
-    n_sweeps, gap = np.zeros(len(part), dtype=np.int64), np.zeros(len(part))
+    tables = tabulated(given, start)
+    n_sweeps, gap = np.zeros(len(start.share), dtype=np.int64), np.zeros(len(start.share))
     share = np.zeros_like(start.share)
     firms, ties, sales = (np.empty_like(table[0]) for table in (tables.firms, tables.ties, tables.sales))
-    _solve_each(*tables, order, firms, ties, sales, share, n_sweeps, gap)
+    _solve_each(*tables, firms, ties, sales, share, n_sweeps, gap)
     return Guess(tables.owners["log_rent"].copy(), share, tables.sectors["expected_nest"].copy()), n_sweeps, gap
-
-
-def _part(given: Given, start: Guess) -> Counts:
-    """Whether a firm trains or sells, by itself or with others of its owner; nobody else adds anything to any sum."""
-    sells = ((given.appeal != 0.0) | (given.staying != 0.0) | (start.share != 0.0)).any(axis=-2)
-    part = np.where(sells | (given.desired_outlay > 0.0), _ALONE, _NO_PART)
-    rows, slots = np.nonzero(given.group != np.arange(given.group.shape[-1]))
-    part[rows, slots] = part[rows, given.group[rows, slots]] = _JOINED
-    return part
 
 
 class Asking(Protocol):
@@ -275,7 +262,6 @@ def _solve_each(
     ties: Table,
     sectors: Table,
     sales: Table,
-    order: Counts,
     some_firms: Table,
     some_ties: Table,
     some_sales: Table,
@@ -284,12 +270,16 @@ def _solve_each(
     gap: Array,
 ) -> None:
     """Solve one replicate after the other, each with the rows of those of its firms that take part."""
-    n_owners = len(some_ties)
+    n_owners, n_slots = some_ties.shape
     jacobian, matrix = np.empty((n_owners, n_owners)), np.empty((n_owners, n_owners))
+    part, slot, place = np.empty(n_slots, np.int64), np.empty(n_slots, np.int64), np.empty(n_slots, np.int64)
     for r in range(len(n_sweeps)):
-        n, slot = model[r].n_firms, order[r]
+        _find_parts(firms[r], sales[r], part)
+        _line_up(model[r], part, slot, place)
+        n = model[r].n_firms
         for m in range(n):
             some_firms[m] = firms[r, slot[m]]
+            some_firms[m].group = place[some_firms[m].group]
         for j in range(n_owners):
             for m in range(n):
                 some_ties[j, m] = ties[r, j, slot[m]]
@@ -302,6 +292,35 @@ def _solve_each(
         for s in range(len(some_sales)):
             for m in range(n):
                 share[r, s, slot[m]] = some_sales[s, m].share
+
+
+@compiled
+def _find_parts(firms: Table, sales: Table, part: Counts) -> None:
+    """Whether each firm trains or sells, by itself or with others of its owner; nobody else adds to any sum."""
+    for i in range(len(firms)):
+        part[i] = _ALONE if firms[i].desired_outlay > 0.0 else _NO_PART
+    for s in range(len(sales)):
+        for i in range(len(firms)):
+            sale = sales[s, i]
+            if sale.appeal != 0.0 or sale.staying != 0.0 or sale.share != 0.0:
+                part[i] = max(part[i], _ALONE)
+    for i in range(len(firms)):
+        if firms[i].group != i:
+            part[i] = part[firms[i].group] = _JOINED
+
+
+@compiled
+def _line_up(model: Row, part: Counts, slot: Counts, place: Counts) -> None:
+    """Which slot comes at each place and the place of each slot: owners of several firms, then firms by themselves."""
+    n = 0
+    for wanted in (_JOINED, _ALONE):
+        for i in range(len(part)):
+            if part[i] == wanted:
+                slot[n], place[i] = i, n
+                n += 1
+        if wanted == _JOINED:
+            model.n_joined = n
+    model.n_firms = n
 
 
 @compiled
