@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 
 from sim.accounts import Flow
-from sim.arrays import Array, Counts, Flags, shares, total
+from sim.arrays import AnyArray, Array, Counts, Flags, shares, total
 from sim.groups import Groups
 from sim.luck import Luck
 from sim.policies.levers import Rulebook
@@ -115,12 +115,9 @@ def _nobody(state: State) -> tuple[Counts, Counts]:
     return nobody, nobody
 
 
-_Values = TypeVar("_Values", Array, Counts, Flags)
-
-
-def _take(values: _Values, slot: Counts) -> _Values:
+def _take(values: AnyArray, slot: Counts) -> AnyArray:
     """Entry of each replicate's slot on the last axis, which is kept with length one."""
-    taken: _Values = np.take_along_axis(values, slot.reshape(-1, *[1] * (values.ndim - 1)), axis=-1)
+    taken: AnyArray = np.take_along_axis(values, slot.reshape(-1, *[1] * (values.ndim - 1)), axis=-1)
     return taken
 
 
