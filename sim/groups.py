@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -55,6 +55,8 @@ class Groups:
     array([[5.  , 0.75, 2.25]])
     """
 
+    _latest: ClassVar[Groups | None] = None
+
     def __init__(self, head: Counts) -> None:
         self.head = head
         self._rows = self._slots = self._first = self._size = np.zeros(0, dtype=np.int64)
@@ -69,6 +71,13 @@ class Groups:
         self._rows, self._slots = key[order] // n_slots, members[order]
         self._first = np.searchsorted(key[order], heads)
         self._size = np.diff(self._first, append=len(key))
+
+    @classmethod
+    def of(cls, head: Counts) -> Groups:
+        """The same, found once for questions about one array that follow each other; it may not change meanwhile."""
+        if cls._latest is None or cls._latest.head is not head:
+            cls._latest = cls(head)
+        return cls._latest
 
     @property
     def is_trivial(self) -> bool:

@@ -62,7 +62,7 @@ def clear_markets(
     ConvergenceError
         When a replicate does not clear, or what was found leaves a residual.
     """
-    groups = Groups(state.group)
+    groups = Groups.of(state.group)
     given, allotments = _pose(state, world, drivers, rules, funding, groups)
     start = _start(state, given)
     if decisions is None or not decisions.enter_markets:

@@ -123,7 +123,7 @@ def _take(values: AnyArray, slot: Counts) -> AnyArray:
 
 def _outlook(state: State, world: World, markets: Markets) -> _Outlook:
     p = world.parameters
-    groups = Groups(state.group)
+    groups = Groups.of(state.group)
     stands = groups.is_head & state.is_active
 
     def at_head(values: Array) -> Array:
@@ -158,7 +158,7 @@ def _propose(state: State, world: World, rules: Rulebook, markets: Markets, outl
     p = world.parameters
     is_child = world.is_integrated.any(axis=0) & (rules.separation == 0.0)
     is_barred = state.is_active & (is_child | (rules.merger_ban > 0.0))
-    groups = Groups(state.group)
+    groups = Groups.of(state.group)
     may_merge = groups.is_head & state.is_active & (groups.total(is_barred) == 0.0)
     has_case = uniform[:, 0] < p.merger_rate * total(may_merge)
     acquirer = mergers.drawn(np.where(may_merge & has_case[:, None], outlook.value, 0.0), uniform[:, 1])
@@ -241,7 +241,7 @@ def _review(
         harm[screened] = _harm(state, world, drivers, rules, markets, case, screened)
     passes = harm < np.minimum(p.merger_tolerance, rules.merger_tolerance)
     is_wrong = screened & (uniform < _review_error(world, rules))
-    banned = Groups(state.group).total(rules.merger_ban * state.is_active) > 0.0
+    banned = Groups.of(state.group).total(rules.merger_ban * state.is_active) > 0.0
     is_banned = (_take(banned, heads.acquirer) | _take(banned, heads.target))[:, 0]
     return _Review(screened, harm, exists & ~is_banned & (~screened | (passes ^ is_wrong)))
 
@@ -295,7 +295,7 @@ def _join(state: State, merger: _Pair) -> State:
 
 def _pool(state: State, funding: Funding) -> State:
     """Groups divide their money and debt among their firms by the training that each wants."""
-    groups = Groups(state.group)
+    groups = Groups.of(state.group)
     return replace(
         state,
         cash=groups.split(state.cash, funding.desired),
