@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sim.scenario import Scenario
     from sim.world.build import World
 
-_FEWEST_TASKS = 16
+_FEWEST_TASKS = 24
 """Into how many tasks runs are divided at least, where there are as many, so that no worker waits long for another."""
 
 WHOLE = -1
@@ -165,8 +165,8 @@ def _tasks(
     """Which runs and block each task is, and the tasks; siblings share what happens before their policies begin."""
     places: list[tuple[list[str], range]] = []
     tasks: list[Task] = []
+    size = max(sum(len(keys) * len(blocks) for (*_, blocks), keys in families.items()) // _FEWEST_TASKS, 1)
     for (*_, blocks), keys in families.items():
-        size = max(len(keys) * len(blocks) // _FEWEST_TASKS, 1)
         for siblings in (keys[k : k + size] for k in range(0, len(keys), size)):
             chosen = tuple(job for key in siblings if not isinstance(job := jobs[key], Outcome))
             places += [(siblings, block) for block in blocks]
@@ -208,21 +208,20 @@ def _start(part: tuple[int, Outcome]) -> int:
 
 
 def lean_job(scenario: Scenario, world: World | None = None) -> Job | Outcome:
-    """What runs a scenario with nothing recorded but measures, indices at the ends of years; or why it cannot begin."""
+    """What runs a scenario with nothing recorded but measures, stocks at the ends of years; or why it cannot begin."""
     try:
         job = prepare(scenario, world=world)
     except AipowerError as error:
         return Outcome.failed(str(error))
     nothing: frozenset[Quarter] = frozenset()
     ends = frozenset({quarter.year: quarter for quarter in job.timeline.quarters}.values())
-    indices = None if any(map(may_look, job.policies)) else ends
-    return job._replace(
-        timeline=replace(job.timeline, firms=nothing, owners=nothing, networks=nothing, indices=indices)
-    )
+    stocks = None if any(map(may_look, job.policies)) else ends
+    lean = replace(job.timeline, firms=nothing, owners=nothing, networks=nothing, stocks=stocks, chronicle=False)
+    return job._replace(timeline=lean)
 
 
 def may_look(policy: object) -> bool:
-    """Whether a policy may look at indices between the ends of years: one with a trigger, or a user's own."""
+    """Whether a policy may look at stocks between the ends of years: one with a trigger, or a user's own."""
     is_ours = type(policy).__module__.partition(".")[0] == "sim"
     return not is_ours or getattr(policy, "trigger", None) is not None
 
