@@ -12,7 +12,7 @@ from matplotlib.transforms import Bbox
 
 from sim.observe import described
 from sim.report import style
-from sim.report.figures.common import group_of, set_time_axis, year_of
+from sim.report.figures.common import groups_of, set_time_axis, year_of
 from sim.report.figures.network import grouped_links, network_figure
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def plane(model: PowerModel) -> Figure:
             f"{len(table)} firms. Areas are revenue.",
         )
         axes = figure.add_axes((0.12, 0.11, 0.85, top - 0.14))
-        shades = [style.colour(group_of(n, c)) for n, c in zip(table["name"], table["firm_class"], strict=True)]
+        shades = [style.colour(name) for name in groups_of(table["name"], table["firm_class"])]
         areas = 6.0 + 900.0 * table["revenue"] / table["revenue"].sum()
         axes.scatter(
             table["compute"], table["power"], s=areas, c=shades, alpha=0.75, linewidths=0.4, edgecolors="white"
@@ -122,9 +122,9 @@ def network(model: PowerModel) -> Figure:
             return _empty(style.new_figure(WIDTH, HEIGHT), "The supply network")
     delivered, used = links(model.moments, model.world)
     kinds = {firm.name: firm.firm_class for firm in model.firms}
-    small = [name for name in used.columns if group_of(name, kinds.get(name, "sme")) == style.SMALL]
+    groups = groups_of(used.columns, [kinds.get(name, "sme") for name in used.columns])
     remark = "M H100e in this quarter: chips delivered (left), compute used by developers (right)."
-    return network_figure(*grouped_links(delivered, used, small), model.quarter, remark)
+    return network_figure(*grouped_links(delivered, used, groups), model.quarter, remark)
 
 
 def paths(model: PowerModel, earlier: pd.DataFrame | None = None) -> Figure:

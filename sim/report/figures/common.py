@@ -69,6 +69,18 @@ def lower(label: str) -> str:
     return label if label[:2].isupper() else label[0].lower() + label[1:]
 
 
-def group_of(name: str, firm_class: str) -> str:
-    """Name under which a firm is drawn: its own, or the small firms' and entrants'."""
-    return style.SMALL if firm_class == "sme" or name.startswith("Entrant") else name
+def groups_of(names: Iterable[str], firm_classes: Iterable[str]) -> list[str]:
+    """Names under which firms are drawn: their own, or the small firms' and entrants'.
+
+    A world that holds nobody else is one of equals, each of whom has its own name.
+
+    Examples
+    --------
+    >>> groups_of(["OpenAI", "Small firm 1"], ["lab", "sme"])
+    ['OpenAI', 'small firms, entrants']
+    >>> groups_of(["Firm A", "Firm B"], ["sme", "sme"])
+    ['Firm A', 'Firm B']
+    """
+    firms = list(zip(map(str, names), map(str, firm_classes), strict=True))
+    is_small = [kind == "sme" or name.startswith("Entrant") for name, kind in firms]
+    return [style.SMALL if small and not all(is_small) else name for (name, _), small in zip(firms, is_small, strict=True)]
