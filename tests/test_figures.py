@@ -298,7 +298,10 @@ def with_hhi(recorded, **paths):
     ("paths", "said"),
     [
         ({"revenue": (2000, 2000), "power": (2000, 2000)}, "stays where it is in every layer"),
-        ({"revenue": (2000, 2100), "power": (2000, 2000)}, "rises most in firms' revenue (HHI 2,000 to 2,100) and falls in no"),
+        (
+            {"revenue": (2000, 2100), "power": (2000, 2000)},
+            "rises most in firms' revenue (HHI 2,000 to 2,100) and falls in no",
+        ),
         ({"revenue": (2000, 2000), "power": (2100, 2000)}, "rises in no layer and falls most in firms' AI power"),
         ({"revenue": (2000, 2100), "power": (2000, 2300)}, "rises in every layer, most in firms' AI power"),
         ({"revenue": (2000, 1900), "power": (2000, 1700)}, "falls in every layer, most in firms' AI power"),

@@ -198,7 +198,7 @@ def _cube(
 ) -> tuple[npt.NDArray[np.int64], tuple[str, ...], tuple[str, ...], Array]:
     """Replicates, quarters, names and values of one run.
 
-    A column without any number is another world's, such as one with other sectors, unless it is among the run's ``own``.
+    A column without any number is that of a world with other sectors, unless it is among the run's ``own``.
     """
     frame = rows.drop(columns="run").set_index(["replicate", "quarter"])
     frame = frame[[name for name in frame.columns if name in own or frame[name].notna().any()]]

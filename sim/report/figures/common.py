@@ -83,4 +83,6 @@ def groups_of(names: Iterable[str], firm_classes: Iterable[str]) -> list[str]:
     """
     firms = list(zip(map(str, names), map(str, firm_classes), strict=True))
     is_small = [kind == "sme" or name.startswith("Entrant") for name, kind in firms]
-    return [style.SMALL if small and not all(is_small) else name for (name, _), small in zip(firms, is_small, strict=True)]
+    if all(is_small):
+        return [name for name, _ in firms]
+    return [style.SMALL if small else name for (name, _), small in zip(firms, is_small, strict=True)]
