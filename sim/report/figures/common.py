@@ -50,13 +50,20 @@ def year_of(quarter: str) -> float:
 
 
 def set_time_axis(axes: Axes, quarters: Iterable[str]) -> None:
-    """Let the time axis run from the first to the last quarter, in years."""
-    times = [year_of(quarter) for quarter in quarters]
+    """Let the time axis run from the first to the last quarter, and name years, or the quarters where they are few."""
+    times = {year_of(quarter): quarter for quarter in quarters}
     pad = 0.125 if len(times) == 1 else 0.0
     axes.set_xlim(min(times) - pad, max(times) + pad)
+    if len(times) <= _FEW_QUARTERS:
+        axes.set_xticks(list(times), list(times.values()))
+        axes.set_xlabel("Quarter")
+        return
     axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True, min_n_ticks=1))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}"))
     axes.set_xlabel("Year")
+
+
+_FEW_QUARTERS = 5
 
 
 def percent(value: float) -> str:
