@@ -91,23 +91,23 @@ def _name_firms(axes: Axes, firms: pd.DataFrame, radii: Array) -> None:
     for name, (x, y), radius in zip(firms["name"], middles, radii, strict=True):
         width = style.POINTS * style.inches_of(name, _SIZE)
         away = radius + _GAP
-        beside = y - _SIZE / 2
+        beside = y - _LINE / 2
         for left, bottom in (
             (x + away, beside),
             (x - away - width, beside),
             (x - width / 2, y + away),
-            (x - width / 2, y - away - _SIZE),
+            (x - width / 2, y - away - _LINE),
         ):
-            box = Bbox.from_bounds(left, bottom, width, _SIZE)
+            box = Bbox.from_bounds(left, bottom, width, _LINE)
             is_inside = room.x0 < box.x0 and box.x1 < room.x1 and room.y0 < box.y0 and box.y1 < room.y1
             if is_inside and not any(box.overlaps(other) for other in taken):
                 taken.append(box)
-                axes.annotate(name, (left, bottom), xycoords="figure points", size=_SIZE)
+                axes.annotate(name, (left, bottom), xycoords="figure points", va="bottom", size=_SIZE)
                 break
 
 
-_SIZE, _GAP = 8, 2
-"""Height of names and their distance from a circle, in points."""
+_SIZE, _LINE, _GAP = 8.0, 9.5, 2.0
+"""Size of names, height of their line, and their distance from a circle, in points."""
 _FEW_DECADES = 300.0
 """Largest ratio of an axis's ends at which 2 and 5 times a power of ten are labelled too."""
 
@@ -152,8 +152,8 @@ def paths(model: PowerModel, earlier: pd.DataFrame | None = None) -> Figure:
         remark = "Dashed: before the last change." if earlier is not None else "One history."
         top = style.set_title(figure, f"Concentration up to {model.quarter}", remark)
         half = (top - 0.15) / 2
-        upper = figure.add_axes((0.1, 0.14 + half, 0.6, half - 0.03))
-        lower = figure.add_axes((0.1, 0.11, 0.6, half - 0.03))
+        upper = figure.add_axes((0.125, 0.14 + half, 0.575, half - 0.03))
+        lower = figure.add_axes((0.125, 0.11, 0.575, half - 0.03))
         for axes, lines, label in ((upper, PATHS, "HHI, points"), (lower, GINIS, "Gini")):
             for k, name in enumerate(lines):
                 for frame, dashes in ((earlier, "--"), (now, "-")):
