@@ -166,6 +166,8 @@ def test_no_text_of_a_picture_is_cut_off_or_covered(source: str, quarters: int) 
     centres = axes.transData.transform(axes.collections[0].get_offsets())[: figures.N_NAMED]
     radii = np.sqrt(axes.collections[0].get_sizes())[: figures.N_NAMED] / 2 * drawn[0].dpi / 72
     assert len(names) >= 3
+    low, high = axes.bbox.get_points()
+    assert np.all(centres - radii[:, None] >= low) and np.all(centres + radii[:, None] <= high)
     for box in names:
         nearest = np.clip(centres, box.min, box.max)
         assert np.all(np.hypot(*(nearest - centres).T) >= radii)

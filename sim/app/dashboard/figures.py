@@ -72,6 +72,7 @@ def plane(model: PowerModel) -> Figure:
         axes.scatter(
             table["compute"], table["power"], s=areas, c=shades, alpha=0.75, linewidths=0.4, edgecolors="white"
         )
+        axes.margins(0.06, 0.12)
         axes.set(xscale="log", yscale="log", xlabel="compute used, M H100e", ylabel="AI power, leader's of 2023 is 1")
         for axis in (axes.xaxis, axes.yaxis):
             low, high = axis.get_view_interval()
