@@ -320,6 +320,8 @@ def test_stylised_worlds_are_drawn_with_every_firm_by_its_name(world, recwarn):
     assert list(figures) == list(FIGURES)
     for name, figure in figures.items():
         assert overlaps(figure) == [], name
+    texts = [text for text, _ in shown_texts(figures["supply_network"])]
+    assert not [text for text in texts if text.startswith("Entrant") and text.endswith(" 0")]
     shown = {area.get_gid() for area in figures["firm_shares"].axes[0].collections}
     firms = set(result.firms.index.unique("firm"))
     assert shown <= firms | {style.OTHERS} and len(shown) >= min(len(firms), 8)

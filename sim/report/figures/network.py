@@ -42,6 +42,7 @@ def supply_links(result: Result, quarter: str) -> tuple[pd.DataFrame, pd.DataFra
     graph = result.network(quarter)
     classes = result.firms["firm_class"].groupby(level="firm", observed=True).last()
     used = _weights(graph, "owner", "firm")
+    used = used.loc[:, used.sum() > 0.0] if used.to_numpy().any() else used
     groups = groups_of(used.columns, [classes.get(name, "") for name in used.columns])
     return grouped_links(_weights(graph, "maker", "owner"), used, groups)
 
