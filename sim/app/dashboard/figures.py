@@ -16,10 +16,10 @@ from sim.report.figures.common import groups_of, set_time_axis, year_of
 from sim.report.figures.network import grouped_links, network_figure
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-    from sim.arrays import Array
     from sim.mesa_model import PowerModel
     from sim.observe import Moments
     from sim.world.build import World
@@ -83,7 +83,7 @@ def plane(model: PowerModel) -> Figure:
     return figure
 
 
-def _name_firms(axes: Axes, firms: pd.DataFrame, radii: Array) -> None:
+def _name_firms(axes: Axes, firms: pd.DataFrame, radii: npt.NDArray[np.float64]) -> None:
     """Name circles (radii in points) beside them, the first ones first; who finds no free place goes without."""
     dot = style.POINTS / axes.figure.dpi
     middles = axes.transData.transform(firms[["compute", "power"]].to_numpy()) * dot
