@@ -444,6 +444,19 @@ def test_a_comparison_is_stored_read_back_and_found_again(tmp_path):
     assert other.folder.name == "c-2" and not other.is_reused
 
 
+def test_a_measure_without_a_number_and_a_world_with_other_sectors_survive_a_folder(tmp_path):
+    """Nobody sells chips in ``symmetric``, and its only sector is no sector of ``small_world``."""
+    taxed = {"schema": 1, "extends": "symmetric", "name": "taxed", "policies": [{"compute_tax": {"rate": 0.2}}]}
+    asked = {"replicates": 2, "quarters": 4, "measures": ["hhi_chip_sales", "hhi_revenue"]}
+    made = sim.compare("symmetric", [taxed, "small_world"], **asked)
+    assert made.effects.query("measure == 'hhi_chip_sales' and scenario == 'taxed'")["effect"].isna().all()
+    back = sim.load_comparison(made.save(tmp_path / "c", figures=False))
+    pd.testing.assert_frame_equal(back.effects, made.effects, check_exact=True)
+    assert len({outcome.sectors for outcome in made.outcomes.values()}) == 2
+    for key, outcome in made.outcomes.items():
+        assert set(back.outcomes[key].names) == set(outcome.names) and back.outcomes[key].sectors == outcome.sectors
+
+
 def test_failures_and_stopping_survive_a_folder(tmp_path, monkeypatch):
     failing(monkeypatch, {1})
     monkeypatch.setattr(comparing, "BATCH", 2)

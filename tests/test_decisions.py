@@ -83,6 +83,19 @@ def vectorised(overrides=()):
     return ran(12, overrides).recording()
 
 
+def assert_close(mine, theirs):
+    """The same numbers to 1e-12, and the same events."""
+    for table in ("measures", "firms", "owners", "makers", "flows"):
+        for name, values in getattr(theirs, table).items():
+            if name == "market_sweeps":  # the solver foresees less of a rule
+                continue
+            # measures such as welfare are differences of larger numbers: their scale is that of the whole path
+            scale = max(1.0, float(np.nanmax(np.abs(values), initial=0.0)))
+            exactness = 1e-10 if name.endswith("_residual") else 1e-12 * scale
+            np.testing.assert_allclose(getattr(mine, table)[name], values, rtol=1e-12, atol=exactness, err_msg=name)
+    assert mine.events == theirs.events
+
+
 EAGER = ("world.parameters.open_hosting_share=0.99", "world.parameters.open_data_gain=2.0")
 """A world in which firms open their weights."""
 
@@ -101,15 +114,7 @@ EAGER = ("world.parameters.open_hosting_share=0.99", "world.parameters.open_data
 @pytest.mark.filterwarnings("ignore::sim.scenario.ScenarioWarning")
 def test_the_default_rule_by_hand_gives_the_vectorised_result(kind, who, overrides):
     theirs, mine = vectorised(overrides), ran(12, overrides, **{who: kind}).recording()
-    for table in ("measures", "firms", "owners", "makers", "flows"):
-        for name, values in getattr(theirs, table).items():
-            if name == "market_sweeps":  # the solver foresees less of a rule
-                continue
-            # measures such as welfare are differences of larger numbers: their scale is that of the whole path
-            scale = max(1.0, float(np.nanmax(np.abs(values), initial=0.0)))
-            exactness = 1e-10 if name.endswith("_residual") else 1e-12 * scale
-            np.testing.assert_allclose(getattr(mine, table)[name], values, rtol=1e-12, atol=exactness, err_msg=name)
-    assert mine.events == theirs.events
+    assert_close(mine, theirs)
     opened = {event.event for event in theirs.events} & {"weights opened"}
     assert bool(opened) == (overrides == EAGER)
 
@@ -430,13 +435,24 @@ class Taxer(Regulator):
         return {"compute_tax": 0.1} if view.period >= 2 else {}
 
 
+def test_a_regulator_who_decides_as_the_default_does_changes_no_bit():
+    class Idle(Regulator):
+        asked = 0
+
+        def decide(self, view):
+            self.asked += 1
+            return super().decide(view)
+
+    mine = ran(12, regulator=Idle)
+    assert mine.regulator.asked == 12
+    assert same_bits(mine.recording(), vectorised())
+
+
 def test_a_regulator_does_what_the_same_policy_does():
-    mine = ran(5, regulator=Taxer)
     policy = "policies=[{compute_tax: {rate: 0.1, who: all, start: 2024Q3}}]"
-    theirs = model(5, [policy])
-    theirs.run_model()
+    mine, theirs = ran(12, regulator=Taxer), ran(12, [policy])
     assert mine.measures["fiscal_balance"] > 0.0
-    np.testing.assert_array_equal(mine.state.cash, theirs.state.cash)
+    assert_close(mine.recording(), theirs.recording())
     assert np.allclose(mine.levers["compute_tax"], 0.1)
 
 
@@ -482,20 +498,32 @@ def test_a_regulator_cannot_change_what_it_sees():
 # --- failures ------------------------------------------------------------------------------
 
 
-def test_a_rule_that_raises_stops_the_run_with_name_quarter_and_cause():
-    class Broken(Firm):
-        def plan_training(self, view):
-            return 1.0 / (2 - view.period) - 0.1
+@pytest.mark.parametrize(
+    ("decision", "who", "base"),
+    [
+        ("plan_training", "OpenAI", Firm),
+        ("set_price", "OpenAI", Firm),
+        ("choose_owners", "OpenAI", Firm),
+        ("release_weights", "OpenAI", Firm),
+        ("decide", "regulator", Regulator),
+    ],
+)
+def test_a_rule_that_raises_stops_the_run_with_name_quarter_and_cause(decision, who, base):
+    def breaks(self, view):
+        1.0 / (2 - view.period)
+        return getattr(base, decision)(self, view)
 
-    mine = model(6, OpenAI=Broken)
+    broken = type("Broken", (base,), {decision: breaks})
+    mine = model(6, **{who: broken})
     with pytest.raises(AgentError) as caught:
         mine.run_model()
-    error = caught.value
-    assert str(error) == "OpenAI (Broken): plan_training failed in 2024Q3: ZeroDivisionError: float division by zero"
-    assert (error.agent, str(error.quarter)) == ("OpenAI (Broken)", "2024Q3")
+    error, name = caught.value, f"{who} (Broken)"
+    assert str(error) == f"{name}: {decision} failed in 2024Q3: ZeroDivisionError: float division by zero"
+    assert (error.agent, error.decision, str(error.quarter)) == (name, decision, "2024Q3")
     assert error.__cause__ is error.cause and isinstance(error.cause, ZeroDivisionError)
     assert not mine.running and mine.period == 2 and mine.quarter == "2024Q2"
-    np.testing.assert_array_equal(mine.state.cash, ran(2, OpenAI=Broken).state.cash)
+    assert {firm.name for firm in mine.firms} == {firm.name for firm in ran(2).firms}
+    np.testing.assert_array_equal(mine.state.cash, ran(2, **{who: broken}).state.cash)
 
 
 def answering(decision, answer, base=Firm):

@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import PathPatch
 from matplotlib.text import Text
 
+import sim
 from sim.errors import ResultError
 from sim.report import style
 from sim.report.figures import CAPTIONS, FIGURES, drawable
@@ -27,6 +28,7 @@ from sim.report.figures.power import power_curve
 from sim.report.tables import significant
 from sim.result import Result
 from sim.scenario import load_scenario
+from sim.state import FIRM_CLASSES
 from tests.synthetic import recording
 
 CASES = {
@@ -35,8 +37,17 @@ CASES = {
     "one quarter": {"n_replicates": 2, "n_quarters": 1},
     "half a year": {"n_replicates": 2, "start": "2024Q3", "n_quarters": 2},
     "labs at the open frontier": None,
+    "equals": None,
     "another seed": {"n_replicates": 3, "n_quarters": 30, "seed": 99},
 }
+
+
+def equals():
+    """A world without labs, in which no chips are sold."""
+    recorded = recording(n_replicates=2, n_quarters=2)
+    firms = {**recorded.firms, "class_code": np.full_like(recorded.firms["class_code"], FIRM_CLASSES.index("sme"))}
+    nothing = {name: np.full_like(values, np.nan) for name, values in recorded.measures.items() if "chip_sales" in name}
+    return replace(recorded, firms=firms, measures={**recorded.measures, **nothing})
 
 
 def crowded():
@@ -53,7 +64,7 @@ def crowded():
 def results():
     scenario = load_scenario({"name": "made-up"})
     recordings = {case: recording(**options) for case, options in CASES.items() if options}
-    recordings["labs at the open frontier"] = crowded()
+    recordings |= {"labs at the open frontier": crowded(), "equals": equals()}
     return {case: Result.from_recording(scenario, made) for case, made in recordings.items()}
 
 
@@ -274,6 +285,48 @@ def test_the_concentration_title_names_the_layers_that_move_most(result, drawn):
     words |= {"compute_used": "compute used", "revenue": "revenue"}
     ends = result.measures[f"hhi_{low}"].groupby("quarter").mean()
     assert f"{words[low]} (HHI {ends.iloc[0]:,.0f} to {ends.iloc[-1]:,.0f})" in title
+
+
+def with_hhi(recorded, **paths):
+    """A result whose HHIs of layers take these values, in every replicate."""
+    shape = recorded.measures["hhi_revenue"].shape
+    measures = {name: np.full(shape, np.nan) if name[:4] == "hhi_" else v for name, v in recorded.measures.items()}
+    measures |= {f"hhi_{layer}": np.broadcast_to(np.array(path, dtype=float), shape) for layer, path in paths.items()}
+    return Result.from_recording(load_scenario({}), replace(recorded, measures=measures))
+
+
+@pytest.mark.parametrize(
+    ("paths", "said"),
+    [
+        ({"revenue": (2000, 2000), "power": (2000, 2000)}, "stays where it is in every layer"),
+        (
+            {"revenue": (2000, 2100), "power": (2000, 2000)},
+            "rises most in firms' revenue (HHI 2,000 to 2,100) and falls in no",
+        ),
+        ({"revenue": (2000, 2000), "power": (2100, 2000)}, "rises in no layer and falls most in firms' AI power"),
+        ({"revenue": (2000, 2100), "power": (2000, 2300)}, "rises in every layer, most in firms' AI power"),
+        ({"revenue": (2000, 1900), "power": (2000, 1700)}, "falls in every layer, most in firms' AI power"),
+        ({"revenue": (2000, 1900), "chip_sales": (np.nan, 3000)}, "rises in no layer and falls most in firms' revenue"),
+    ],
+)
+def test_the_concentration_title_says_what_moves_and_what_does_not(paths, said):
+    drawn = FIGURES["concentration"](with_hhi(recording(n_replicates=2, n_quarters=2), **paths))
+    assert said in drawn.texts[0].get_text().replace("\n", " ")
+
+
+@pytest.mark.parametrize("world", ["symmetric", "monopoly", "ten_firm_city", "gibrat_null"])
+def test_stylised_worlds_are_drawn_with_every_firm_by_its_name(world, recwarn):
+    result = sim.run(world, replicates=2, quarters=2)
+    figures = {name: FIGURES[name](result) for name in drawable(result)}
+    assert list(figures) == list(FIGURES)
+    for name, figure in figures.items():
+        assert overlaps(figure) == [], name
+    texts = [text for text, _ in shown_texts(figures["supply_network"])]
+    assert not [text for text in texts if text.startswith("Entrant") and text.endswith(" 0")]
+    shown = {area.get_gid() for area in figures["firm_shares"].axes[0].collections}
+    firms = set(result.firms.index.unique("firm"))
+    assert shown <= firms | {style.OTHERS} and len(shown) >= min(len(firms), 8)
+    assert not [each for each in recwarn if issubclass(each.category, RuntimeWarning)]
 
 
 def test_stacked_areas_are_mean_shares_of_revenue(result, drawn):

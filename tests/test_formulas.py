@@ -180,6 +180,21 @@ def test_profit_is_what_is_left_of_sales_after_levies_and_serving() -> None:
     assert profit == pytest.approx(0.8 * price * units_sold - cost * units_sold, rel=1e-13)
 
 
+def test_attraction_is_its_law_and_a_firm_without_power_has_none() -> None:
+    """Docs/model.md 7.2: xi P^theta (1 + D / D_ref)^psi, in two sectors."""
+    strength, power, data = (
+        np.array([[2.0, 3.0, 5.0], [0.5, 1.0, 4.0]]),
+        np.array([4.0, 0.0, 9.0]),
+        np.array([6.0, 1.0, 0.0]),
+    )
+    theta, psi = np.array([0.5, 1.5]), np.array([0.25, 1.0])
+    found = demand.attraction_before_price(np.log(strength), power, data, theta, psi, 2.0)
+    expected = [[x * p**t * (1 + d / 2.0) ** e for x, p, d in zip(row, power, data, strict=True)]
+                for row, t, e in zip(strength, theta, psi, strict=True)]  # fmt: skip
+    assert found == pytest.approx(np.array(expected), rel=1e-14)
+    assert found[:, 1].tolist() == [0.0, 0.0]
+
+
 def test_realised_shares_sum_to_one_and_exited_customers_choose_first() -> None:
     last, target = np.array([[0.5, 0.3, 0.0]]), np.array([[0.2, 0.3, 0.5]])
     realised = demand.realised_share(0.65 * last, target)

@@ -138,8 +138,9 @@ STATE_NAMES = {"cash": {CloudProvider: "owner_cash", Regulator: "government_cash
 
 
 def test_attributes_agree_with_the_arrays_and_tables_of_every_quarter():
-    mine = model(3)
+    mine = model(6)
     tables = sim.run(mine.power_scenario, replicates=1)
+    assert "entry" in set(tables.events["event"])
     stocks = {name for cls in (Firm, CloudProvider, ChipMaker, SectorMarket, Regulator) for name in cls.attributes()}
     seen = set()
     while mine.running:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.text import Text
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import WebDriverWait
@@ -21,6 +22,7 @@ from sim.app.dashboard.live import LiveModel, Session
 from sim.app.dashboard.offer import HEADLINES, POLICIES, Choice, Offer
 from sim.errors import FailureError, InputError
 from tests.browser import asked, browser, complaints, programs
+from tests.test_figures import overlaps
 
 WAIT = 120
 """Seconds after which a page that does not answer has failed; machines can be busy."""
@@ -153,6 +155,34 @@ def test_the_plane_shows_every_firm_that_uses_compute_and_figures_become_picture
         assert figures.picture(draw(model)).startswith(b"\x89PNG")
 
 
+@pytest.mark.parametrize(("source", "quarters"), [("baseline", 1), ("baseline", 6), ("symmetric", 2)])
+def test_no_text_of_a_picture_is_cut_off_or_covered(source: str, quarters: int) -> None:
+    model = stepped(Offer.of(source), quarters)
+    drawn = [figures.plane(model), figures.network(model)]
+    drawn.append(figures.paths(model, model.datacollector.get_model_vars_dataframe()))
+    assert [overlaps(figure) for figure in drawn] == [[], [], []]
+    axes = drawn[0].axes[0]
+    names = [Text.get_window_extent(text) for text in axes.texts]
+    centres = axes.transData.transform(axes.collections[0].get_offsets())[: figures.N_NAMED]
+    radii = np.sqrt(axes.collections[0].get_sizes())[: figures.N_NAMED] / 2 * drawn[0].dpi / 72
+    assert len(names) >= 3
+    low, high = axes.bbox.get_points()
+    assert np.all(centres - radii[:, None] >= low) and np.all(centres + radii[:, None] <= high)
+    for box in names:
+        nearest = np.clip(centres, box.min, box.max)
+        assert np.all(np.hypot(*(nearest - centres).T) >= radii)
+
+
+def test_the_longest_label_of_a_path_fits(offer: Offer) -> None:
+    model = stepped(offer, 2)
+    frame = model.datacollector.get_model_vars_dataframe()
+    frame[list(figures.PATHS)] = 10_000.0
+    model.datacollector.get_model_vars_dataframe = lambda: frame
+    drawn = figures.paths(model)
+    assert overlaps(drawn) == []
+    assert "compute owned 10,000" in [text.get_text() for text in drawn.axes[0].texts]
+
+
 def test_figures_say_so_before_the_first_quarter(offer: Offer) -> None:
     model = LiveModel(Session(offer, offer.first))
     for draw in (figures.plane, figures.network, figures.paths):
@@ -270,7 +300,13 @@ def test_a_browser_steps_moves_a_slider_and_sees_the_number_move_without_a_netwo
         before = text("now-hhi_revenue")
         model = stepped(Offer.of("small_world"), 4)
         assert before == f"{model.measure('hhi_revenue'):,.0f}"
-        assert len(opened.find_elements(By.CSS_SELECTOR, ".vue-grid-item img")) == 3
+        pictures = opened.find_elements(By.CSS_SELECTOR, ".vue-grid-item img")
+        panels = opened.find_elements(By.CSS_SELECTOR, ".vue-grid-item:has(img)")
+        assert len(pictures) == len(panels) == 3
+        for picture, panel in zip(pictures, panels, strict=True):
+            inner, outer = picture.rect, panel.rect
+            assert inner["width"] <= outer["width"] and inner["height"] <= outer["height"], "cut off"
+            assert picture.value_of_css_property("object-fit") == "contain"
 
         slider = next(s for s in opened.find_elements(By.CSS_SELECTOR, ".v-input__slider") if "flywheel" in s.text)
         slider.find_element(By.CSS_SELECTOR, ".v-slider__thumb-container").send_keys(Keys.END)
@@ -278,6 +314,7 @@ def test_a_browser_steps_moves_a_slider_and_sees_the_number_move_without_a_netwo
         moved = model.replayed(model.session.offer.first | {"world.parameters.flywheel": 2.0})
         assert text("now-hhi_revenue") == f"{moved.measure('hhi_revenue'):,.0f}"
         assert text("before-hhi_revenue") == before and text("quarter") == "2024Q4"
+        assert "flywheel elasticity Λ: 2" in [label.text for label in opened.find_elements(By.CSS_SELECTOR, ".v-label")]
         assert text("command") == "aipower run small_world --set world.parameters.flywheel=2.0"
         if picture := os.environ.get("AIPOWER_SCREENSHOT"):
             opened.save_screenshot(picture)

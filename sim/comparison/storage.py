@@ -13,12 +13,15 @@ from sim.comparison.comparison import Comparison, Stopping
 from sim.comparison.design import Design, design
 from sim.comparison.outcomes import Outcome
 from sim.errors import ResultError, StoreError
-from sim.observe import Failure
+from sim.observe import MEASURES, SECTOR, Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
+    import numpy.typing as npt
     import pandas as pd
+
+    from sim.arrays import Array
 
 BASELINE = "baseline.resolved.yaml"
 SCENARIOS = "scenarios"
@@ -184,12 +187,22 @@ def _outcome(key: str, tables: Mapping[str, pd.DataFrame]) -> Outcome:
     )
     if rows["values"].empty:
         return replace(Outcome.failed(""), failures=failures)
-    parts = []
-    for name in ("values", "adoption"):
-        frame = rows[name].drop(columns="run").set_index(["replicate", "quarter"]).dropna(axis=1, how="all")
-        replicates = frame.index.get_level_values("replicate").unique()
-        times = frame.index.get_level_values("quarter").unique()
-        cube = frame.to_numpy().reshape(len(replicates), len(times), len(frame.columns))
-        parts.append((np.asarray(replicates, dtype=np.int64), tuple(times), tuple(frame.columns), cube))
-    (numbers, quarters, names, table), (_, _, sectors, adoption) = parts
+    _, _, sectors, adoption = _cube(rows["adoption"])
+    own = {name.replace(SECTOR, sector) for name in MEASURES for sector in sectors}
+    numbers, quarters, names, table = _cube(rows["values"], own)
     return Outcome(numbers, quarters, names, table, sectors, adoption, failures)
+
+
+def _cube(
+    rows: pd.DataFrame, own: Collection[str] = ()
+) -> tuple[npt.NDArray[np.int64], tuple[str, ...], tuple[str, ...], Array]:
+    """Replicates, quarters, names and values of one run.
+
+    A column without any number is that of a world with other sectors, unless it is among the run's ``own``.
+    """
+    frame = rows.drop(columns="run").set_index(["replicate", "quarter"])
+    frame = frame[[name for name in frame.columns if name in own or frame[name].notna().any()]]
+    replicates = frame.index.get_level_values("replicate").unique()
+    times = frame.index.get_level_values("quarter").unique()
+    cube = frame.to_numpy().reshape(len(replicates), len(times), len(frame.columns))
+    return np.asarray(replicates, dtype=np.int64), tuple(times), tuple(frame.columns), cube

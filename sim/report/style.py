@@ -41,7 +41,7 @@ MUTED = "#555555"
 PALETTE = (BLUE, ORANGE, GREEN, VERMILLION, SKY, PURPLE, YELLOW)
 
 SMALL = "small firms, entrants"
-OTHERS = "other labs"
+OTHERS = "other firms"
 
 # A company keeps its colour as firm, as owner of compute and as maker of chips.
 _COMPANIES = {

@@ -12,10 +12,11 @@ from matplotlib.transforms import Bbox
 
 from sim.observe import described
 from sim.report import style
-from sim.report.figures.common import group_of, set_time_axis, year_of
+from sim.report.figures.common import groups_of, set_time_axis, year_of
 from sim.report.figures.network import grouped_links, network_figure
 
 if TYPE_CHECKING:
+    import numpy.typing as npt
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -38,7 +39,7 @@ N_NAMED = 8
 """Firms that the plane names: those with most revenue."""
 
 WIDTH, HEIGHT = 6.4, 4.5
-PIXELS = 700
+PIXELS = 900
 """Width of a picture."""
 
 
@@ -66,41 +67,48 @@ def plane(model: PowerModel) -> Figure:
             f"{len(table)} firms. Areas are revenue.",
         )
         axes = figure.add_axes((0.12, 0.11, 0.85, top - 0.14))
-        shades = [style.colour(group_of(n, c)) for n, c in zip(table["name"], table["firm_class"], strict=True)]
+        shades = [style.colour(name) for name in groups_of(table["name"], table["firm_class"])]
         areas = 6.0 + 900.0 * table["revenue"] / table["revenue"].sum()
         axes.scatter(
             table["compute"], table["power"], s=areas, c=shades, alpha=0.75, linewidths=0.4, edgecolors="white"
         )
+        axes.margins(0.06, 0.12)
         axes.set(xscale="log", yscale="log", xlabel="compute used, M H100e", ylabel="AI power, leader's of 2023 is 1")
         for axis in (axes.xaxis, axes.yaxis):
             low, high = axis.get_view_interval()
             axis.set_major_locator(LogLocator(subs=(1.0,) if high > _FEW_DECADES * low else (1.0, 2.0, 5.0)))
             axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:,.10g}"))
             axis.set_minor_formatter(NullFormatter())
-        _name_firms(axes, table.head(N_NAMED))
+        _name_firms(axes, table.head(N_NAMED), np.sqrt(areas.head(N_NAMED).to_numpy()) / 2)
     return figure
 
 
-def _name_firms(axes: Axes, firms: pd.DataFrame) -> None:
-    """Name points beside them, the first ones first; who finds no free place goes without."""
+def _name_firms(axes: Axes, firms: pd.DataFrame, radii: npt.NDArray[np.float64]) -> None:
+    """Name circles (radii in points) beside them, the first ones first; who finds no free place goes without."""
     dot = style.POINTS / axes.figure.dpi
-    taken: list[Bbox] = []
-    for name, x, y in zip(firms["name"], firms["compute"], firms["power"], strict=True):
-        right, above = axes.transData.transform((x, y)) * dot
+    middles = axes.transData.transform(firms[["compute", "power"]].to_numpy()) * dot
+    taken = [Bbox([middle - radius, middle + radius]) for middle, radius in zip(middles, radii, strict=True)]
+    room = Bbox(axes.bbox.get_points() * dot)
+    for name, (x, y), radius in zip(firms["name"], middles, radii, strict=True):
         width = style.POINTS * style.inches_of(name, _SIZE)
-        for side, shift in ((1, 5), (-1, 5), (1, -11), (-1, -11)):
-            left = right + 6 if side > 0 else right - 6 - width
-            box = Bbox.from_bounds(left, above + shift, width, _SIZE)
-            inside = axes.bbox.x0 * dot < box.x0 and box.x1 < axes.bbox.x1 * dot
-            if inside and not any(box.overlaps(other) for other in taken):
+        away = radius + _GAP
+        beside = y - _LINE / 2
+        for left, bottom in (
+            (x + away, beside),
+            (x - away - width, beside),
+            (x - width / 2, y + away),
+            (x - width / 2, y - away - _LINE),
+        ):
+            box = Bbox.from_bounds(left, bottom, width, _LINE)
+            is_inside = room.x0 < box.x0 and box.x1 < room.x1 and room.y0 < box.y0 and box.y1 < room.y1
+            if is_inside and not any(box.overlaps(other) for other in taken):
                 taken.append(box)
-                offset = (box.x0 - right, shift)
-                axes.annotate(name, (x, y), offset, textcoords="offset points", size=_SIZE)
+                axes.annotate(name, (left, bottom), xycoords="figure points", va="bottom", size=_SIZE)
                 break
 
 
-_SIZE = 8
-"""Of names, in points."""
+_SIZE, _LINE, _GAP = 8.0, 9.5, 2.0
+"""Size of names, height of their line, and their distance from a circle, in points."""
 _FEW_DECADES = 300.0
 """Largest ratio of an axis's ends at which 2 and 5 times a power of ten are labelled too."""
 
@@ -122,9 +130,9 @@ def network(model: PowerModel) -> Figure:
             return _empty(style.new_figure(WIDTH, HEIGHT), "The supply network")
     delivered, used = links(model.moments, model.world)
     kinds = {firm.name: firm.firm_class for firm in model.firms}
-    small = [name for name in used.columns if group_of(name, kinds.get(name, "sme")) == style.SMALL]
+    groups = groups_of(used.columns, [kinds.get(name, "sme") for name in used.columns])
     remark = "M H100e in this quarter: chips delivered (left), compute used by developers (right)."
-    return network_figure(*grouped_links(delivered, used, small), model.quarter, remark)
+    return network_figure(*grouped_links(delivered, used, groups), model.quarter, remark)
 
 
 def paths(model: PowerModel, earlier: pd.DataFrame | None = None) -> Figure:
@@ -145,8 +153,8 @@ def paths(model: PowerModel, earlier: pd.DataFrame | None = None) -> Figure:
         remark = "Dashed: before the last change." if earlier is not None else "One history."
         top = style.set_title(figure, f"Concentration up to {model.quarter}", remark)
         half = (top - 0.15) / 2
-        upper = figure.add_axes((0.1, 0.14 + half, 0.64, half - 0.03))
-        lower = figure.add_axes((0.1, 0.11, 0.64, half - 0.03))
+        upper = figure.add_axes((0.125, 0.14 + half, 0.575, half - 0.03))
+        lower = figure.add_axes((0.125, 0.11, 0.575, half - 0.03))
         for axes, lines, label in ((upper, PATHS, "HHI, points"), (lower, GINIS, "Gini")):
             for k, name in enumerate(lines):
                 for frame, dashes in ((earlier, "--"), (now, "-")):

@@ -15,7 +15,7 @@ from sim.parameters import parameter_table
 
 HEADLINES = {
     "flywheel": "flywheel elasticity Λ",
-    "nest_growth": "growth of the market with quality λ",
+    "nest_growth": "market growth with quality λ",
     "open_discount": "what open models pass on ω",
     "imitation": "spread of algorithms φ",
 }

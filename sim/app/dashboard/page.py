@@ -62,7 +62,7 @@ def Numbers(model: LiveModel) -> None:
         classes=["aipower-numbers"],
         unsafe_innerHTML=(
             f'<h3>History {model.replicate}, <span id="quarter">{model.quarter or "not begun"}</span></h3>'
-            f"<table><thead><tr><th>measure</th><th>now</th><th>before the change</th></tr></thead>"
+            '<table><thead><tr><th>measure</th><th>now</th><th title="before the last change">before</th></tr></thead>'
             f"<tbody>{rows}</tbody></table>"
             f'<p>All histories of this world:</p><pre id="command">{command}</pre>'
             "<p>One history is an anecdote: compare many before you conclude.</p>"
@@ -71,18 +71,31 @@ def Numbers(model: LiveModel) -> None:
 
 
 STYLE = """
-.aipower-numbers { font: 14px/1.45 system-ui, "DejaVu Sans", sans-serif; padding: 0.5rem 1rem; }
+.aipower-numbers { font: 13px/1.4 system-ui, "DejaVu Sans", sans-serif; padding: 0.5rem 1rem; }
 .aipower-numbers table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; }
-.aipower-numbers td, .aipower-numbers th { text-align: right; padding: 0.15rem 0.4rem; border-bottom: 1px solid #ccc; }
+.aipower-numbers td, .aipower-numbers th { text-align: right; padding: 0.15rem 0.25rem; border-bottom: 1px solid #ccc; }
 .aipower-numbers td:first-child, .aipower-numbers th:first-child { text-align: left; }
 .aipower-numbers p { margin: 0.7rem 0 0.2rem; }
 .aipower-numbers pre { white-space: pre-wrap; overflow-wrap: anywhere; padding: 0.4rem; font-size: 12px;
   background: rgba(128, 128, 128, 0.12); }
 .vue-grid-item { overflow: auto; }
 .vue-grid-item:has(img) { overflow: hidden; }
-.vue-grid-item img { max-width: 100%; display: block; }
-.v-tabs { display: none !important; }
+.vue-grid-item > div { height: 100%; }
+.vue-grid-item img { height: 100%; object-fit: contain; object-position: left top; display: block; }
+.solara-content-main .v-sheet { row-gap: 0 !important; }
+.v-navigation-drawer .v-card__title { font-size: 1rem; line-height: 1.3; padding: 8px 16px; }
+.v-navigation-drawer .v-card__text { padding-bottom: 8px; }
+.v-navigation-drawer .v-slider { min-height: 28px; }
+.v-navigation-drawer .v-input--checkbox { margin: 0; padding: 0; }
+.v-navigation-drawer .v-input__slider .v-label { flex: none; width: 12.5rem; height: auto; font-size: 13px;
+  line-height: 1.15; white-space: normal; overflow: visible; }
 """
+
+PANELS = (Plane, Paths, Network, Numbers)
+"""What the page shows."""
+
+PLACES = ((0, 0, 6, 9), (6, 0, 6, 9), (0, 9, 7, 12), (7, 9, 5, 12))
+"""Where, to begin with: left column (of twelve), top row, and how many of both."""
 
 
 @solara.component
@@ -114,9 +127,13 @@ def View(offer: Offer) -> None:
 
     following = solara.use_thread(follow, dependencies=[values], intrusive_cancel=False)
     sliders = {
-        choice.path: Slider(choice.label, choice.value, choice.low, choice.high, choice.step, dtype=float)
-        for choice in offer.choices
+        path: Slider(f"{label}: {values[path]:g}", value, low, high, step, dtype=float)
+        for path, label, low, high, value, step in offer.choices
     }
+
+    places, set_places = solara.use_state(
+        [{"i": k, "x": x, "y": y, "w": w, "h": h} for k, (x, y, w, h) in enumerate(PLACES)]
+    )
 
     def move(path: str, value: float) -> None:
         set_values(lambda old: {**old, path: round(value, 10)})
@@ -129,11 +146,18 @@ def View(offer: Offer) -> None:
             solara.Error(problem)
     SolaraViz(
         model,
-        components=[(Plane, 0), (Network, 0), (Paths, 0), (Numbers, 0)],
+        components=[],
         model_params={
             "session": model.value.session,
             "replicate": Slider("history, from the next reset", 0, 0, HISTORIES, 1),
         },
         name=f"aipower: {offer.name}",
         play_interval=101,
+    )
+    solara.GridDraggable(
+        items=[panel(model.value) for panel in PANELS],
+        grid_layout=places,
+        resizable=True,
+        draggable=True,
+        on_grid_layout=set_places,
     )

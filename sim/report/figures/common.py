@@ -50,13 +50,20 @@ def year_of(quarter: str) -> float:
 
 
 def set_time_axis(axes: Axes, quarters: Iterable[str]) -> None:
-    """Let the time axis run from the first to the last quarter, in years."""
-    times = [year_of(quarter) for quarter in quarters]
+    """Let the time axis run from the first to the last quarter, and name years, or the quarters where they are few."""
+    times = {year_of(quarter): quarter for quarter in quarters}
     pad = 0.125 if len(times) == 1 else 0.0
     axes.set_xlim(min(times) - pad, max(times) + pad)
+    if len(times) <= _FEW_QUARTERS:
+        axes.set_xticks(list(times), list(times.values()))
+        axes.set_xlabel("Quarter")
+        return
     axes.xaxis.set_major_locator(MaxNLocator(nbins=7, integer=True, min_n_ticks=1))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:.0f}"))
     axes.set_xlabel("Year")
+
+
+_FEW_QUARTERS = 5
 
 
 def percent(value: float) -> str:
@@ -69,6 +76,20 @@ def lower(label: str) -> str:
     return label if label[:2].isupper() else label[0].lower() + label[1:]
 
 
-def group_of(name: str, firm_class: str) -> str:
-    """Name under which a firm is drawn: its own, or the small firms' and entrants'."""
-    return style.SMALL if firm_class == "sme" or name.startswith("Entrant") else name
+def groups_of(names: Iterable[str], firm_classes: Iterable[str]) -> list[str]:
+    """Names under which firms are drawn: their own, or the small firms' and entrants'.
+
+    A world that holds nobody else is one of equals, each of whom has its own name.
+
+    Examples
+    --------
+    >>> groups_of(["OpenAI", "Small firm 1"], ["lab", "sme"])
+    ['OpenAI', 'small firms, entrants']
+    >>> groups_of(["Firm A", "Firm B"], ["sme", "sme"])
+    ['Firm A', 'Firm B']
+    """
+    firms = list(zip(map(str, names), map(str, firm_classes), strict=True))
+    is_small = [kind == "sme" or name.startswith("Entrant") for name, kind in firms]
+    if all(is_small):
+        return [name for name, _ in firms]
+    return [style.SMALL if small else name for (name, _), small in zip(firms, is_small, strict=True)]

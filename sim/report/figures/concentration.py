@@ -34,12 +34,13 @@ def concentration_paths(result: Result, index: str) -> dict[str, pd.DataFrame]:
     Returns
     -------
     dict of str to pandas.DataFrame
-        Layer -> frame by quarter with columns mean, low, high.
+        Layer -> frame by quarter with columns mean, low, high. A layer in which nothing is ever sold has no index and
+        no path.
     """
     paths = {}
     for layer in LAYERS:
         name = f"{index}_{layer}"
-        if name in result.measures.columns:
+        if name in result.measures.columns and result.measures[name].notna().any():
             groups = result.measures[name].groupby(level="quarter")
             columns = {"mean": groups.mean(), "low": groups.quantile(LOW)}
             paths[layer] = pd.DataFrame({**columns, "high": groups.quantile(HIGH)})
@@ -47,7 +48,8 @@ def concentration_paths(result: Result, index: str) -> dict[str, pd.DataFrame]:
 
 
 def _concentration_finding(result: Result, paths: dict[str, pd.DataFrame]) -> str:
-    ends = {layer: (float(path["mean"].iloc[0]), float(path["mean"].iloc[-1])) for layer, path in paths.items()}
+    means = {layer: path["mean"].dropna() for layer, path in paths.items()}
+    ends = {layer: (float(mean.iloc[0]), float(mean.iloc[-1])) for layer, mean in means.items()}
     changes = {layer: np.log(last / first) for layer, (first, last) in ends.items()}
     up, down = max(changes, key=changes.__getitem__), min(changes, key=changes.__getitem__)
 
@@ -59,11 +61,15 @@ def _concentration_finding(result: Result, paths: dict[str, pd.DataFrame]) -> st
     if len(result.quarters) == 1:
         most = max(ends, key=lambda layer: ends[layer][1])
         return f"{LAYERS[most]}: the most concentrated layer (HHI {whole(ends[most][1])})"
-    if changes[down] >= 0:
+    if all(whole(first) == whole(last) for first, last in ends.values()):
+        return f"Concentration stays where it is in every layer, {span}"
+    if changes[down] > 0:
         return f"Concentration rises in every layer, most in {words(up)}, {span}"
-    if changes[up] <= 0:
+    if changes[up] < 0:
         return f"Concentration falls in every layer, most in {words(down)}, {span}"
-    return f"Concentration rises most in {words(up)} and falls most in {words(down)}, {span}"
+    rises = f"rises most in {words(up)}" if changes[up] > 0 else "rises in no layer"
+    falls = f"falls most in {words(down)}" if changes[down] < 0 else "falls in no layer"
+    return f"Concentration {rises} and {falls}, {span}"
 
 
 def concentration(result: Result) -> Figure:

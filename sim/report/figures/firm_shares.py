@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.ticker import FuncFormatter
 
 from sim.report import style
-from sim.report.figures.common import WIDTH, group_of, percent, run_remark, set_time_axis, year_of
+from sim.report.figures.common import WIDTH, groups_of, percent, run_remark, set_time_axis, year_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -28,15 +28,14 @@ def revenue_shares(result: Result) -> pd.DataFrame:
     -------
     pandas.DataFrame
         One row a recorded quarter, one column a firm or group; rows sum to 1. The largest firms in
-        the last quarter come first, then other labs, then small firms and entrants.
+        the last quarter come first, then other firms, then small firms and entrants.
     """
     firms = result.firms
     totals = firms["revenue"].groupby(level=["replicate", "quarter"]).transform("sum")
     shares = (firms["revenue"] / totals.where(totals > 0)).fillna(0.0)
     keys = ["quarter", "firm", firms["firm_class"]]
     summed = shares.groupby(keys, observed=True).sum().reset_index()
-    pairs = zip(summed["firm"], summed["firm_class"], strict=True)
-    summed["group"] = [group_of(str(name), str(kind)) for name, kind in pairs]
+    summed["group"] = groups_of(summed["firm"], summed["firm_class"])
     means = summed.pivot_table("revenue", "quarter", "group", aggfunc="sum", fill_value=0.0)
     means = means / len(result.replicates)
     labs = means.drop(columns=[style.SMALL], errors="ignore")

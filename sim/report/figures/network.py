@@ -11,7 +11,7 @@ from matplotlib.path import Path as Outline
 
 from sim.errors import ResultError
 from sim.report import style
-from sim.report.figures.common import WIDTH, group_of, percent, run_remark
+from sim.report.figures.common import WIDTH, groups_of, percent, run_remark
 from sim.report.tables import significant
 
 if TYPE_CHECKING:
@@ -41,28 +41,31 @@ def supply_links(result: Result, quarter: str) -> tuple[pd.DataFrame, pd.DataFra
     """
     graph = result.network(quarter)
     classes = result.firms["firm_class"].groupby(level="firm", observed=True).last()
-    small = [name for name in result.actors.firms if group_of(name, str(classes.get(name, ""))) == style.SMALL]
-    return grouped_links(_weights(graph, "maker", "owner"), _weights(graph, "owner", "firm"), small)
+    used = _weights(graph, "owner", "firm")
+    used = used.loc[:, used.sum() > 0.0] if used.to_numpy().any() else used
+    groups = groups_of(used.columns, [classes.get(name, "") for name in used.columns])
+    return grouped_links(_weights(graph, "maker", "owner"), used, groups)
 
 
 def grouped_links(
-    delivered: pd.DataFrame, used: pd.DataFrame, small_firms: Sequence[str]
+    delivered: pd.DataFrame, used: pd.DataFrame, groups: Sequence[str]
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Put small firms, and labs beyond the largest, into groups, and order everybody by size.
+    """Add up firms of a group, put all beyond the largest into another, and order everybody by size.
 
     Parameters
     ----------
     delivered, used : pandas.DataFrame
         Makers by owners and owners by firms, M H100e.
-    small_firms : sequence of str
-        Columns of ``used`` that are drawn together.
+    groups : sequence of str
+        Name under which each column of ``used`` is drawn.
     """
-    small = dict.fromkeys(small_firms, style.SMALL)
-    labs = used.drop(columns=list(small)).sum().sort_values(ascending=False, kind="stable").index
-    others = dict.fromkeys(labs[N_NETWORK_FIRMS:], style.OTHERS)
-    grouped = used.rename(columns={**small, **others}).T.groupby(level=0, sort=False).sum().T
-    groups = [name for name in (style.OTHERS, style.SMALL) if name in grouped.columns]
-    used = grouped[[*labs[:N_NETWORK_FIRMS], *groups]]
+    used = used.set_axis(list(groups), axis=1)
+    sizes = used.T.groupby(level=0, sort=False).sum().sum(axis=1).drop(style.SMALL, errors="ignore")
+    named = sizes.sort_values(ascending=False, kind="stable").index
+    others = dict.fromkeys(named[N_NETWORK_FIRMS:], style.OTHERS)
+    grouped = used.rename(columns=others).T.groupby(level=0, sort=False).sum().T
+    last = [name for name in (style.OTHERS, style.SMALL) if name in grouped.columns]
+    used = grouped[[*named[:N_NETWORK_FIRMS], *last]]
     order = (delivered.sum() + used.sum(axis=1)).sort_values(ascending=False, kind="stable").index
     makers = delivered.sum(axis=1).sort_values(ascending=False, kind="stable").index
     return delivered.loc[makers, order], used.loc[order]
@@ -103,9 +106,9 @@ def network_figure(delivered: pd.DataFrame, used: pd.DataFrame, quarter: str, re
     """Draw grouped links; the finding above them says who delivers and supplies most."""
     makers, owners = delivered.sum(axis=1), used.sum(axis=1)
     top_maker, top_owner = str(makers.idxmax()), str(owners.idxmax())
+    made = f"{top_maker} delivers {percent(makers.max() / makers.sum())} of new chips; " if makers.sum() > 0.0 else ""
     finding = (
-        f"{top_maker} delivers {percent(makers.max() / makers.sum())} of new chips; "
-        f"{top_owner} supplies {percent(owners.max() / owners.sum())} of the compute that AI "
+        f"{made}{top_owner} supplies {percent(owners.max() / owners.sum())} of the compute that AI "
         f"developers use, {quarter}"
     )
     with style.settings():

@@ -11,7 +11,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from sim.report import style
-from sim.report.figures.common import WIDTH, run_remark
+from sim.report.figures.common import WIDTH, groups_of, run_remark
 from sim.submodels.power import PowerFunction, power_function
 from sim.units import H100E_PER_MILLION
 
@@ -101,12 +101,14 @@ def power_against_compute(result: Result) -> Figure:
     """Draw AI power against effective compute: firms as points, f as a line."""
     data = power_curve(result)
     firms = data.firms
-    big = firms[firms["firm_class"] != "sme"].sort_values("power", ascending=False)
+    groups = groups_of(firms.index, firms["firm_class"])
+    big = firms[[name != style.SMALL for name in groups]].sort_values("power", ascending=False)
+    who = "lab" if style.SMALL in groups else "firm"
     leader, middle = big.iloc[0], big.iloc[len(big) // 2]
     ratio = leader[["effective_compute", "power"]] / middle[["effective_compute", "power"]]
     finding = (
         f"{big.index[0]} has {_times(ratio['effective_compute'])} times the effective compute "
-        f"of the median lab and {_times(ratio['power'])} times its AI power, {data.quarter}"
+        f"of the median {who} and {_times(ratio['power'])} times its AI power, {data.quarter}"
     )
     with style.settings():
         figure = style.new_figure(WIDTH, 5.6)
@@ -121,8 +123,11 @@ def power_against_compute(result: Result) -> Figure:
         axes.set_yscale("log")
         axes.plot(data.compute, data.power, color=style.MUTED, linewidth=1.2, gid="f", label="power function f")
         for kind, (marker, size, label) in _CLASS_LOOKS.items():
-            group = firms[firms["firm_class"] == kind]
-            shades = [style.LIGHT_GREY if kind == "sme" else style.colour(str(name)) for name in group.index]
+            is_kind = (firms["firm_class"] == kind).to_numpy()
+            group = firms[is_kind]
+            if group.empty:
+                continue
+            shades = [style.colour(name) for name, is_here in zip(groups, is_kind, strict=True) if is_here]
             axes.scatter(
                 group["effective_compute"],
                 group["power"],
@@ -133,7 +138,7 @@ def power_against_compute(result: Result) -> Figure:
                 linewidths=0.6,
                 zorder=3,
                 gid=kind,
-                label=label,
+                label=label if style.SMALL in groups else _EQUALS,
             )
         compute, power = firms["effective_compute"], firms["power"]
         axes.set_xlim(compute.min() / 1.6, compute.max() * 1.6)
@@ -163,6 +168,8 @@ _CLASS_LOOKS = {
     "lab": ("o", 42.0, "independent labs"),
     "sme": ("^", 16.0, style.SMALL),
 }
+
+_EQUALS = "firms"
 
 
 def _set_logarithmic_ticks(axis: Axis, unit: float = 1.0) -> None:
