@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.ticker import NullFormatter
 from rivals.cases import Compared
 
 from measuring.start import Start
 from measuring.whole import Run
 from sim.report.style import BLUE, GREEN, GREY, ORANGE, VERMILLION, new_figure, png, settings
 
-Ax = Any
 _WORLDS = {"baseline": (BLUE, "o"), "stylised": (GREEN, "s"), "2024": (VERMILLION, "^")}
 
 
@@ -30,73 +31,85 @@ def save(path: Path, rows: Sequence[Compared], runs: Sequence[Run], starts: Sequ
     starts : sequence of Start
         New processes.
     """
+    alone = [run for run in runs if run.workers == 1]
     with settings():
-        figure = new_figure(11.0, 7.2)
+        figure = new_figure(12.5, 7.5)
+        figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.12)
         axes = figure.subplots(2, 3)
         _rivals(axes[0, 0], rows)
-        _sizes(axes[0, 1], runs, "firms")
-        _sizes(axes[0, 2], runs, "replicates")
+        _sizes(axes[0, 1], alone, "replicates", ("baseline",))
+        _sizes(axes[0, 2], alone, "firms", ("stylised", "2024"))
         _workers(axes[1, 0], runs)
-        _memory(axes[1, 1], runs)
+        _memory(axes[1, 1], alone)
         _starts(axes[1, 2], starts)
-        figure.tight_layout(w_pad=2.5, h_pad=2.5)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(png(figure))
 
 
-def _rivals(ax: Ax, rows: Sequence[Compared]) -> None:
+def _rivals(ax: Axes, rows: Sequence[Compared]) -> None:
     places = range(len(rows))
-    for name, colour, marker in (("mesa", ORANGE, "^"), ("engine", BLUE, "o"), ("c", GREY, "s")):
-        label = {"mesa": "Mesa", "engine": "this engine", "c": "C"}[name]
-        ax.plot([getattr(row, name) for row in rows], places, marker, color=colour, label=label, linestyle="")
-    ax.set(xscale="log", title="Markets: ns a firm and quarter", ylim=(len(rows) - 0.5, -0.5))
-    ax.set_yticks(places, [row.name.split(", blocks")[0] for row in rows])
-    ax.legend(frameon=False, loc="lower right", fontsize=8)
+    for who, name, colour, marker in (
+        ("mesa", "Mesa", ORANGE, "^"),
+        ("engine", "this engine", BLUE, "o"),
+        ("c", "C", GREY, "s"),
+    ):
+        ax.plot([getattr(row, who) for row in rows], places, marker, color=colour, label=name)
+    _listed(ax, [row.name.split(", blocks")[0] for row in rows])
+    _logarithmic(ax.xaxis)
+    ax.set_title("Markets alone: ns of the processor\nfor each firm and quarter")
+    ax.legend(frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.4, -0.08))
 
 
-def _sizes(ax: Ax, runs: Sequence[Run], along: str) -> None:
-    worlds = ("stylised", "2024") if along == "firms" else ("baseline",)
+def _sizes(ax: Axes, runs: Sequence[Run], along: str, worlds: Sequence[str]) -> None:
     for world in worlds:
-        mine = [run for run in runs if run.world == world and run.workers == 1]
+        mine = [run for run in runs if run.world == world]
         colour, marker = _WORLDS[world]
-        ax.plot(
-            [getattr(run, along) for run in mine], [run.cost for run in mine], marker, ls="-", color=colour, label=world
-        )
-    ax.set(xscale="log", ylim=(0, None), xlabel=along, title=f"Whole engine: us a firm and quarter, over {along}")
-    ax.legend(frameon=False, fontsize=8)
+        sizes = [getattr(run, along) for run in mine]
+        ax.plot(sizes, [run.cost for run in mine], marker, linestyle="-", color=colour, label=world)
+    _logarithmic(ax.xaxis)
+    _logarithmic(ax.yaxis)
+    low, high = ax.get_ylim()
+    ax.set(xlabel=along, ylim=(min(low, 1.0), max(high, 20.0)))
+    ax.set_title(f"Whole engine over {along}: us of the\nprocessor for each firm and quarter")
+    ax.legend(frameon=False)
 
 
-def _workers(ax: Ax, runs: Sequence[Run]) -> None:
+def _workers(ax: Axes, runs: Sequence[Run]) -> None:
     most = max(run.replicates for run in runs if run.world == "baseline")
-    mine = sorted(
-        (run for run in runs if run.world == "baseline" and run.replicates == most), key=lambda run: run.workers
-    )
+    mine = sorted((r for r in runs if r.world == "baseline" and r.replicates == most), key=lambda run: run.workers)
     counts = [run.workers for run in mine]
-    ax.plot(counts, counts, color=GREY, ls=":", label="ideal")
+    ax.plot(counts, counts, color=GREY, linestyle=":", label="as many as workers")
     ax.plot(counts, [mine[0].quiet / run.quiet for run in mine], "o-", color=BLUE, label="by processor times")
     ax.plot(counts, [mine[0].seconds / run.seconds for run in mine], "s--", color=ORANGE, label="on this clock")
-    ax.set(xticks=counts, xlabel="workers", ylim=(0, None), title=f"Times one worker, baseline x {most:,}")
-    ax.legend(frameon=False, fontsize=8)
+    ax.set(xticks=counts, xlabel="workers", ylim=(0, None))
+    ax.set_title(f"Workers: times as fast as one,\nbaseline x {most:,}")
+    ax.legend(frameon=False, loc="lower right")
 
 
-def _memory(ax: Ax, runs: Sequence[Run]) -> None:
-    for world, (colour, marker) in _WORLDS.items():
-        mine = [run for run in runs if run.world == world and run.workers == 1]
-        ax.plot(
-            [run.firms * run.replicates for run in mine],
-            [run.peak / 1e9 for run in mine],
-            marker,
-            ls="-",
-            color=colour,
-            label=world,
-        )
-    ax.axhline(4.0, color=GREY, ls=":", lw=1.0)
-    ax.set(xscale="log", ylim=(0, None), xlabel="firms x replicates", title="Peak memory, GB (dotted: 4)")
-    ax.legend(frameon=False, fontsize=8)
+def _memory(ax: Axes, runs: Sequence[Run]) -> None:
+    names = [
+        f"{run.world}{'' if run.world == 'baseline' else f', {run.firms:,} firms'} x {run.replicates:,}" for run in runs
+    ]
+    colours = [_WORLDS[run.world][0] for run in runs]
+    ax.barh(range(len(runs)), [run.peak / 1e9 for run in runs], color=colours, height=0.6)
+    _listed(ax, names)
+    ax.set_title("Whole engine: peak memory, GB")
 
 
-def _starts(ax: Ax, starts: Sequence[Start]) -> None:
-    places = range(len(starts))
-    ax.barh(places, [each.processor for each in starts], color=BLUE, height=0.6)
-    ax.set_yticks(places, [each.name for each in starts])
-    ax.set(ylim=(len(starts) - 0.5, -0.5), title="A new process: seconds of the processor")
+def _starts(ax: Axes, starts: Sequence[Start]) -> None:
+    ax.barh(range(len(starts)), [each.processor for each in starts], color=BLUE, height=0.6)
+    _listed(ax, [each.name for each in starts])
+    ax.set_title("A new process:\nseconds of the processor")
+
+
+def _listed(ax: Axes, names: Sequence[str]) -> None:
+    """One line for each name, the first on top."""
+    ax.set_yticks(range(len(names)), names)
+    ax.set_ylim(len(names) - 0.5, -0.5)
+
+
+def _logarithmic(axis: Axis) -> None:
+    """A scale of powers of ten, numbers as people write them."""
+    getattr(axis.axes, f"set_{axis.axis_name}scale")("log")
+    axis.set_major_formatter(lambda value, _: f"{value:,.0f}")
+    axis.set_minor_formatter(NullFormatter())
