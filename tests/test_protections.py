@@ -128,11 +128,11 @@ PROTECTIONS = {
         "    try:\n        shutil.rmtree(folder, ignore_errors=True)\n        draft.rename(folder)\n",
         "test_store.py::test_a_folder_that_appears_while_writing_is_not_overwritten",
     ),
-    "cluster: a killed worker's blocks are computed by another": Protection(
-        "pool.py",
-        "TRIES = 3\n",
-        "TRIES = 1\n",
-        "test_faults.py::test_a_run_on_a_cluster_is_the_same_and_a_killed_worker_loses_nothing",
+    "cluster: a block that kills every worker is given up": Protection(
+        "cluster.py",
+        'if type(error).__name__ == "KilledWorker":',
+        "if False:",
+        "test_faults.py::test_a_block_that_kills_one_dask_worker_after_another_is_given_up_and_the_others_are_done",
     ),
     "cluster: a scheduler that is gone ends the command": Protection(
         "cluster.py",
