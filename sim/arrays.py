@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +10,7 @@ import numpy.typing as npt
 Array = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 Counts = npt.NDArray[np.int64]
+AnyArray = TypeVar("AnyArray", Array, Counts, Flags)
 
 
 def total(values: npt.NDArray[Any], axis: int | tuple[int, ...] = -1, *, keepdims: bool = False) -> Array:

@@ -13,7 +13,7 @@ from sim.decisions import Decisions
 from sim.errors import ReplicateError
 from sim.foresight import Foresight, Search
 from sim.foresight import realised as foresight_of
-from sim.luck import Luck
+from sim.luck import KeptLuck, Luck
 from sim.observe import (
     PLANNER_GAP,
     EventLog,
@@ -29,7 +29,7 @@ from sim.observe import (
 )
 from sim.policies.base import BasePolicy
 from sim.policies.levers import Policy, Sight
-from sim.quarters import Quarter, quarter_range
+from sim.quarters import QUARTERS_PER_YEAR, Quarter, quarter_range
 from sim.state import Flows, State, undefined
 from sim.step import Moment, step
 from sim.world.build import World
@@ -47,8 +47,11 @@ class Timeline:
         Quarters whose tables of firms, and of owners and makers, are kept.
     networks : frozenset of Quarter
         Quarters whose supply network is kept.
-    indices : frozenset of Quarter, optional
-        Quarters whose indices of distributions are kept, undefined in all others; every quarter when left out.
+    stocks : frozenset of Quarter, optional
+        Quarters whose stocks are kept: measures of which a year keeps the last value, indices of distributions among
+        them. All but adoption are undefined in other quarters; every quarter when left out.
+    chronicle : bool
+        Whether events and the ledger's flows are kept.
     planner : frozenset of Quarter
         Quarters in which the planner's gap is computed.
     """
@@ -58,13 +61,18 @@ class Timeline:
     firms: frozenset[Quarter] = frozenset()
     owners: frozenset[Quarter] = frozenset()
     networks: frozenset[Quarter] = frozenset()
-    indices: frozenset[Quarter] | None = None
+    stocks: frozenset[Quarter] | None = None
     planner: frozenset[Quarter] = frozenset()
+    chronicle: bool = True
 
     @property
     def quarters(self) -> tuple[Quarter, ...]:
         """Every quarter, in order."""
         return quarter_range(self.start, self.end)
+
+    def keeps_stocks(self, quarter: Quarter) -> bool:
+        """Whether the stocks of a quarter are kept."""
+        return self.stocks is None or quarter in self.stocks
 
 
 class QuarterError(ReplicateError):
@@ -117,10 +125,12 @@ class _Recorder:
 
     def record(self, m: Moments, quarter: Quarter, timeline: Timeline, row: dict[str, Array]) -> None:
         self.measures.append(row | _optional(m, quarter, timeline))
-        self.ranks.record(m)
-        self.events.record(m, str(quarter))
+        if timeline.keeps_stocks(quarter) or timeline.keeps_stocks(quarter + QUARTERS_PER_YEAR):
+            self.ranks.record(m, quarter)
         flows = m.flows
-        self.flows.append({f"{f.name}|{f.payer}|{f.payee}": f.amount for f in flows.ledger})
+        if timeline.chronicle:
+            self.events.record(m, str(quarter))
+            self.flows.append({f"{f.name}|{f.payer}|{f.payee}": f.amount for f in flows.ledger})
         if quarter in timeline.firms:
             self.firms.append({name: self._all_slots(values) for name, values in firm_table(m).items()})
         if quarter in timeline.owners:
@@ -212,7 +222,7 @@ def simulate_branches(
     """
     if world.mechanisms.expectations == "perfect_own_path":
         return [simulate_block(world, timeline, seed, replicates, each, progress) for each in branches]
-    luck = Luck(seed, replicates)
+    luck = KeptLuck(seed, replicates)
     first_acts = [first_act(policies, timeline.quarters) for policies in branches]
     recordings: dict[int, Recording] = {}
     recorder, stand = _Recorder.of(world, replicates), _Stand.first(world, luck)
@@ -261,7 +271,7 @@ def _go_on(
 ) -> _Stand:
     """Go on from where a history stands to the quarter before ``until``, or to the end, recording."""
     stand = begin
-    marching = _march(begin, world, timeline.quarters[:until], luck, policies, foresight, indices=timeline.indices)
+    marching = _march(begin, world, timeline.quarters[:until], luck, policies, foresight, timeline=timeline)
     for quarter, moments, row, reached in marching:
         recorder.record(moments, quarter, timeline, row)
         stand = reached
@@ -363,14 +373,15 @@ def _march(
     foresight: Foresight | None = None,
     *,
     observing: bool = True,
-    indices: frozenset[Quarter] | None = None,
+    timeline: Timeline | None = None,
     decisions: Decisions | None = None,
 ) -> Iterator[tuple[Quarter, Moments, dict[str, Array], _Stand]]:
     """Quarter after quarter: when it is, what happened, the measures, which policies will see, and where it leads."""
     stand = begin
     for period, quarter in enumerate(quarters[begin.period :], start=begin.period):
         here = world.opened(period)
-        before, past = here.seat(stand.state), [seen.seated(len(here.firm_names)) for seen in stand.past]
+        before = here.seat(stand.state)
+        past = [seen.seated(len(here.firm_names)) for seen in stand.past] if policies else stand.past
         if foresight is not None:
             before = _foreseeing(before, foresight, period)
         try:
@@ -378,8 +389,8 @@ def _march(
                 state, flows, residual = step(before, here, policies, past, luck, Moment(period, quarter), decisions)
                 _refuse_undefined(state)
                 moments = Moments(before, state, flows, residual, here)
-                with_indices = indices is None or quarter in indices
-                row = observe(moments, with_indices=with_indices) if observing or policies else {}
+                with_stocks = timeline is None or timeline.keeps_stocks(quarter)
+                row = observe(moments, with_stocks=with_stocks) if observing or policies else {}
         except (ReplicateError, FloatingPointError, np.linalg.LinAlgError) as error:
             raise QuarterError(quarter, str(error)) from error
         stand = _Stand(period + 1, state, (*past, sight(moments, row)))
@@ -473,7 +484,7 @@ def _recording(recorder: _Recorder, world: World, timeline: Timeline, replicates
     return Recording(
         replicates=np.asarray(replicates),
         quarters=tuple(str(q) for q in timeline.quarters),
-        measures={**_stack(recorder.measures), **recorder.ranks.measures()},
+        measures={**_stack(recorder.measures), **recorder.ranks.measures(timeline.quarters, len(replicates))},
         flows=_stack(recorder.flows),
         firms=_stack(recorder.firms),
         firm_quarters=tuple(str(q) for q in timeline.quarters if q in timeline.firms),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -55,21 +55,29 @@ class Groups:
     array([[5.  , 0.75, 2.25]])
     """
 
+    _latest: ClassVar[Groups | None] = None
+
     def __init__(self, head: Counts) -> None:
         self.head = head
-        slots = np.arange(head.shape[-1])
-        joined = head != slots
         self._rows = self._slots = self._first = self._size = np.zeros(0, dtype=np.int64)
-        if not joined.any():
+        n_slots = head.shape[-1]
+        rows, followers = np.nonzero(head != np.arange(n_slots))
+        if not rows.size:
             return
-        has_members = np.zeros_like(joined)
-        rows, _ = np.nonzero(joined)
-        has_members[rows, head[joined]] = True
-        members, slots = np.nonzero(joined | has_members)
-        key = members * head.shape[-1] + head[members, slots]
-        order = np.argsort(key, kind="stable")  # a group's members side by side
-        self._rows, self._slots = members[order], slots[order]
-        _, self._first, self._size = np.unique(key[order], return_index=True, return_counts=True)
+        key = rows * n_slots + head[rows, followers]  # of a group
+        heads = np.unique(key)
+        key, members = np.concatenate([key, heads]), np.concatenate([followers, heads % n_slots])
+        order = np.lexsort((members, key))  # a group's members side by side
+        self._rows, self._slots = key[order] // n_slots, members[order]
+        self._first = np.searchsorted(key[order], heads)
+        self._size = np.diff(self._first, append=len(key))
+
+    @classmethod
+    def of(cls, head: Counts) -> Groups:
+        """The same, found once for questions about one array that follow each other; it may not change meanwhile."""
+        if cls._latest is None or cls._latest.head is not head:
+            cls._latest = cls(head)
+        return cls._latest
 
     @property
     def is_trivial(self) -> bool:

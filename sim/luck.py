@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import numpy as np
 from scipy.special import ndtri
@@ -67,6 +67,35 @@ class Luck:
         cumulative = poisson_distribution(mean)
         counts: Array = np.searchsorted(cumulative, self.uniform(decision, period, 1)[:, 0]).astype(float)
         return counts
+
+
+@dataclass(frozen=True, slots=True)
+class KeptLuck(Luck):
+    """The same luck, which keeps its draws for the other histories of a block; they may not be changed.
+
+    Examples
+    --------
+    >>> luck = KeptLuck(1, [3, 7])
+    >>> luck.normal("quality", 5, 8) is luck.normal("quality", 5, 8)
+    True
+    """
+
+    _kept: dict[tuple[str, str, int, int], Array] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    def uniform(self, decision: str, period: int, n_slots: int) -> Array:
+        """As ``Luck.uniform``."""
+        return self._draws("uniform", decision, period, n_slots)
+
+    def normal(self, decision: str, period: int, n_slots: int) -> Array:
+        """As ``Luck.normal``."""
+        return self._draws("normal", decision, period, n_slots)
+
+    def _draws(self, kind: Literal["uniform", "normal"], decision: str, period: int, n_slots: int) -> Array:
+        key = kind, decision, period, n_slots
+        if key not in self._kept:
+            self._kept[key] = getattr(Luck, kind)(self, decision, period, n_slots)
+            self._kept[key].flags.writeable = False
+        return self._kept[key]
 
 
 def poisson_distribution(mean: float, tail: float = 1e-12) -> Array:

@@ -10,6 +10,7 @@ from sim import ensemble
 from sim.observe import EVENTS, EventLog, Moments, RankLog, described, observe
 from sim.observe.ranks import top_firms
 from sim.observe.supply import freeman
+from sim.quarters import Quarter
 from sim.result import Result
 from sim.scenario import load_scenario
 from tests.worlds import START, record, run_quarters, small_world
@@ -143,10 +144,10 @@ def test_funding_interest_and_dividends_cancel_in_welfare(quarters):
 
 
 def test_turnover_compares_with_a_year_ago(quarters):
-    log = RankLog()
-    for m in quarters:
-        log.record(m)
-    values = log.measures()["turnover_revenue"]
+    log, named = RankLog(), [Quarter.parse("2024Q1") + k for k in range(len(quarters))]
+    for m, quarter in zip(quarters, named, strict=True):
+        log.record(m, quarter)
+    values = log.measures(named, 2)["turnover_revenue"]
     assert np.isnan(values[:, :4]).all()
 
     def first(m, r):
@@ -251,10 +252,10 @@ def test_every_event_is_of_a_declared_kind():
     assert all(kind.sentence.endswith(".") for kind in EVENTS.values())
 
 
-def test_leaving_out_indices_leaves_the_other_measures_as_they_are():
+def test_leaving_out_stocks_leaves_the_other_measures_as_they_are():
     world = small_world()
     run = run_quarters(world, 1)
     moments = Moments(run.states[0], run.states[1], run.flows[0], run.residuals[0], world)
-    whole, lean = observe(moments), observe(moments, with_indices=False)
-    assert "hhi_revenue" not in lean and "total_power" in lean
+    whole, lean = observe(moments), observe(moments, with_stocks=False)
+    assert {"hhi_revenue", "total_power"}.isdisjoint(lean) and "industry_revenue" in lean
     assert all(np.array_equal(lean[name], whole[name], equal_nan=True) for name in lean)

@@ -166,7 +166,7 @@ def test_strengths_reproduce_the_target_shares_at_initial_prices() -> None:
     )  # fmt: skip
     price = pricing.price(need * P.rent_initial, np.full(len(need), P.operating_cost_share), elasticity)
     base = demand.attraction_before_price(
-        np.exp(initial.log_strength), flows.funding.power[0], initial.data, world.theta, world.data_elasticity,
+        initial.log_strength, flows.funding.power[0], initial.data, world.theta, world.data_elasticity,
         world.data_reference,
     )  # fmt: skip
     active = initial.is_active

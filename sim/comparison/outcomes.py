@@ -208,21 +208,20 @@ def _start(part: tuple[int, Outcome]) -> int:
 
 
 def lean_job(scenario: Scenario, world: World | None = None) -> Job | Outcome:
-    """What runs a scenario with nothing recorded but measures, indices at the ends of years; or why it cannot begin."""
+    """What runs a scenario with nothing recorded but measures, stocks at the ends of years; or why it cannot begin."""
     try:
         job = prepare(scenario, world=world)
     except AipowerError as error:
         return Outcome.failed(str(error))
     nothing: frozenset[Quarter] = frozenset()
     ends = frozenset({quarter.year: quarter for quarter in job.timeline.quarters}.values())
-    indices = None if any(map(may_look, job.policies)) else ends
-    return job._replace(
-        timeline=replace(job.timeline, firms=nothing, owners=nothing, networks=nothing, indices=indices)
-    )
+    stocks = None if any(map(may_look, job.policies)) else ends
+    lean = replace(job.timeline, firms=nothing, owners=nothing, networks=nothing, stocks=stocks, chronicle=False)
+    return job._replace(timeline=lean)
 
 
 def may_look(policy: object) -> bool:
-    """Whether a policy may look at indices between the ends of years: one with a trigger, or a user's own."""
+    """Whether a policy may look at stocks between the ends of years: one with a trigger, or a user's own."""
     is_ours = type(policy).__module__.partition(".")[0] == "sim"
     return not is_ours or getattr(policy, "trigger", None) is not None
 

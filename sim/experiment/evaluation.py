@@ -116,7 +116,7 @@ def evaluate(needs: _Needs, advance: Advance | None = None) -> Array:
     """Simulate the quarters of the fit: mean over replicates of each fitted target."""
     every = frozenset(_quarters())
     start, end = Quarter.parse(FIT_START), Quarter.parse(FIT_END)
-    timeline = Timeline(start, end, every, every, indices=frozenset([end]))
+    timeline = Timeline(start, end, every, every, stocks=frozenset([start, end]), chronicle=False)
     try:
         world = build(WorldSpec(parameters=needs.changes))
         recording = simulate_block(world, timeline, needs.seed, range(needs.replicates), (), advance)

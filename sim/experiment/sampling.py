@@ -53,7 +53,8 @@ def sample(scenario: Scenario, reduce: Reduce, pool: Pool) -> tuple[Array, dict[
     """
     job = prepare(scenario)
     kept = frozenset(q for q in job.timeline.quarters if q.number == QUARTERS_PER_YEAR or q <= Quarter.parse(FIT_END))
-    job = job._replace(timeline=replace(job.timeline, firms=kept, owners=kept, networks=frozenset(), indices=kept))
+    kept_only = replace(job.timeline, firms=kept, owners=kept, networks=frozenset(), stocks=kept, chronicle=False)
+    job = job._replace(timeline=kept_only)
     n = scenario.run.replicates
     blocks = gaps(n, (), BLOCK_SIZE)
     tasks = [Task(_Needs(job, block, reduce), len(block) * len(job.timeline.quarters)) for block in blocks]

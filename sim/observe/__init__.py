@@ -73,18 +73,25 @@ __all__ = [
 ]
 
 
-def observe(m: Moments, *, with_indices: bool = True) -> dict[str, Array]:
+_EVERY_QUARTER = f"adoption_{SECTOR}"
+"""A stock from which consumers' gain is added up, quarter by quarter."""
+
+
+def observe(m: Moments, *, with_stocks: bool = True) -> dict[str, Array]:
     """Every measure that a quarter alone decides, by name; ``[replicate]`` each.
 
     Parameters
     ----------
     m : Moments
-    with_indices : bool
-        Whether indices of distributions are among them; they are half of the work.
+    with_stocks : bool
+        Whether those are among them of which a year keeps the last value, indices of distributions and all but
+        adoption: two thirds of the work.
     """
-    values = observe_indices(m) if with_indices else {}
+    values = observe_indices(m) if with_stocks else {}
     shape = m.ledger_residual.shape
     for name, function in FUNCTIONS.items():
+        if not with_stocks and name != _EVERY_QUARTER and MEASURES[name].aggregation == "last":
+            continue
         value = np.asarray(function(m), dtype=float)
         if SECTOR in name:
             for place, sector in enumerate(m.world.sector_names):

@@ -36,7 +36,7 @@ class Moments:
 
     def __post_init__(self) -> None:
         """Work out the groups once for all measures."""
-        object.__setattr__(self, "groups", Groups(self.before.group))
+        object.__setattr__(self, "groups", Groups.of(self.before.group))
 
 
 def by_corporation(values: Array, m: Moments) -> tuple[Array, Flags]:

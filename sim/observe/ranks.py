@@ -5,13 +5,14 @@ It needs a year's memory, which the recorder keeps; the dynamics know nothing of
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from sim.arrays import Array, Counts, total
 from sim.observe.catalogue import MEASURES, Measure, Moments, by_corporation
-from sim.quarters import QUARTERS_PER_YEAR
+from sim.quarters import QUARTERS_PER_YEAR, Quarter
 
 TOP = 5
 _MOST_SLOTS = 1 << 32
@@ -59,28 +60,28 @@ def turnover(now: Counts, then: Counts) -> Array:
 
 @dataclass
 class RankLog:
-    """The first firms of every quarter, collected while time passes."""
+    """The first firms of quarters, collected while time passes."""
 
-    tops: dict[str, list[Counts]] = field(default_factory=lambda: {"revenue": [], "power": []})
+    tops: dict[str, dict[Quarter, Counts]] = field(default_factory=lambda: {"revenue": {}, "power": {}})
 
     def fork(self) -> RankLog:
         """A log with the same quarters, which goes on by itself."""
-        return RankLog({name: list(tops) for name, tops in self.tops.items()})
+        return RankLog({name: dict(tops) for name, tops in self.tops.items()})
 
-    def record(self, m: Moments) -> None:
+    def record(self, m: Moments, quarter: Quarter) -> None:
         """Note a quarter's first firms."""
-        self.tops["revenue"].append(top_firms(total(m.flows.markets.revenue, axis=-2), m))
-        self.tops["power"].append(top_firms(m.flows.funding.power, m))
+        self.tops["revenue"][quarter] = top_firms(total(m.flows.markets.revenue, axis=-2), m)
+        self.tops["power"][quarter] = top_firms(m.flows.funding.power, m)
 
-    def measures(self) -> dict[str, Array]:
-        """Turnover of every quarter by measure; ``[replicate, quarter]`` each."""
+    def measures(self, quarters: Sequence[Quarter], n_replicates: int) -> dict[str, Array]:
+        """Turnover by measure, nan where a quarter or that of a year ago was not noted; ``[replicate, quarter]``."""
+        unknown = np.full(n_replicates, np.nan)
+
+        def over_a_year(tops: dict[Quarter, Counts], quarter: Quarter) -> Array:
+            now, then = tops.get(quarter), tops.get(quarter + -QUARTERS_PER_YEAR)
+            return unknown if now is None or then is None else turnover(now, then)
+
         return {
-            f"turnover_{name}": np.stack(
-                [
-                    turnover(top, tops[k - QUARTERS_PER_YEAR]) if k >= QUARTERS_PER_YEAR else np.full(len(top), np.nan)
-                    for k, top in enumerate(tops)
-                ],
-                axis=1,
-            )
+            f"turnover_{name}": np.stack([over_a_year(tops, quarter) for quarter in quarters], axis=1)
             for name, tops in self.tops.items()
         }

@@ -85,7 +85,7 @@ class Scene:
 
     def seen_of_owner(self, what: str) -> Array:
         """The same, added up over the firms of each firm's owner."""
-        return Groups(np.asarray(self.observation.firms["group"])).total(self.seen(what))
+        return Groups.of(np.asarray(self.observation.firms["group"])).total(self.seen(what))
 
 
 class BasePolicy(BaseModel):

@@ -111,7 +111,7 @@ class Who(BaseModel):
         size = seen(observation, measure, lag)
         if size is None:
             return np.zeros(firms["is_active"].shape, dtype=bool)
-        groups = Groups(firms["group"])
+        groups = Groups.of(firms["group"])
         added = groups.largest(size) if measure == "power" else groups.total(size)
         of_owner = np.where(groups.is_head, added, 0.0)
         if self.share_above is not None:

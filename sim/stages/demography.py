@@ -6,9 +6,10 @@ from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from sim.accounts import Flow
-from sim.arrays import Array, Counts, Flags, safe_ratio, shares, total
+from sim.arrays import AnyArray, Array, Counts, Flags, safe_ratio, shares, total
 from sim.groups import without
 from sim.luck import Luck, poisson_distribution
 from sim.policies.levers import LEVERS, Rulebook
@@ -192,10 +193,15 @@ def _prospective_sales(
     need = np.where(power > 0.0, need / treatment.serving_efficiency, 1.0)
     taken = p.operating_cost_share + treatment.revenue_levy + np.zeros_like(need)
     elasticity = np.full((len(need), len(world.sector_names), need.shape[-1]), p.substitution)
-    strength = np.exp(world.class_strength[:, [SME]]) * treatment.quality[:, None]
-    attraction = demand.attraction_before_price(
-        strength, power, np.zeros_like(power), world.theta, world.data_elasticity, world.data_reference
-    ) * pricing.units_per_dollar(need * rent, taken, elasticity) ** (p.substitution - 1.0)
+    appeal = treatment.quality[:, None] * demand.attraction_before_price(
+        world.class_strength[:, [SME]],
+        power,
+        np.zeros_like(power),
+        world.theta,
+        world.data_elasticity,
+        world.data_reference,
+    )
+    attraction = appeal * pricing.units_per_dollar(need * rent, taken, elasticity) ** (p.substitution - 1.0)
     share = attraction / (attraction + total(markets.attraction, keepdims=True))
     revenue = (drivers.budget * markets.nest)[..., None] * share
     return _Sales(share, revenue, pricing.operating_profit(revenue, taken, elasticity))
@@ -236,28 +242,31 @@ def _open_leader(state: State, world: World, rules: Rulebook) -> tuple[Array, Ar
 
 def _enter(state: State, world: World, entrants: _Entrants, candidate: Counts) -> State:
     p = world.parameters
-    enters = candidate >= 0
-    chosen = np.maximum(candidate, 0)
-
-    def pick(values: Array, otherwise: Array) -> Array:
-        return np.where(enters, np.take_along_axis(values, chosen, axis=-1), otherwise)
-
-    own = pick(entrants.own, state.own_compute)
+    rows, slots = np.nonzero(candidate >= 0)
+    chosen = candidate[rows, slots]
+    own = entrants.own[rows, chosen]
     appeal = np.broadcast_to(_unlinked_appeal(world)[:, None], (*state.capacity.shape, 1))
     weight = compute_market.first_choice(state.capacity, state.rent, appeal, p.owner_price_elasticity)
+
+    def given(values: AnyArray, new: npt.ArrayLike) -> AnyArray:
+        """Values with those of whoever enters, ``[entrant, ...]``."""
+        changed = values.copy()
+        changed[rows, ..., slots] = new
+        return changed
+
     return replace(
         state,
-        is_active=state.is_active | enters,
-        is_open=state.is_open & ~enters,
-        firm_class=np.where(enters, SME, state.firm_class),
-        age=np.where(enters, 0, state.age),
-        quarters_beyond=np.where(enters, 0, state.quarters_beyond),
-        cash=pick(entrants.cash, state.cash),
-        own_compute=own,
-        own_compute_history=np.where(enters[..., None, :], own[..., None, :], state.own_compute_history),
-        efficiency=pick(entrants.efficiency, state.efficiency),
-        log_strength=np.where(enters[..., None, :], world.class_strength[:, [SME]], state.log_strength),
-        owner_weight=np.where(enters[..., None, :], weight, state.owner_weight),
-        profit_growth=np.where(enters, industry_rate(state.profit_growth, state), state.profit_growth),
-        capability_growth=np.where(enters, industry_rate(state.capability_growth, state), state.capability_growth),
+        is_active=given(state.is_active, new=True),
+        is_open=given(state.is_open, new=False),
+        firm_class=given(state.firm_class, SME),
+        age=given(state.age, 0),
+        quarters_beyond=given(state.quarters_beyond, 0),
+        cash=given(state.cash, entrants.cash[rows, chosen]),
+        own_compute=given(state.own_compute, own),
+        own_compute_history=given(state.own_compute_history, own[:, None]),
+        efficiency=given(state.efficiency, entrants.efficiency[rows, chosen]),
+        log_strength=given(state.log_strength, world.class_strength[:, SME]),
+        owner_weight=given(state.owner_weight, weight[rows, :, 0]),
+        profit_growth=given(state.profit_growth, industry_rate(state.profit_growth, state)[rows, 0]),
+        capability_growth=given(state.capability_growth, industry_rate(state.capability_growth, state)[rows, 0]),
     )

@@ -97,7 +97,7 @@ def marginal_profit_of_capability(state: State, world: World, gamma: Array) -> A
     """Sum over sectors of Lambda B Pi at last quarter's shares, $bn per log unit; ``[..., firm]``."""
     p = world.parameters
     flywheel = training.quality_elasticity(gamma, world.theta, p.serving_size_elasticity, p.substitution)
-    joint = Groups(state.group).total(state.target_share)
+    joint = Groups.of(state.group).total(state.target_share)
     stealing = pricing.business_stealing(joint, state.nest, p.nest_growth)
     return total(flywheel * stealing * state.profit, axis=-2)
 

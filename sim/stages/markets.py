@@ -62,7 +62,7 @@ def clear_markets(
     ConvergenceError
         When a replicate does not clear, or what was found leaves a residual.
     """
-    groups = Groups(state.group)
+    groups = Groups.of(state.group)
     given, allotments = _pose(state, world, drivers, rules, funding, groups)
     start = _start(state, given)
     if decisions is None or not decisions.enter_markets:
@@ -157,8 +157,8 @@ def _pose(
     )
     is_hosted = _is_hosted(state, world, rules)
     appeal = rules.quality * np.where(is_hosted, p.open_hosting_share, 1.0)
-    base = demand.attraction_before_price(
-        np.exp(state.log_strength) * appeal[..., None, :],
+    base = appeal[..., None, :] * demand.attraction_before_price(
+        state.log_strength,
         funding.power,
         state.data * np.where(is_hosted, 1.0 + p.open_data_gain, 1.0),
         world.theta,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 import numpy as np
 
 from sim.accounts import Flow
-from sim.arrays import Array, Counts, Flags, shares, total
+from sim.arrays import AnyArray, Array, Counts, Flags, shares, total
 from sim.groups import Groups
 from sim.luck import Luck
 from sim.policies.levers import Rulebook
@@ -115,18 +115,15 @@ def _nobody(state: State) -> tuple[Counts, Counts]:
     return nobody, nobody
 
 
-_Values = TypeVar("_Values", Array, Counts, Flags)
-
-
-def _take(values: _Values, slot: Counts) -> _Values:
+def _take(values: AnyArray, slot: Counts) -> AnyArray:
     """Entry of each replicate's slot on the last axis, which is kept with length one."""
-    taken: _Values = np.take_along_axis(values, slot.reshape(-1, *[1] * (values.ndim - 1)), axis=-1)
+    taken: AnyArray = np.take_along_axis(values, slot.reshape(-1, *[1] * (values.ndim - 1)), axis=-1)
     return taken
 
 
 def _outlook(state: State, world: World, markets: Markets) -> _Outlook:
     p = world.parameters
-    groups = Groups(state.group)
+    groups = Groups.of(state.group)
     stands = groups.is_head & state.is_active
 
     def at_head(values: Array) -> Array:
@@ -161,7 +158,7 @@ def _propose(state: State, world: World, rules: Rulebook, markets: Markets, outl
     p = world.parameters
     is_child = world.is_integrated.any(axis=0) & (rules.separation == 0.0)
     is_barred = state.is_active & (is_child | (rules.merger_ban > 0.0))
-    groups = Groups(state.group)
+    groups = Groups.of(state.group)
     may_merge = groups.is_head & state.is_active & (groups.total(is_barred) == 0.0)
     has_case = uniform[:, 0] < p.merger_rate * total(may_merge)
     acquirer = mergers.drawn(np.where(may_merge & has_case[:, None], outlook.value, 0.0), uniform[:, 1])
@@ -244,7 +241,7 @@ def _review(
         harm[screened] = _harm(state, world, drivers, rules, markets, case, screened)
     passes = harm < np.minimum(p.merger_tolerance, rules.merger_tolerance)
     is_wrong = screened & (uniform < _review_error(world, rules))
-    banned = Groups(state.group).total(rules.merger_ban * state.is_active) > 0.0
+    banned = Groups.of(state.group).total(rules.merger_ban * state.is_active) > 0.0
     is_banned = (_take(banned, heads.acquirer) | _take(banned, heads.target))[:, 0]
     return _Review(screened, harm, exists & ~is_banned & (~screened | (passes ^ is_wrong)))
 
@@ -298,7 +295,7 @@ def _join(state: State, merger: _Pair) -> State:
 
 def _pool(state: State, funding: Funding) -> State:
     """Groups divide their money and debt among their firms by the training that each wants."""
-    groups = Groups(state.group)
+    groups = Groups.of(state.group)
     return replace(
         state,
         cash=groups.split(state.cash, funding.desired),

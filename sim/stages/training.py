@@ -60,7 +60,7 @@ def train(
             state.is_active,
             knowledge.next_data(
                 state.data * rules.data_retention,
-                Groups(state.group).total(quantity),
+                Groups.of(state.group).total(quantity),
                 total(quantity, keepdims=True),
                 rules.data_portability[..., None],
                 p.data_decay,
@@ -109,7 +109,9 @@ def _opens(
     p = world.parameters
     if not (world.mechanisms.openness and world.mechanisms.open_weights):
         return np.zeros_like(state.is_open)
-    stealing = pricing.business_stealing(Groups(state.group).total(markets.target_share), markets.nest, p.nest_growth)
+    stealing = pricing.business_stealing(
+        Groups.of(state.group).total(markets.target_share), markets.nest, p.nest_growth
+    )
     data = state.data / world.data_reference
     gain = rules.release_grant + knowledge.opening_gain(
         markets.profit, stealing, p.open_hosting_share, data, p.open_data_gain, world.data_elasticity

@@ -177,25 +177,22 @@ def solve(given: Given, start: Guess) -> tuple[Guess, Counts, Array]:
     gap : array [replicate]
         How much the last sweep still moved; above ``TOLERANCE`` where ``MAX_SWEEPS`` were not enough.
     """
-    part = _part(given, start)
-    order = np.argsort(-part, axis=-1, kind="stable")
-    place = np.argsort(order, axis=-1)
-    tables = tabulated(given._replace(group=np.take_along_axis(place, given.group, axis=-1)), start)
-    tables.model["n_firms"], tables.model["n_joined"] = (part > _NO_PART).sum(axis=-1), (part == _JOINED).sum(axis=-1)
-    n_sweeps, gap = np.zeros(len(part), dtype=np.int64), np.zeros(len(part))
-    share = np.zeros_like(start.share)
-    firms, ties, sales = (np.empty_like(table[0]) for table in (tables.firms, tables.ties, tables.sales))
-    _solve_each(*tables, order, firms, ties, sales, share, n_sweeps, gap)
-    return Guess(tables.owners["log_rent"].copy(), share, tables.sectors["expected_nest"].copy()), n_sweeps, gap
-
-
-def _part(given: Given, start: Guess) -> Counts:
-    """Whether a firm trains or sells, by itself or with others of its owner; nobody else adds anything to any sum."""
-    sells = ((given.appeal != 0.0) | (given.staying != 0.0) | (start.share != 0.0)).any(axis=-2)
-    part = np.where(sells | (given.desired_outlay > 0.0), _ALONE, _NO_PART)
-    rows, slots = np.nonzero(given.group != np.arange(given.group.shape[-1]))
-    part[rows, slots] = part[rows, given.group[rows, slots]] = _JOINED
-    return part
+    values, shape = _values(given, start), start.share.shape
+    n_replicates, n_sectors, n_slots = shape
+    n_owners = start.log_rent.shape[-1]
+    model, owners, sectors, firms = (
+        _filled(dtype, (n_replicates, *axes), values)
+        for dtype, axes in ((_MODEL, ()), (_OWNER, (n_owners,)), (_SECTOR, (n_sectors,)), (_FIRM, (n_slots,)))
+    )
+    some_firms, some_ties = np.zeros(n_slots, _FIRM), np.zeros((n_owners, n_slots), _TIE)
+    some_sales = _filled(_SALE, (n_sectors, n_slots), {"own_elasticity": np.nan, "own_reply": np.nan})
+    n_sweeps, gap, share = np.zeros(n_replicates, dtype=np.int64), np.zeros(n_replicates), np.zeros(shape)
+    affinity, last_weight = np.ascontiguousarray(given.affinity), np.ascontiguousarray(given.last_weight)
+    _solve_each(
+        model, owners, sectors, firms, affinity, last_weight, given.appeal, given.staying,
+        np.ascontiguousarray(start.share), some_firms, some_ties, some_sales, share, n_sweeps, gap,
+    )  # fmt: skip
+    return Guess(owners["log_rent"].copy(), share, sectors["expected_nest"].copy()), n_sweeps, gap
 
 
 class Asking(Protocol):
@@ -237,9 +234,7 @@ def tabulated(given: Given, start: Guess) -> Tables:
     """What is given and the guess, as the solver takes them."""
     n_replicates, n_sectors, n_firms = start.share.shape
     n_owners = start.log_rent.shape[-1]
-    choosing = 1.0 - given.staying.sum(axis=-1)
-    guess = {"log_rent": start.log_rent, "share": start.share, "expected_nest": start.nest}
-    values = {**given._asdict(), **guess, "choosing": choosing, "own_elasticity": np.nan, "own_reply": np.nan}
+    values = _values(given, start) | {"own_elasticity": np.nan, "own_reply": np.nan}
     return Tables(
         *(
             _filled(dtype, (n_replicates, *axes), values)
@@ -253,6 +248,12 @@ def tabulated(given: Given, start: Guess) -> Tables:
             )
         )
     )
+
+
+def _values(given: Given, start: Guess) -> dict[str, Any]:
+    """What is given and the guess, by the names of tables' columns."""
+    guess = {"log_rent": start.log_rent, "share": start.share, "expected_nest": start.nest}
+    return {**given._asdict(), **guess, "choosing": 1.0 - given.staying.sum(axis=-1)}
 
 
 def _guess(tables: Tables) -> Guess:
@@ -271,11 +272,13 @@ def _filled(dtype: np.dtype[Any], shape: tuple[int, ...], values: dict[str, Any]
 def _solve_each(
     model: Table,
     owners: Table,
-    firms: Table,
-    ties: Table,
     sectors: Table,
-    sales: Table,
-    order: Counts,
+    firms: Table,
+    affinity: Array,
+    last_weight: Array,
+    appeal: Array,
+    staying: Array,
+    start_share: Array,
     some_firms: Table,
     some_ties: Table,
     some_sales: Table,
@@ -283,25 +286,60 @@ def _solve_each(
     n_sweeps: Counts,
     gap: Array,
 ) -> None:
-    """Solve one replicate after the other, each with the rows of those of its firms that take part."""
-    n_owners = len(some_ties)
+    """Solve one replicate after the other, each in tables with rows for those of its firms that take part."""
+    n_owners, n_slots = some_ties.shape
     jacobian, matrix = np.empty((n_owners, n_owners)), np.empty((n_owners, n_owners))
+    part, slot, place = np.empty(n_slots, np.int64), np.empty(n_slots, np.int64), np.empty(n_slots, np.int64)
     for r in range(len(n_sweeps)):
-        n, slot = model[r].n_firms, order[r]
+        _find_parts(firms[r], appeal[r], staying[r], start_share[r], part)
+        _line_up(model[r], part, slot, place)
+        n = model[r].n_firms
         for m in range(n):
             some_firms[m] = firms[r, slot[m]]
+            some_firms[m].group = place[some_firms[m].group]
         for j in range(n_owners):
             for m in range(n):
-                some_ties[j, m] = ties[r, j, slot[m]]
+                some_ties[j, m].affinity = affinity[r, j, slot[m]]
+                some_ties[j, m].last_weight = last_weight[r, j, slot[m]]
         for s in range(len(some_sales)):
             for m in range(n):
-                some_sales[s, m] = sales[r, s, slot[m]]
+                sale = some_sales[s, m]
+                sale.appeal, sale.staying = appeal[r, s, slot[m]], staying[r, s, slot[m]]
+                sale.share = start_share[r, s, slot[m]]
         n_sweeps[r], gap[r] = _solve_one(
             model[r], owners[r], some_firms[:n], some_ties[:, :n], sectors[r], some_sales[:, :n], jacobian, matrix
         )
         for s in range(len(some_sales)):
             for m in range(n):
                 share[r, s, slot[m]] = some_sales[s, m].share
+
+
+@compiled
+def _find_parts(firms: Table, appeal: Array, staying: Array, share: Array, part: Counts) -> None:
+    """Whether each firm trains or sells, by itself or with others of its owner; nobody else adds to any sum."""
+    for i in range(len(firms)):
+        part[i] = _ALONE if firms[i].desired_outlay > 0.0 else _NO_PART
+    for s in range(len(appeal)):
+        for i in range(len(firms)):
+            if appeal[s, i] != 0.0 or staying[s, i] != 0.0 or share[s, i] != 0.0:
+                part[i] = max(part[i], _ALONE)
+    for i in range(len(firms)):
+        if firms[i].group != i:
+            part[i] = part[firms[i].group] = _JOINED
+
+
+@compiled
+def _line_up(model: Row, part: Counts, slot: Counts, place: Counts) -> None:
+    """Which slot comes at each place and the place of each slot: owners of several firms, then firms by themselves."""
+    n = 0
+    for wanted in (_JOINED, _ALONE):
+        for i in range(len(part)):
+            if part[i] == wanted:
+                slot[n], place[i] = i, n
+                n += 1
+        if wanted == _JOINED:
+            model.n_joined = n
+    model.n_firms = n
 
 
 @compiled

@@ -6,23 +6,25 @@ the AI nest competes with everything else in a sector's budget, and shares are e
 
 from __future__ import annotations
 
+import numpy as np
+
 from sim.arrays import Array, shares, total
 
 
 def attraction_before_price(
-    strength: Array,
+    log_strength: Array,
     power: Array,
     data: Array,
     theta: Array,
     data_elasticity: Array,
     data_reference: float,
 ) -> Array:
-    """xi P^theta (1 + D / D_ref)^psi.
+    """xi P^theta (1 + D / D_ref)^psi, zero without AI power.
 
     Parameters
     ----------
-    strength : array [..., sector, firm]
-        xi.
+    log_strength : array [..., sector, firm]
+        ln xi.
     power, data : array [..., firm]
         P and D ($bn of initial prices).
     theta, data_elasticity : array [sector]
@@ -34,9 +36,10 @@ def attraction_before_price(
     -------
     array [..., sector, firm]
     """
-    of_power = power[..., None, :] ** theta[:, None]
-    of_data = (1.0 + data[..., None, :] / data_reference) ** data_elasticity[:, None]
-    return strength * of_power * of_data
+    has_power = power > 0.0
+    of_power = theta[:, None] * np.log(np.where(has_power, power, 1.0))[..., None, :]
+    of_data = data_elasticity[:, None] * np.log1p(data / data_reference)[..., None, :]
+    return np.where(has_power[..., None, :], np.exp(log_strength + of_power + of_data), 0.0)
 
 
 def outside_odds(total_attraction: Array, initial_odds: Array, nest_growth: float) -> Array:

@@ -444,7 +444,7 @@ def _open_appeal(
     data = total(safe_ratio(sales.revenue, price), axis=0) / p.data_decay
     data_reference = float(data[leader])
     plain = demand.attraction_before_price(
-        np.ones_like(price), capability.power, data, theta, psi, data_reference
+        np.zeros_like(price), capability.power, data, theta, psi, data_reference
     ) * safe_ratio(np.ones(()), price) ** (p.substitution - 1.0)
     is_present = firms.is_active & (sales.target > 0.0)
     log_strength = np.log(np.where(is_present, sales.target, 1.0) / np.where(is_present, plain, 1.0))
