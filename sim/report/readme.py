@@ -109,6 +109,8 @@ def _grid(grid: tables.Grid) -> str:
 
 
 def _figures(folder: Path) -> list[str]:
+    if not (folder / FIGURES_FOLDER).is_dir():
+        return []  # and no drawing library is loaded
     from sim.report.figures import CAPTIONS
 
     shown = [

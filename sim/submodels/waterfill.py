@@ -11,7 +11,6 @@ from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
-from scipy.optimize import brentq
 
 from sim.arrays import Array, Counts, Flags
 from sim.submodels.marginal import Curve
@@ -206,6 +205,8 @@ def clearing_price(demand: _Demand, total: float, start: float) -> float:
         low, high, step = high, high + step, 2.0 * step
     if low == high:
         return low
+    from scipy.optimize import brentq
+
     root: float = brentq(excess, low, high, xtol=_PRICE_TOLERANCE, rtol=8.9e-16, maxiter=500)
     return root
 
