@@ -3,6 +3,7 @@
 import subprocess
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import matplotlib as mpl
 import numpy as np
@@ -19,7 +20,7 @@ from sim.report import style
 from sim.report.figures import CAPTIONS, FIGURES, drawable
 from sim.report.figures.concentration import concentration_paths
 from sim.report.figures.firm_shares import revenue_shares
-from sim.report.figures.lorenz import gini_of_curve, lorenz
+from sim.report.figures.lorenz import N_LORENZ, gini_of_curve, lorenz_curves
 from sim.report.figures.network import supply_links
 from sim.report.figures.payments import payments
 from sim.report.figures.power import power_curve
@@ -334,10 +335,12 @@ def test_lorenz_curves_enclose_the_recorded_gini(result, drawn):
             assert label == f"{quarter}: Gini {gini_of_curve(held):.2f}"
 
 
-def test_the_lorenz_curve_of_equals_is_the_diagonal_and_of_nothing_undefined():
-    population, held = lorenz(np.full(5, 3.0))
-    assert held == pytest.approx(population)
-    assert np.isnan(lorenz(np.zeros(3))[1]).all()
+def test_firms_of_one_owner_stand_as_one_on_a_lorenz_curve(result):
+    firms = result.firms.assign(group_slot=0)
+    curves = lorenz_curves(SimpleNamespace(firms=firms), "revenue", "2035Q4")
+    assert curves.shape == (len(result.replicates), N_LORENZ)
+    assert curves == pytest.approx(np.broadcast_to(np.linspace(0.0, 1.0, N_LORENZ), curves.shape))
+    assert lorenz_curves(result, "revenue", "2035Q4").mean() < 0.3
 
 
 def test_points_are_firms_of_the_median_replicate_and_lie_on_f(result, drawn):

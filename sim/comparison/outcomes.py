@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from sim.scenario import Scenario
     from sim.world.build import World
 
-_FEWEST_TASKS = 16
+_FEWEST_TASKS = 24
 """Into how many tasks runs are divided at least, where there are as many, so that no worker waits long for another."""
 
 WHOLE = -1
@@ -165,8 +165,8 @@ def _tasks(
     """Which runs and block each task is, and the tasks; siblings share what happens before their policies begin."""
     places: list[tuple[list[str], range]] = []
     tasks: list[Task] = []
+    size = max(sum(len(keys) * len(blocks) for (*_, blocks), keys in families.items()) // _FEWEST_TASKS, 1)
     for (*_, blocks), keys in families.items():
-        size = max(len(keys) * len(blocks) // _FEWEST_TASKS, 1)
         for siblings in (keys[k : k + size] for k in range(0, len(keys), size)):
             chosen = tuple(job for key in siblings if not isinstance(job := jobs[key], Outcome))
             places += [(siblings, block) for block in blocks]

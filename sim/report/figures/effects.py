@@ -98,7 +98,7 @@ def _draw_effects(axes: Axes, rows: pd.DataFrame, names: Sequence[str]) -> None:
         axes.plot(effect, place, MARKS[row["verdict"]], color=shade, markersize=4.5, markeredgecolor="white", gid=name)
     axes.set_xlabel({"": "", "%": "% of the reference", "pp": "percentage points"}.get(unit, unit))
     axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:+,.4g}" if value else "0"))
-    axes.locator_params(axis="x", nbins=5)
+    axes.locator_params(axis="x", nbins=4)
     axes.tick_params(axis="y", length=0)
 
 

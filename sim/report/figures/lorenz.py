@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
+from sim import indices
 from sim.report import style
 from sim.report.figures.common import WIDTH, lower, run_remark
 from sim.result import HIGH, LOW
@@ -25,45 +26,19 @@ LORENZ = {"compute_used": "Compute used", "power": "AI power", "revenue": "Reven
 N_LORENZ = 201
 
 
-def lorenz(values: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Lorenz curve: share of the total that the poorest p hold.
-
-    Parameters
-    ----------
-    values : array, shape [actor]
-        Not negative.
-
-    Returns
-    -------
-    population, held : arrays, shape [actor + 1]
-        Cumulative shares from 0 to 1; ``held`` is NaN when the total is 0.
-
-    Examples
-    --------
-    >>> lorenz(np.array([3.0, 1.0]))
-    (array([0. , 0.5, 1. ]), array([0.  , 0.25, 1.  ]))
-    """
-    ordered = np.concatenate([[0.0], np.cumsum(np.sort(values))])
-    population = np.linspace(0.0, 1.0, len(ordered))
-    total = ordered[-1]
-    return population, ordered / total if total > 0 else np.full_like(ordered, np.nan)
-
-
 def lorenz_curves(result: Result, column: str, quarter: str) -> NDArray[np.float64]:
-    """Lorenz curves of the active firms of each replicate.
+    """Lorenz curves of each replicate, firms of one owner taken together as in the catalogue's indices.
 
     Returns
     -------
     array, shape [replicate, N_LORENZ]
-        Shares held at ``N_LORENZ`` equal steps of the population.
+        Shares held at ``N_LORENZ`` equal steps of the population; nan where nobody has any.
     """
     grid = np.linspace(0.0, 1.0, N_LORENZ)
-    values = result.firms[column].xs(quarter, level="quarter").clip(lower=0.0)
-    curves = []
-    for _, group in values.groupby(level="replicate"):
-        population, held = lorenz(group.to_numpy(dtype=np.float64))
-        curves.append(np.interp(grid, population, held))
-    return np.array(curves)
+    firms = result.firms.xs(quarter, level="quarter")
+    held = firms[column].clip(lower=0.0).groupby([firms.index.get_level_values("replicate"), firms["group_slot"]]).sum()
+    curves = [indices.lorenz(values.to_numpy(dtype=np.float64)) for _, values in held.groupby(level=0)]
+    return np.array([np.interp(grid, population, share) for population, share in curves])
 
 
 def gini_of_curve(curve: NDArray[np.float64]) -> float:
@@ -91,7 +66,7 @@ def lorenz_figure(result: Result) -> Figure:
         remark = (
             f"{run_remark(result)} Share held by the smallest firms, mean over replicates"
             + ("; band: 5-95% range (luck only)." if len(result.replicates) > 1 else ".")
-            + " Active firms only."
+            + " Active firms only, those of one owner together."
         )
         top = style.set_title(figure, finding, remark)
         for position, (column, label) in enumerate(LORENZ.items()):
@@ -128,7 +103,7 @@ def lorenz_of_runs(curves: Mapping[str, Mapping[str, NDArray[np.float64]]], quar
         figure = style.new_figure(WIDTH, 4.6)
         remark = (
             f"Share held by the smallest firms, mean over the first {n:,} replicates; band: 5-95% range of {names[0]} "
-            "(luck only). Active firms only, so the curve also depends on how many there are."
+            "(luck only). Active firms only, those of one owner together: the curve also depends on how many there are."
         )
         top = style.set_title(figure, finding, remark)
         for position, (column, label) in enumerate(LORENZ.items()):
