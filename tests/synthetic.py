@@ -111,6 +111,7 @@ def recording(n_replicates=5, start="2024Q1", n_quarters=48, n_small=12, n_entra
         "active": active,
         "class_code": np.broadcast_to([{"giant": 0, "lab": 1, "sme": 2}[c] for c in classes], shape),
         "generation": np.zeros(shape, dtype=np.int64),
+        "group_slot": np.broadcast_to(np.arange(n_firms), shape),
         "revenue": revenue,
         "profit": 0.1 * revenue,
         "compute_used": use,
