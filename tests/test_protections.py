@@ -134,6 +134,13 @@ PROTECTIONS = {
         "if False:",
         "test_faults.py::test_a_block_that_kills_one_dask_worker_after_another_is_given_up_and_the_others_are_done",
     ),
+    "cluster: one that has lost its last worker is not waited for": Protection(
+        "pool.py",
+        '                seats = getattr(executor, "seats", SEATS)  # raises when nobody is left who could answer\n'
+        "                while waiting and len(running) < seats:\n",
+        '                while waiting and len(running) < getattr(executor, "seats", SEATS):\n',
+        "test_processes.py::test_a_task_is_not_waited_for_when_no_worker_is_left_and_nothing_else_waits",
+    ),
     "cluster: a scheduler that is gone ends the command": Protection(
         "cluster.py",
         '        if self._client.status != "running":\n            message = f"the Dask scheduler',
