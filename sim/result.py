@@ -35,8 +35,8 @@ TABLES = ("measures", "firms", "owners", "makers", "flows", "networks", "events"
 GRIDS = ("measures", "firms", "owners", "makers")
 """Tables whose keys form a grid that is filled, or nearly so; the others are lists."""
 
-SUMMED_VALUES = 1 << 22
-"""Values of measures, about 30 MB, that a summary takes into memory at a time, or else those of one measure."""
+SUMMED_VALUES = 1 << 20
+"""Values of measures, about 8 MB, that a summary takes into memory at a time, or else those of one measure."""
 
 LOW, HIGH = 0.05, 0.95
 """Ends of the range over replicates that every table and figure shows."""
