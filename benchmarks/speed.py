@@ -8,7 +8,6 @@ times, and the shortest time of each counts, in processor time, so that a busy m
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 import tempfile
 import time
@@ -149,7 +148,7 @@ def engine(quick: bool) -> list[whole.Run]:
     )
     runs = []
     for size in dict.fromkeys(sizes):
-        run = whole.Run(**alone(__file__, "--measure", *size))
+        run = whole.Run(**alone("-m", "measuring", *size))
         runs.append(run)
         quarters = run.firm_quarters / run.firms / run.replicates
         print(
@@ -182,14 +181,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--quick", action="store_true", help="fewer rounds, no large sizes")
     parser.add_argument("--figure", type=Path, default=FIGURE, help="where the figure goes (PNG)")
-    parser.add_argument(
-        "--measure", nargs=4, metavar=("WORLD", "FIRMS", "REPLICATES", "WORKERS"), help=argparse.SUPPRESS
-    )
     options = parser.parse_args()
-    if options.measure:
-        world, *sizes = options.measure
-        print(json.dumps(whole.measured(world, *map(int, sizes))._asdict()))
-        return
     print(company())
     began = starts()
     runs = engine(options.quick)  # before anything large: a new process counts what its parent held as its own peak
