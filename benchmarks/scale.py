@@ -8,14 +8,15 @@ measures) is chosen so that 1% and 10% of a million runs take minutes; the last 
 from __future__ import annotations
 
 import json
-import resource
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+from measuring.alone import alone, company, peak
+
 import sim
+from sim.parts import Shelf
 
 FEW, MANY = 1_000, 10_000
 BASELINE = 100
@@ -32,10 +33,9 @@ def measured(world: str, replicates: int, folder: str) -> dict[str, float]:
     def look(_, path=Path(folder)) -> None:
         largest[0] = max(largest[0], size(path))
 
-    from sim.parts import Shelf
-
     clear = Shelf.clear
     Shelf.clear = lambda self, identity: (look(None), clear(self, identity))  # type: ignore[method-assign]
+    sim.run(scenario, replicates=1)  # compiles what is not compiled yet
     begin, used = time.perf_counter(), time.process_time()
     result = sim.run(scenario, replicates=replicates, out=Path(folder) / "run", figures=False)
     return {
@@ -45,7 +45,7 @@ def measured(world: str, replicates: int, folder: str) -> dict[str, float]:
         "simulate": result.timing["simulate"],
         "bytes": size(Path(folder) / "run"),
         "bytes_on_the_way": largest[0],
-        "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "memory": peak(),
     }
 
 
@@ -57,9 +57,7 @@ def size(folder: Path) -> int:
 def in_a_process(world: str, replicates: int) -> dict[str, float]:
     """The same in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        words = [sys.executable, __file__, "--measure", world, str(replicates), folder]
-        done = subprocess.run(words, check=True, capture_output=True, text=True)
-    return json.loads(done.stdout.splitlines()[-1])
+        return alone(__file__, "--measure", world, replicates, folder)
 
 
 def main() -> None:
@@ -68,6 +66,7 @@ def main() -> None:
         print(json.dumps(measured(sys.argv[2], int(sys.argv[3]), sys.argv[4])))
         return
     few, many = map(int, sys.argv[1:3]) if len(sys.argv) > 2 else (FEW, MANY)
+    print(company())
     print("world      replicates   processor s  ms/replicate  kB/replicate  kB on the way  peak MB")
     rows = {}
     for world, count in (("symmetric", few // 10), ("symmetric", few), ("symmetric", many), ("baseline", BASELINE)):

@@ -1,16 +1,13 @@
-"""Cost of a firm and quarter: this engine, a Mesa model and a C library of the same markets, side by side.
+"""Cost of a firm and quarter: this engine, a Mesa model and a C library of the same markets; and the engine at many sizes.
 
-Run with ``make bench`` or ``python benchmarks/speed.py [--quick]``: about ten minutes, or one. It prints tables and asserts
-one thing only: that rivals find the same numbers. Rivals run in turn, several times, and the shortest time of each counts,
-in processor time, so that a busy machine spoils ratios little.
+Run with ``make bench`` or ``python benchmarks/speed.py [--quick] [--figure FILE]``: about twenty minutes, or three. It
+prints tables, draws a figure and asserts one thing only: that rivals find the same numbers. Rivals run in turn, several
+times, and the shortest time of each counts, in processor time, so that a busy machine spoils ratios little.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import resource
-import subprocess
 import sys
 import tempfile
 import time
@@ -18,8 +15,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
+from measuring import start, whole
+from measuring.alone import alone, company, processors
+from measuring.figure import save
 from rivals.c_core import Core, compiler
-from rivals.cases import Case, recorded, stylised
+from rivals.cases import Case, Compared, recorded, stylised
 from rivals.mesa_model import MarketModel
 
 import sim
@@ -27,8 +27,10 @@ from sim.ensemble import BLOCK_SIZE, simulate
 from sim.submodels import clearing
 from sim.submodels.clearing import Guess
 
+FIGURE = Path(__file__).parent.parent / "outputs" / "speed.png"
 AGREE = 1e-9
 MESA_FIRMS = 3_000  # a Mesa model of more would take longer than a minute in all rounds
+HUGE = 1_000_000
 
 Ways = dict[str, Callable[[], Callable[[], object]]]
 """By name, what prepares a round, and gives what is timed."""
@@ -40,9 +42,9 @@ def shortest(ways: Ways, rounds: int) -> dict[str, float]:
     for _ in range(rounds):
         for name, prepare in ways.items():
             run = prepare()
-            start = time.process_time()
+            begin = time.process_time()
             run()
-            best[name] = min(best[name], time.process_time() - start)
+            best[name] = min(best[name], time.process_time() - begin)
     return best
 
 
@@ -54,8 +56,8 @@ def require_same(found: Guess, other: Guess, who: str) -> None:
             sys.exit(f"{who} finds another {name}: {gap:.2g} apart (allowed {AGREE:g})")
 
 
-def compare(name: str, cases: Sequence[Case], core: Core | None, rounds: int) -> None:
-    """One row: the markets of some blocks, by each way that ends soon."""
+def compare(name: str, cases: Sequence[Case], core: Core | None, rounds: int) -> Compared:
+    """The markets of some blocks, by each way that ends soon."""
     n_firms = sum(case.n_firms for case in cases)
     ways: Ways = {"engine": lambda: lambda: [clearing.solve(*case) for case in cases]}
     found = [clearing.solve(*case) for case in cases]
@@ -87,19 +89,25 @@ def compare(name: str, cases: Sequence[Case], core: Core | None, rounds: int) ->
     if ones:
         ways["Mesa"] = mesa
     best = shortest(ways, rounds)
-    engine = best["engine"] / n_firms * 1e9
-    mesa_cost = best["Mesa"] / mesa_firms * 1e9 if ones else float("nan")
-    c_cost = best.get("C", float("nan")) / n_firms * 1e9
+    none = float("nan")
+    row = Compared(
+        name,
+        n_firms,
+        engine=best["engine"] / n_firms * 1e9,
+        mesa=best["Mesa"] / mesa_firms * 1e9 if ones else none,
+        c=best.get("C", none) / n_firms * 1e9,
+    )
     print(
-        f"{name:34} {n_firms:9} {engine:10.0f} {mesa_cost:10.0f} {c_cost:10.0f} "
-        f"{mesa_cost / engine:14.0f} {engine / c_cost:11.2f}",
+        f"{name:34} {n_firms:9} {row.engine:10.0f} {row.mesa:10.0f} {row.c:10.0f} "
+        f"{row.mesa / row.engine:14.0f} {row.engine / row.c:11.2f}",
         flush=True,
     )
+    return row
 
 
-def markets(quick: bool) -> None:
+def markets(quick: bool) -> list[Compared]:
     """Rivals of the market core, at several sizes."""
-    print("\nBoth markets of a quarter, one core: ns for each firm in business")
+    print("\nBoth markets of a quarter, one core: ns of the processor for each firm in business")
     print(
         f"{'':34} {'firms':>9} {'engine':>10} {'Mesa':>10} {'C':>10} {'Mesa / engine':>14} {'engine / C':>11}",
         flush=True,
@@ -113,86 +121,73 @@ def markets(quick: bool) -> None:
         if core is None:
             print("no C compiler (cc, gcc or clang): C is left out")
         rounds = 3 if quick else 7
-        compare("baseline x 1", [case.replicate(0) for case in some], core, rounds)
-        compare(f"baseline x 1,000, blocks of {BLOCK_SIZE}", some, core, rounds)
         blocks = [stylised(1_000, BLOCK_SIZE, seed) for seed in range(100 // BLOCK_SIZE)]
-        compare(f"1,000 firms x 100, blocks of {BLOCK_SIZE}", blocks, core, 3)
-        compare("100,000 firms x 1", [stylised(100_000)], core, 3)
+        rows = [
+            compare("baseline x 1", [case.replicate(0) for case in some], core, rounds),
+            compare(f"baseline x 1,000, blocks of {BLOCK_SIZE}", some, core, rounds),
+            compare(f"1,000 firms x 100, blocks of {BLOCK_SIZE}", blocks, core, 3),
+            compare("100,000 firms x 1", [stylised(100_000)], core, 3),
+        ]
         if not quick:
-            compare("1,000,000 firms x 1", [stylised(1_000_000)], core, 2)
+            rows.append(compare(f"{HUGE:,} firms x 1", [stylised(HUGE)], core, 2))
+    return rows
 
 
-def wall(run: Callable[[], object]) -> float:
-    """Seconds on the clock."""
-    start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
-
-
-def scaling(quick: bool) -> None:
-    """The whole engine over replicates and workers."""
-    scenario = sim.load_scenario("baseline")
-    firms = float(simulate(scenario, replicates=1).measures["n_firms"].mean())
-    quarters = scenario.horizon.n_quarters
-    processors = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    print("\nThe whole engine, the baseline, every quarter's measures")
+def engine(quick: bool) -> list[whole.Run]:
+    """The whole engine, each size in a process of its own."""
+    some = (1, BLOCK_SIZE, 4 * BLOCK_SIZE)
+    sizes = [("baseline", 0, n, 1) for n in (some if quick else (*some, 1_000))]
+    sizes += [("baseline", 0, sizes[-1][2], workers) for workers in (2, processors()) if workers <= processors()]
+    sizes += [("stylised", firms, max(100_000 // firms, 1), 1) for firms in (1_000, 10_000, 100_000)]
+    sizes += [("2024", 100_000, 1, 1)] + [("stylised", HUGE, 1, 1)] * (not quick)
+    print("\nThe whole engine, every quarter's measures; quiet s: on the clock of a machine that does nothing else")
     print(
-        f"{'replicates':>10} {'workers':>8} {'seconds':>9} {'us a firm-quarter':>18} {'times one worker':>17}",
+        f"{'world':10} {'firms':>9} {'replicates':>10} {'workers':>8} {'seconds':>9} {'processor s':>12} {'quiet s':>9} "
+        f"{'us a firm-quarter':>18} {'s a quarter':>12} {'peak GB':>8} {'building s':>11}",
         flush=True,
     )
-    sizes = (1, BLOCK_SIZE, 4 * BLOCK_SIZE) if quick else (1, BLOCK_SIZE, 4 * BLOCK_SIZE, 8 * BLOCK_SIZE, 1_000)
-    for replicates in sizes:
-        one = float("nan")
-        for workers in (1, processors) if replicates > BLOCK_SIZE and processors > 1 else (1,):
-            seconds = wall(lambda: simulate(scenario, replicates=replicates, workers=workers))  # noqa: B023
-            one = seconds if workers == 1 else one
-            cost = seconds / replicates / quarters / firms * 1e6
-            print(f"{replicates:10} {workers:8} {seconds:9.2f} {cost:18.2f} {one / seconds:17.2f}", flush=True)
-
-
-MEASURED = {
-    "baseline x 25": ("baseline", "25"),
-    "baseline x 100": ("baseline", "100"),
-    "markets of 100,000 firms": ("markets", "100000"),
-    "markets of 1,000,000 firms": ("markets", "1000000"),
-}
-
-
-def measured(kind: str, size: int) -> None:
-    """In a process of its own: seconds, and the most memory that it ever had."""
-    if kind == "baseline":
-        seconds = wall(lambda: simulate(sim.load_scenario("baseline"), replicates=size))
-    else:
-        case = stylised(size)
-        clearing.solve(*stylised(10))
-        seconds = wall(lambda: clearing.solve(*case))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform != "darwin" else 2**30)
-    print(f"{seconds:.2f} {peak:.2f}")
-
-
-def memory(quick: bool) -> None:
-    """Peak memory of new processes."""
-    print(f"\n{'':34} {'seconds':>9} {'peak GB':>9}", flush=True)
-    for name, words in list(MEASURED.items())[: 3 if quick else 4]:
-        done = subprocess.run(
-            [sys.executable, __file__, "--measure", *words], check=True, capture_output=True, text=True
+    runs = []
+    for size in dict.fromkeys(sizes):
+        run = whole.Run(**alone("-m", "measuring", *size))
+        runs.append(run)
+        quarters = run.firm_quarters / run.firms / run.replicates
+        print(
+            f"{run.world:10} {run.firms:9,} {run.replicates:10,} {run.workers:8} {run.seconds:9.1f} "
+            f"{run.processor:12.1f} {run.quiet:9.1f} {run.cost:18.2f} {run.processor / quarters:12.2f} "
+            f"{run.peak / 1e9:8.2f} {run.building:11.1f}",
+            flush=True,
         )
-        seconds, peak = done.stdout.split()
-        print(f"{name:34} {seconds:>9} {peak:>9}", flush=True)
+    alone_, *together = (run for run in runs if run.replicates == max(r.replicates for r in runs))
+    for run in together:
+        print(
+            f"{run.workers} workers: {alone_.seconds / run.seconds:.2f} times one on the clock, "
+            f"{alone_.quiet / run.quiet:.2f} by processor times"
+        )
+    return runs
+
+
+def starts() -> list[start.Start]:
+    """New processes."""
+    print(f"\nA new process, shortest of {start.RUNS}\n{'':30} {'seconds':>9} {'processor s':>12}", flush=True)
+    rows = []
+    for name in start.COMMANDS:
+        rows.append(start.measured(name))
+        print(f"{name:30} {rows[-1].seconds:9.2f} {rows[-1].processor:12.2f}", flush=True)
+    return rows
 
 
 def main() -> None:
-    """Print the tables."""
+    """Print the tables, draw the figure."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="about a minute: fewer rounds, no large sizes")
-    parser.add_argument("--measure", nargs=2, metavar=("KIND", "SIZE"), help=argparse.SUPPRESS)
+    parser.add_argument("--quick", action="store_true", help="fewer rounds, no large sizes")
+    parser.add_argument("--figure", type=Path, default=FIGURE, help="where the figure goes (PNG)")
     options = parser.parse_args()
-    if options.measure:
-        measured(options.measure[0], int(options.measure[1]))
-        return
-    memory(options.quick)  # first: a new process counts what its parent held when it was started as its own peak
-    markets(options.quick)
-    scaling(options.quick)
+    print(company())
+    began = starts()
+    runs = engine(options.quick)  # before anything large: a new process counts what its parent held as its own peak
+    rows = markets(options.quick)
+    save(options.figure, rows, runs, began)
+    print(f"\n{company()}\n{options.figure}")
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ number, and every replicate stops solving its markets by itself.
 
 from __future__ import annotations
 
+import functools
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
@@ -216,7 +217,7 @@ def write_parts(
     block_size : int
         Replicates in a block.
     """
-    about = shelf.found(key, n_replicates)
+    about = {block: _with_shared_names(each) for block, each in shelf.found(key, n_replicates).items()}
     pool.count_as_done(sum(map(job.amount, about)))
     blocks = gaps(n_replicates, tuple(about), block_size)
     in_order = tuple(sorted([*about, *blocks], key=lambda block: block.start))
@@ -227,8 +228,18 @@ def write_parts(
             lost[blocks[place]] = lost_block(job, blocks[place], answer)
         else:
             shelf.save(key, blocks[place], answer)
-            about[blocks[place]] = about_of(answer)
+            about[blocks[place]] = _with_shared_names(about_of(answer))
     return Written(in_order, about, lost)
+
+
+def _with_shared_names(about: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What is known about a part, with one tuple for the same measures of all parts: 15 kB less for each."""
+    return {**about, "measures": _once(tuple(about["measures"]))}
+
+
+@functools.cache
+def _once(names: tuple[str, ...]) -> tuple[str, ...]:
+    return names
 
 
 def run_part(needs: tuple[Job, range, str, bool], advance: Advance | None) -> bytes:

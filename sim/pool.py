@@ -177,7 +177,8 @@ class Pool:
         running: dict[Future[_Reply[T]], int] = {}
         try:
             while waiting or running:
-                while waiting and len(running) < getattr(executor, "seats", SEATS):
+                seats = getattr(executor, "seats", SEATS)  # raises when nobody is left who could answer
+                while waiting and len(running) < seats:
                     place = waiting.popleft()
                     running[_submitted(executor, work, tasks[place])] = place
                 ended, _ = wait(running, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)

@@ -7,7 +7,6 @@ reads one back. Tables are pandas frames, made when they are first asked for.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
 
@@ -15,9 +14,10 @@ import numpy as np
 
 from sim.errors import ResultError
 from sim.frames import LAYERS, frames, grid
+from sim.stored_table import StoredTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     import networkx as nx
     import pandas as pd
@@ -34,6 +34,9 @@ TABLES = ("measures", "firms", "owners", "makers", "flows", "networks", "events"
 
 GRIDS = ("measures", "firms", "owners", "makers")
 """Tables whose keys form a grid that is filled, or nearly so; the others are lists."""
+
+SUMMED_VALUES = 1 << 20
+"""Values of measures, about 8 MB, that a summary takes into memory at a time, or else those of one measure."""
 
 LOW, HIGH = 0.05, 0.95
 """Ends of the range over replicates that every table and figure shows."""
@@ -107,6 +110,7 @@ class Result:
         self.computed_by: dict[str, Any] | None = None
         self._makers_of_tables = dict(tables)
         self._tables: dict[str, pd.DataFrame] = {}
+        self._levels: dict[str, list[Any]] = {}
 
     @classmethod
     def from_recording(
@@ -157,11 +161,32 @@ class Result:
         return self._tables[name]
 
     def read_from(self, folder: Path) -> None:
-        """Take tables from the Parquet files of a folder, when they are first asked for, instead of from memory."""
-        import pandas as pd
-
+        """Take tables from the Parquet files of a folder, as far as they are asked for, instead of from memory."""
         self._tables.clear()
-        self._makers_of_tables = {name: partial(pd.read_parquet, folder / f"{name}.parquet") for name in TABLES}
+        self._levels.clear()
+        self._makers_of_tables = {name: StoredTable(folder / f"{name}.parquet") for name in TABLES}
+
+    def column_names(self, table: str) -> tuple[str, ...]:
+        """Names of a table's columns, those of its index first."""
+        if (stored := self._stored(table)) is not None:
+            return stored.names
+        frame = self.table(table)
+        return (*(str(name) for name in frame.index.names if name is not None), *map(str, frame.columns))
+
+    def _stored(self, table: str) -> StoredTable | None:
+        """A table that is on disk and not yet in memory."""
+        maker = self._makers_of_tables.get(table)
+        return maker if isinstance(maker, StoredTable) and table not in self._tables else None
+
+    def _level(self, key: str) -> list[Any]:
+        """Replicates or quarters of the measures, in order."""
+        if key not in self._levels:
+            if (stored := self._stored("measures")) is not None:
+                self._levels[key] = stored.distinct(key)
+            else:
+                index: Any = self.measures.index
+                self._levels[key] = list(index.levels[index.names.index(key)])
+        return self._levels[key]
 
     @property
     def measures(self) -> pd.DataFrame:
@@ -206,12 +231,12 @@ class Result:
     @property
     def replicates(self) -> NDArray[np.int64]:
         """Numbers of the replicates that succeeded."""
-        return np.asarray(self.measures.index.levels[0], dtype=np.int64)  # type: ignore[attr-defined]
+        return np.asarray(self._level("replicate"), dtype=np.int64)
 
     @property
     def quarters(self) -> tuple[str, ...]:
         """Labels of the quarters simulated, in order."""
-        return tuple(self.measures.index.levels[1])  # type: ignore[attr-defined]
+        return tuple(self._level("quarter"))
 
     @property
     def years(self) -> tuple[int, ...]:
@@ -235,17 +260,23 @@ class Result:
 
     # -- questions ------------------------------------------------------------------------
 
-    def yearly(self) -> pd.DataFrame:
+    def yearly(self, measures: Sequence[str] | None = None) -> pd.DataFrame:
         """Measures by (replicate, year), each with its own aggregation.
 
         Stocks give the last quarter of the year, flows the sum, mean or maximum that the
         catalogue declares. A year that the horizon covers in part holds the part.
+
+        Parameters
+        ----------
+        measures : sequence of str, optional
+            Only these; of a stored result, no others are read.
         """
         import pandas as pd
 
-        frame = self.measures
-        columns = list(frame.columns)
-        cube = frame.to_numpy().reshape(len(self.replicates), len(self.quarters), len(columns))
+        columns = list(self.catalogue if measures is None else measures)
+        stored = self._stored("measures")
+        flat = self.measures[columns].to_numpy() if stored is None else stored.values(columns)
+        cube = flat.reshape(len(self.replicates), len(self.quarters), len(columns))
         year_of = np.array([int(quarter[:4]) for quarter in self.quarters])
         index = pd.MultiIndex.from_product([self.replicates, self.years], names=["replicate", "year"])
         values = np.empty((len(self.replicates), len(self.years), len(columns)))
@@ -268,11 +299,20 @@ class Result:
         """
         import pandas as pd
 
-        groups = self.yearly().groupby(level="year")
+        names = list(self.catalogue)
+        at_once = max(SUMMED_VALUES // (len(self.replicates) * len(self.quarters)), 1)
+        return pd.concat(
+            [self._summary_of(names[k : k + at_once]) for k in range(0, len(names), at_once)], ignore_index=True
+        )
+
+    def _summary_of(self, measures: Sequence[str]) -> pd.DataFrame:
+        import pandas as pd
+
+        groups = self.yearly(measures).groupby(level="year")
         parts = {"mean": groups.mean()}
         for label, share in (("p5", LOW), ("p50", 0.5), ("p95", HIGH)):
             parts[label] = groups.quantile(share)
-        index = pd.MultiIndex.from_product([self.measures.columns, self.years], names=["measure", "year"])
+        index = pd.MultiIndex.from_product([measures, self.years], names=["measure", "year"])
         values = {label: part.to_numpy().T.ravel() for label, part in parts.items()}
         frame = pd.DataFrame(values, index=index).reset_index()
         frame["unit"] = [self.catalogue[name].unit for name in frame["measure"]]
@@ -332,14 +372,14 @@ class Result:
         import pandas as pd
 
         measure = f"leader_{by}"
-        if measure not in self.measures.columns:
-            known = [name[7:] for name in self.measures.columns if name.startswith("leader_")]
+        if measure not in self.catalogue:
+            known = [name[7:] for name in self.catalogue if name.startswith("leader_")]
             message = f"no leader by {by!r} was recorded; choose one of {', '.join(known)}"
             raise ResultError(message)
         if year not in self.years:
             message = f"year {year} is outside the horizon; choose {self.years[0]} to {self.years[-1]}"
             raise ResultError(message)
-        slots = self.yearly()[measure].xs(year, level="year").dropna().astype(int)
+        slots = self.yearly([measure])[measure].xs(year, level="year").dropna().astype(int)
         names = pd.Series([self.actors.firms[slot] for slot in slots], dtype="str")
         shares = names.value_counts(normalize=True).rename("probability").rename_axis("firm")
         order = sorted(shares.index, key=lambda name: (-shares[name], name))

@@ -26,6 +26,7 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 from sim.errors import ResultError, StoreError
+from sim.stored_table import StoredTable
 
 try:
     from fcntl import LOCK_EX, LOCK_NB, flock
@@ -444,9 +445,7 @@ def columns_of(result: Result, table: str) -> dict[str, tuple[str, str]]:
     table : str
         One of ``sim.result.TABLES``.
     """
-    frame = result.table(table)
-    names = [str(name) for name in frame.index.names if name is not None]
-    return describe_columns(result.catalogue, table, [*names, *map(str, frame.columns)])
+    return describe_columns(result.catalogue, table, result.column_names(table))
 
 
 def describe_columns(catalogue: Mapping[str, Measure], table: str, names: Sequence[str]) -> dict[str, tuple[str, str]]:
@@ -683,30 +682,38 @@ def read(folder: str | Path) -> Result:
         row["name"]: Measure(**{field: row[field] for field in Measure._fields}) for row in manifest["measures"]
     }
     actors = Actors(**{kind: tuple(names) for kind, names in manifest["actors"].items()})
-    tables = {name: functools.partial(read_table, folder, name) for name in names}
+    tables = {name: stored_table(folder, name) for name in names}
     result = Result(scenario, actors, catalogue, tables, manifest["timing_seconds"])
     result.folder, result.manifest, result.lost = folder, manifest, tuple(manifest.get("lost", ()))
     return result
 
 
+def stored_table(folder: Path, name: str) -> StoredTable:
+    """A table of a folder, whose checksum is compared before it is first read."""
+    path = folder / f"{name}.parquet"
+
+    def check() -> None:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        if not path.is_file() or _sha256(path) != read_manifest(folder)["files"][path.name]["sha256"]:
+            message = (
+                f"{path} is missing or differs from its checksum; run `aipower verify {folder}`, then "
+                "run the scenario again"
+            )
+            raise StoreError(message)
+        try:
+            pq.ParquetFile(path).close()
+        except pa.ArrowInvalid as error:
+            message = f"{path} is not a Parquet file ({error}); run the scenario again"
+            raise StoreError(message) from error
+
+    return StoredTable(path, check)
+
+
 def read_table(folder: Path, name: str) -> pd.DataFrame:
     """Read a table after comparing its checksum."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    path = folder / f"{name}.parquet"
-    if not path.is_file() or _sha256(path) != read_manifest(folder)["files"][path.name]["sha256"]:
-        message = (
-            f"{path} is missing or differs from its checksum; run `aipower verify {folder}`, then "
-            "run the scenario again"
-        )
-        raise StoreError(message)
-    try:
-        frame: pd.DataFrame = pq.read_table(path).to_pandas()
-    except pa.ArrowInvalid as error:
-        message = f"{path} is not a Parquet file ({error}); run the scenario again"
-        raise StoreError(message) from error
-    return frame
+    return stored_table(folder, name)()
 
 
 def read_manifest(folder: Path, wanted: str | None = None) -> dict[str, Any]:

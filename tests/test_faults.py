@@ -17,10 +17,12 @@ import sim
 from sim import ensemble
 from sim.cluster import dask_executor
 from sim.errors import InputError, StoreError, WorkersError
+from sim.pool import Lost, Pool, Task
 from sim.result import load_result, verify_result
 from tests.dask_cluster import kill, local_cluster
 from tests.test_cli import aipower  # noqa: F401 - a fixture
 from tests.test_parts import files, scenario
+from tests.test_processes import killed
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="needs signals of POSIX")
 PATIENCE = 300
@@ -227,6 +229,19 @@ def test_a_run_on_a_cluster_is_the_same_and_a_killed_worker_loses_nothing(whole,
             progress=one_dies,
         )  # fmt: skip
     assert len(recording.replicates) == 20 and not recording.failures and cluster.workers[0].poll() is not None
+
+
+def test_a_block_that_kills_one_dask_worker_after_another_is_given_up_and_the_others_are_done(monkeypatch):
+    monkeypatch.setenv("DASK_DISTRIBUTED__SCHEDULER__ALLOWED_FAILURES", "1")
+    monkeypatch.setattr("sim.cluster.EMPTY_SECONDS", 30.0)  # so that a failure of this test does not wait
+    with local_cluster() as made:
+        made.workers.append(made.add_worker())
+        with dask_executor(made.address) as executor, Pool(1, executor) as pool:
+            with pytest.warns(UserWarning, match="given up"):
+                found = dict(pool.run(killed, [Task((0, ""), 1), Task((1, None), 1)]))
+            assert found[0] == Lost("not computed, as it killed one Dask worker after another whenever it was tried")
+            assert found[1] == 1 and pool.n_lost == 1
+        assert sum(worker.poll() is None for worker in made.workers) == 1
 
 
 def test_a_killed_scheduler_ends_the_command_with_1_and_the_run_goes_on_elsewhere(whole, tmp_path, cluster):

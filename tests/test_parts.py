@@ -250,6 +250,14 @@ def test_a_run_in_which_everything_fails_leaves_nothing(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
+def test_a_place_that_cannot_be_written_is_told_before_anything_is_computed(tmp_path, monkeypatch):
+    """Also for root, who may write anywhere but into a file."""
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(ensemble, "run_block", lambda *_: pytest.fail("something ran"))
+    with pytest.raises(StoreError, match=r"no result can be written into .*file.*--out"):
+        sim.run(scenario(), out=tmp_path / "file" / "run", figures=False)
+
+
 def test_a_folder_that_vanishes_is_told_and_nothing_is_written_elsewhere(tmp_path, monkeypatch):
     stopper = Stopper(monkeypatch, after=None)
 

@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -147,6 +147,27 @@ def test_a_broken_executor_is_told_and_not_waited_for():
         pytest.raises(WorkersError, match="takes no more tasks"),
     ):
         answers(pool, killed, [(0, "")] * 3)
+
+
+class Deserted(Executor):
+    """Takes a task, and then has nobody to do it, as a cluster whose last worker is gone."""
+
+    looks = 0
+
+    @property
+    def seats(self):
+        self.looks += 1
+        if self.looks > 2:
+            raise WorkersError("the cluster has had no worker for a while")
+        return 1
+
+    def submit(self, fn, /, *args, **kwargs):
+        return Future()
+
+
+def test_a_task_is_not_waited_for_when_no_worker_is_left_and_nothing_else_waits():
+    with Pool(1, Deserted()) as pool, pytest.raises(WorkersError, match="no worker"):
+        answers(pool, squared, [1])
 
 
 def test_workers_that_may_compute_other_bits_are_refused(monkeypatch):

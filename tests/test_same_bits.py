@@ -118,6 +118,16 @@ def test_bits_are_the_same_in_every_run_of_the_design(cluster):
     assert len(found) <= 16 and len(set(found.values())) == 1, found
 
 
+def test_blocks_of_64_and_1000_have_the_bits_of_small_ones():
+    """With more than 64 replicates; the runs of the design have fewer, for which these are one block."""
+    from sim import ensemble
+    from sim.scenario import load_scenario
+
+    scenario = load_scenario({"world": {"parameters": {"entry_slots": 24}}}).replace(quarters=2)
+    found = {size: bits(ensemble.simulate(scenario, replicates=70, block_size=size)) for size in (7, 64, 1000)}
+    assert len(set(found.values())) == 1, found
+
+
 def test_another_seed_has_other_bits():
     from sim import ensemble
     from sim.scenario import load_scenario

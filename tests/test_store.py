@@ -8,10 +8,12 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
+import sim
 from sim import store
 from sim.errors import ResultError, StoreError
 from sim.result import TABLES, Result, load_result, verify_result
 from sim.scenario import load_scenario
+from sim.stored_table import StoredTable
 from tests.synthetic import recording
 
 
@@ -63,6 +65,34 @@ def test_tables_are_read_when_first_asked_for(complete):
     assert again._tables == {}
     assert len(again.owners) > 0
     assert list(again._tables) == ["owners"]
+
+
+def test_some_measures_are_read_without_the_others(result, complete):
+    again, names = load_result(complete), list(result.catalogue)[3:6]
+    assert again.yearly(names).equals(result.yearly()[names])
+    assert again.quarters == result.quarters and again.replicates.tolist() == result.replicates.tolist()
+    assert [again.column_names(name) for name in TABLES] == [result.column_names(name) for name in TABLES]
+    assert again._tables == {}
+
+
+def test_a_summary_is_the_same_bits_however_many_measures_are_read_at_a_time(result, complete, monkeypatch):
+    whole = result.summary()
+    for at_once in (1, 2, 5):
+        values = at_once * len(result.replicates) * len(result.quarters)
+        monkeypatch.setattr("sim.result.SUMMED_VALUES", values)
+        assert load_result(complete).summary().equals(whole)
+
+
+def test_a_folder_is_laid_together_without_a_whole_table_in_memory(tmp_path, monkeypatch):
+    read, whole = StoredTable.__call__, []
+
+    def noted(self):
+        whole.append(self._path.stem)
+        return read(self)
+
+    monkeypatch.setattr(StoredTable, "__call__", noted)
+    sim.run("symmetric", replicates=2, quarters=2, out=tmp_path / "run", figures=False)
+    assert set(whole) == {"failures"}
 
 
 def test_a_folder_holds_tables_figures_and_texts(complete):

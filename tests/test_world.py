@@ -6,15 +6,18 @@ from dataclasses import fields
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
+from sim.engine import Timeline, Walk
 from sim.errors import WorldError
 from sim.parameters import DATA, Parameters, parameter_table
 from sim.policies.levers import LEVERS
+from sim.quarters import Quarter
 from sim.submodels import demand, pricing
 from sim.submodels.power import FAMILIES, FAMILY_PARAMETERS
 from sim.world import NETWORKS
 from sim.world.build import Mechanisms, WorldSpec, build
-from sim.world.tables import read_population, read_shipments
+from sim.world.tables import read_population, read_shipments, world_folders
 from tests.worlds import FEW, run_quarters, small_world, world_with
 
 WORLD = build()
@@ -286,3 +289,23 @@ def test_networks_of_knowledge_have_no_directionless_surprise() -> None:
     for kind in ("small_world", "scale_free"):
         learns = world_with(knowledge=kind).neighbours
         assert learns is not None and np.array_equal(learns, learns.T) and not learns.diagonal().any()
+
+
+def test_a_world_of_many_firms_is_built_and_goes_on() -> None:
+    """Sizes are those of the quantiles, and nothing takes time or memory in the square of the number of firms."""
+    n = 20_000
+    parameters = {"small_firms_initial": n, "small_firm_compute": 45.0 / n, "small_firm_revenue": 1.2 / n}
+    folders = world_folders("symmetric")
+    world = build(WorldSpec(parameters=parameters | {"small_firm_dispersion": 1.0}, folders=folders))
+    revenue = (world.initial.share * world.initial.nest[:, None]).sum(axis=0)[:n]
+    spread = np.exp(norm.ppf((np.arange(n) + 0.5) / n))
+    assert np.allclose(revenue / revenue.sum(), spread / spread.sum(), rtol=1e-9)
+    walk = Walk(world, Timeline(Quarter.parse("2024Q1"), Quarter.parse("2024Q2")), 1, [0])
+    _, measures = walk.step()
+    assert measures["n_firms"].tolist() == [n]
+
+
+def test_a_network_between_too_many_firms_is_refused_with_what_to_try() -> None:
+    spec = WorldSpec(parameters={"entry_slots": 30_000}, knowledge="by_class", folders=world_folders("symmetric"))
+    with pytest.raises(WorldError, match=r"by_class.* 30,005 slots.*at most 20,000.*knowledge_network: complete"):
+        build(spec)

@@ -39,6 +39,16 @@ class Case(NamedTuple):
         return Case(self.given._replace(**mine), Guess(*(values[row : row + 1] for values in self.start)))
 
 
+class Compared(NamedTuple):
+    """Processor time of some markets for each firm in business, ns, by each way; nan for who was left out."""
+
+    name: str
+    n_firms: int
+    engine: float
+    mesa: float
+    c: float
+
+
 @contextmanager
 def recorded() -> Iterator[list[Case]]:
     """Keep what every quarter gives the solver while the engine runs."""

@@ -118,8 +118,8 @@ def headline(result: Result) -> str:
 
 def flywheel(result: Result) -> float | None:
     """Flywheel elasticity Lambda of the run; None where it was neither recorded nor given."""
-    if "flywheel" in result.measures.columns:
-        return float(result.measures["flywheel"].iloc[-1])
+    if "flywheel" in result.catalogue:
+        return float(result.yearly(["flywheel"])["flywheel"].iloc[-1])
     world = result.scenario.resolved()["world"]
     return float(world["parameters"]["flywheel"]) if world["hold"] == "flywheel" else None
 
@@ -199,7 +199,7 @@ def _cell_text(row: Row) -> str:
 def _leading(result: Result) -> list[Row]:
     """Probabilities of leading in the last year."""
     year = result.years[-1]
-    shares = {by: result.leaders(year, by) for by in LEADERS if f"leader_{by}" in result.measures.columns}
+    shares = {by: result.leaders(year, by) for by in LEADERS if f"leader_{by}" in result.catalogue}
     best: dict[str, float] = {}
     for series in shares.values():
         for firm, share in series.items():
@@ -241,7 +241,7 @@ class _Summary:
         keys = zip(frame["measure"], frame["year"], strict=True)
         values = zip(frame["mean"], frame["p5"], frame["p95"], strict=True)
         self._cells = dict(zip(keys, values, strict=True))
-        self._measures = set(result.measures.columns)
+        self._measures = set(result.catalogue)
         self._has_ranges = len(result.replicates) > 1
         self._unit = {name: measure.unit for name, measure in result.catalogue.items()}
 

@@ -373,7 +373,7 @@ def _open_sales(firms: Firms, sectors: Actors, p: Parameters) -> _Sales:
     sector_revenue = firm_revenue.sum() * shares(budget_share * column(sectors, "adoption"))
     nest = sector_revenue / (p.budget_total * budget_share)
     _require_room(nest, tuple(sectors))
-    taste = np.exp(p.sector_strength_dispersion * _sector_taste(firms.names, len(sectors)))
+    taste = _sector_taste(firms.names, len(sectors), p.sector_strength_dispersion)
     revenue = _rake(firm_revenue * taste, sector_revenue, firm_revenue)
     wanted = shares(firm_revenue * firms.anticipated) * firm_revenue.sum()
     target = _rake(wanted * taste, sector_revenue, wanted) / sector_revenue[:, None]
@@ -557,11 +557,13 @@ def _require_bounded_price(p: Parameters) -> None:
         raise WorldError(message)
 
 
-def _sector_taste(names: Sequence[str], n_sectors: int) -> Array:
-    """Standard normal draws for each name, the same in every run of every world; ``[sector, firm]``."""
+def _sector_taste(names: Sequence[str], n_sectors: int, dispersion: float) -> Array:
+    """Log-normal factors drawn for each name, the same in every run of every world; ``[sector, firm]``."""
+    if dispersion == 0.0:
+        return np.ones((n_sectors, len(names)))
     world_luck = Luck(WORLD_SEED, [0])
     draws = [world_luck.normal(f"sector strength of {name}", 0, n_sectors)[0] for name in names]
-    return np.ascontiguousarray(np.array(draws).T)
+    return np.exp(dispersion * np.ascontiguousarray(np.array(draws).T))
 
 
 def _rake(seed: Array, rows: Array, columns: Array) -> Array:

@@ -42,14 +42,14 @@ def lay_out_firms(table: Actors, shipped: Sequence[str], p: Parameters) -> Firms
     WorldError
         When an added firm takes the name of a small firm or an entrant.
     """
-    small = [f"Small firm {k + 1}" for k in range(p.small_firms_initial)]
+    small = _small_firms(p)
     entrants = [f"Entrant {k + 1}" for k in range(p.entry_slots)]
     added = [name for name in table if name not in shipped]
     taken = sorted(set(added) & {*small, *entrants})
     if taken:
         message = f"the name is taken by a generated firm: {', '.join(taken)}"
         raise WorldError(message)
-    actors = {**{name: _small_firm(p, k) for k, name in enumerate(small)}, **table}
+    actors = {**small, **table}
     names = (*shipped, *small, *entrants, *added)
     is_active = np.array([name in actors for name in names])
     is_small = np.array([name in small for name in names])
@@ -70,17 +70,21 @@ def lay_out_firms(table: Actors, shipped: Sequence[str], p: Parameters) -> Firms
     )
 
 
-def _small_firm(p: Parameters, rank: int) -> Mapping[str, object]:
-    """The small firm at a quantile of a log-normal of compute; every second one publishes its weights."""
+def _small_firms(p: Parameters) -> dict[str, Mapping[str, object]]:
+    """Small firms at quantiles of a log-normal of compute; every second one publishes its weights."""
     spread = p.small_firm_dispersion
     quantiles = ndtri((np.arange(p.small_firms_initial) + 0.5) / p.small_firms_initial)
     sizes = np.exp(spread * quantiles - 0.5 * spread**2)
+    mean = sizes.mean() if len(sizes) else 1.0
     return {
-        "class": "sme",
-        "compute": p.small_firm_compute * sizes[rank],
-        "revenue": p.small_firm_revenue * sizes[rank] / sizes.mean(),
-        "weights": "open" if rank % 2 == 0 else "closed",
-        "investor_weight": p.small_firm_investor_weight,
+        f"Small firm {rank + 1}": {
+            "class": "sme",
+            "compute": p.small_firm_compute * size,
+            "revenue": p.small_firm_revenue * size / mean,
+            "weights": "open" if rank % 2 == 0 else "closed",
+            "investor_weight": p.small_firm_investor_weight,
+        }
+        for rank, size in enumerate(sizes)
     }
 
 

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 from sim.arrays import Flags
+from sim.errors import WorldError
 from sim.world.firms import Firms
 
 NETWORK_SEED = 0
+MOST_LINKED = 20_000
+"""Slots for firms between which links are held, one byte for each pair: 400 MB."""
+
 _NEIGHBOURS, _REWIRED, _TIES = 8, 0.1, 4
 
 
@@ -18,15 +22,26 @@ def knowledge_network(kind: str, firms: Firms) -> Flags | None:
         A key of ``sim.world.NETWORKS``.
     firms : Firms
         Slots and classes; entrants are small and medium firms.
+
+    Raises
+    ------
+    WorldError
+        When there are too many firms to hold who learns from whom.
     """
     if kind == "complete":
         return None
+    n_slots = len(firms.names)
+    if n_slots > MOST_LINKED:
+        message = (
+            f"knowledge_network {kind} holds a link for every two of {n_slots:,} slots for firms, at most "
+            f"{MOST_LINKED:,}; lower small_firms_initial and entry_slots, or choose knowledge_network: complete"
+        )
+        raise WorldError(message)
     if kind == "by_class":
         same: Flags = firms.firm_class[:, None] == firms.firm_class
         return same
     import networkx as nx
 
-    n_slots = len(firms.names)
     if kind == "small_world":
         graph = nx.watts_strogatz_graph(n_slots, min(_NEIGHBOURS, n_slots - 1), _REWIRED, seed=NETWORK_SEED)
     else:

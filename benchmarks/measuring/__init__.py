@@ -1,0 +1,1 @@
+"""What benchmarks share: how to measure, and how to draw what was measured."""
