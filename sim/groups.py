@@ -42,7 +42,7 @@ class Groups:
     Parameters
     ----------
     head : counts [replicate, firm]
-        Slot of the firm that stands for each firm's group; its own for a firm on its own.
+        Slot of the firm that stands for each firm's group; its own for that firm, as for one on its own.
 
     Examples
     --------
