@@ -192,7 +192,7 @@ def _plan(k: _Look) -> Section:
     p, funding, i = k.world.parameters, k.flows.funding, k.slot
     gamma = np.array([k.of(funding, "power_elasticity")])
     flywheel = training.quality_elasticity(gamma, k.world.theta, p.serving_size_elasticity, p.substitution)[:, 0]
-    joint = Groups(k.before.group).total(k.before.target_share)
+    joint = Groups.of(k.before.group).total(k.before.target_share)
     stealing = pricing.business_stealing(joint[0], k.before.nest[0], p.nest_growth)[:, i]
     marginal = float((flywheel * stealing * k.before.profit[0, :, i]).sum())
     horizon = k.of(funding, "horizon")
@@ -266,7 +266,7 @@ def _compute(k: _Look) -> Section:
 def _sector(k: _Look, s: int) -> Section:
     p, markets, drivers, i = k.world.parameters, k.flows.markets, k.flows.drivers, k.slot
     share, nest = float(markets.target_share[0, s, i]), float(markets.nest[0, s])
-    joint = float(Groups(k.before.group).total(markets.target_share)[0, s, i])
+    joint = float(Groups.of(k.before.group).total(markets.target_share)[0, s, i])
     eps = float(pricing.demand_elasticity(np.array([[joint]]), np.array([nest]), p.substitution, p.nest_growth)[0, 0])
     eps = k.agree("eps", eps, float(markets.elasticity[0, s, i]))
     cost = k.of(markets, "unit_cost")

@@ -31,12 +31,11 @@ class Moments:
     flows: Flows
     ledger_residual: Array
     world: World
-    groups: Groups = field(init=False)
-    """Who owns whom as the quarter begins."""
 
-    def __post_init__(self) -> None:
-        """Work out the groups once for all measures."""
-        object.__setattr__(self, "groups", Groups.of(self.before.group))
+    @property
+    def groups(self) -> Groups:
+        """Who owns whom as the quarter begins."""
+        return Groups.of(self.before.group)
 
 
 def by_corporation(values: Array, m: Moments) -> tuple[Array, Flags]:
