@@ -222,7 +222,7 @@ def simulate_branches(
     """
     if world.mechanisms.expectations == "perfect_own_path":
         return [simulate_block(world, timeline, seed, replicates, each, progress) for each in branches]
-    luck = KeptLuck(seed, replicates)
+    luck = KeptLuck(seed, replicates) if len(branches) > 1 else Luck(seed, replicates)
     first_acts = [first_act(policies, timeline.quarters) for policies in branches]
     recordings: dict[int, Recording] = {}
     recorder, stand = _Recorder.of(world, replicates), _Stand.first(world, luck)
