@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim.arrays import Array
+from sim.arrays import Array, total
 from sim.errors import LedgerError
 
 POPULATIONS = ("firms", "owners", "makers", "government", "households")
@@ -53,7 +53,7 @@ class Flow:
 
 
 def _total(money: Array, population: str) -> Array:
-    return money.sum(axis=-1) if population in ("firms", "owners", "makers") else money
+    return total(money) if population in ("firms", "owners", "makers") else money
 
 
 def audit(opening: Mapping[str, Array], closing: Mapping[str, Array], flows: Iterable[Flow]) -> Array:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
+import math
+from types import ModuleType
 from typing import Any, TypeVar
 
 import numpy as np
@@ -13,13 +17,21 @@ Counts = npt.NDArray[np.int64]
 AnyArray = TypeVar("AnyArray", Array, Counts, Flags)
 
 
-def total(values: npt.NDArray[Any], axis: int | tuple[int, ...] = -1, *, keepdims: bool = False) -> Array:
+def total(values: npt.NDArray[Any], axis: int | tuple[int, int] = -1, *, keepdims: bool = False) -> Array:
     """Sum over ``axis``, the last by default; flags count as ones.
+
+    Zeros at the end of the last axis change no bit of a sum over it (``sim.sums``).
 
     >>> total(np.array([[1.0, 2.0], [3.0, 4.0]]))
     array([3., 7.])
     """
-    summed: Array = values.sum(axis=axis, dtype=np.float64, keepdims=keepdims)
+    if axis == (-2, -1):
+        return total(total(values))
+    summed: Array
+    if axis == -1:
+        summed = _sums().row_sums(_stacked(values, 1)).reshape(values.shape[:-1] + (1,) * keepdims)[()]
+    else:
+        summed = values.sum(axis=axis, dtype=np.float64, keepdims=keepdims)
     return summed
 
 
@@ -54,16 +66,51 @@ def widened(values: npt.NDArray[Any], rest: npt.NDArray[Any]) -> npt.NDArray[Any
     return np.concatenate([values, np.broadcast_to(new, (*values.shape[:-1], new.shape[-1]))], axis=-1)
 
 
-def dot(left: Array, right: Array) -> Array:
-    """Sum of products over the last axis of ``left`` and the last but one of ``right``, by replicate.
+def weighted_total(values: Array, weights: Array) -> Array:
+    """Sum over the last axis of values ``[..., entry]`` by each kind of weights ``[..., kind, entry]``, as in ``total``.
 
-    Each replicate is a product of its own, so that bits do not depend on how many there are.
-
-    >>> dot(np.array([[1.0, 2.0]]), np.array([[[3.0], [4.0]]]))
-    array([[11.]])
+    >>> weighted_total(np.array([1.0, 2.0]), np.array([[3.0, 4.0], [1.0, 0.0]]))
+    array([11.,  1.])
     """
-    product: Array = (left[..., None, :] @ right)[..., 0, :]
-    return product
+    _require_alike(values.shape, (*weights.shape[:-2], weights.shape[-1]))
+    sums: Array = _sums().row_products(_stacked(values, 1), _stacked(weights, 2)).reshape(weights.shape[:-1])
+    return sums
+
+
+def mixture(amounts: Array, of: Array) -> Array:
+    """Sum over kinds of amounts ``[..., kind]`` times rows ``[..., kind, entry]``; ``[..., entry]``.
+
+    >>> mixture(np.array([1.0, 2.0]), np.array([[3.0, 4.0], [1.0, 0.0]]))
+    array([5., 4.])
+    """
+    _require_alike(amounts.shape, of.shape[:-1])
+    mixed: Array = _sums().mixtures(_stacked(amounts, 1), _stacked(of, 2)).reshape(*of.shape[:-2], of.shape[-1])
+    return mixed
+
+
+def _require_alike(shape: tuple[int, ...], other: tuple[int, ...]) -> None:
+    """Compiled code does not look where arrays end.
+
+    Raises
+    ------
+    ValueError
+        When two shapes differ.
+    """
+    if shape != other:
+        message = f"shapes do not match: {shape} and {other}"
+        raise ValueError(message)
+
+
+def _stacked(values: npt.NDArray[Any], n_axes: int) -> Array:
+    """The last axes in full, and one axis before them for all others."""
+    kept = values.shape[values.ndim - n_axes :]
+    return np.ascontiguousarray(values, dtype=np.float64).reshape(math.prod(values.shape[: values.ndim - n_axes]), *kept)
+
+
+@functools.cache
+def _sums() -> ModuleType:
+    """Compiled sums, loaded when the first is asked for: the compiler takes half a second to load."""
+    return importlib.import_module("sim.sums")
 
 
 def best_other(values: Array) -> Array:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 import numpy.typing as npt
 
-from sim.arrays import Array, Counts, Flags, dot, total
+from sim.arrays import Array, Counts, Flags, mixture, total
 from sim.errors import AgentError
 from sim.groups import Groups
 from sim.policies.levers import Rulebook
@@ -102,7 +102,7 @@ class Decisions:
         if not self.plan_training:
             return funding
         desired = funding.desired.copy()
-        rent = dot(state.rent, state.owner_weight) * (1.0 + rules.compute_tax)
+        rent = mixture(state.rent, state.owner_weight) * (1.0 + rules.compute_tax)
         for slot, rule in self.plan_training.items():
             at = (0, slot)
             view = TrainingView(

@@ -29,7 +29,9 @@ from sim.observe import (
 )
 from sim.policies.base import BasePolicy
 from sim.policies.levers import Policy, Sight
+from sim.policies.registry import SHIPPED
 from sim.quarters import QUARTERS_PER_YEAR, Quarter, quarter_range
+from sim.stages.demography import arrivals
 from sim.state import Flows, State, undefined
 from sim.step import Moment, step
 from sim.world.build import World
@@ -254,7 +256,7 @@ class _Stand(NamedTuple):
 
     @classmethod
     def first(cls, world: World, luck: Luck) -> _Stand:
-        return cls(0, world.opened(0).initial_state(len(luck.replicates)), ())
+        return cls(0, world.opened(world.n_first).initial_state(len(luck.replicates)), ())
 
 
 def _go_on(
@@ -379,7 +381,7 @@ def _march(
     """Quarter after quarter: when it is, what happened, the measures, which policies will see, and where it leads."""
     stand = begin
     for period, quarter in enumerate(quarters[begin.period :], start=begin.period):
-        here = world.opened(period)
+        here = world.opened(_n_slots(stand, world, luck, policies))
         before = here.seat(stand.state)
         past = [seen.seated(len(here.firm_names)) for seen in stand.past] if policies else stand.past
         if foresight is not None:
@@ -393,8 +395,25 @@ def _march(
                 row = observe(moments, with_stocks=with_stocks) if observing or policies else {}
         except (ReplicateError, FloatingPointError, np.linalg.LinAlgError) as error:
             raise QuarterError(quarter, str(error)) from error
-        stand = _Stand(period + 1, state, (*past, sight(moments, row)))
+        stand = _Stand(period + 1, state, (*stand.past, sight(moments, row)))
         yield quarter, moments, row, stand
+
+
+def _n_slots(stand: _Stand, world: World, luck: Luck, policies: Sequence[Policy]) -> int:
+    """Slots that the next quarter can need in any replicate: up to the last firm, and for all who may enter.
+
+    A policy that may split firms, or that adds them up in ways of its own, finds a number that depends on the quarter
+    alone, so that the block a replicate is in changes nothing.
+    """
+    n_now = stand.state.is_active.shape[-1]
+    if not all(map(_leaves_slots_alone, policies)):
+        return max(n_now, world.room(stand.period))
+    n_taken = int(np.flatnonzero(stand.state.is_active.any(axis=0)).max(initial=-1)) + 1
+    return max(n_now, n_taken + int(arrivals(world, luck, stand.period).max()))
+
+
+def _leaves_slots_alone(policy: Policy) -> bool:
+    return isinstance(policy, BasePolicy) and policy.name in SHIPPED and "break_up" not in policy.uses
 
 
 def _refuse_undefined(state: State) -> None:

@@ -16,8 +16,9 @@ Scale
     overflow nor vanish, and a change of unit by a power of two changes no bit. An entry below
     about 1e-308 of the largest counts as zero.
 Bits
-    The result of a population does not depend on how many others are in the batch: arrays are
-    C-contiguous before a sum along the last axis, and no matrix product is used.
+    The result of a population does not depend on how many others are in the batch, nor on how many
+    entries outside the population follow its last: sums are those of `sim.arrays.total`, over values
+    in descending order.
 
 Symbols: s_i = x_i / sum x are the shares, n the size of the population, mu the mean, r the rank
 from the top (the largest has r = 1). Shares and `hhi` are fractions, not points of 10,000.
@@ -36,6 +37,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from sim.arrays import total
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike
@@ -84,7 +87,7 @@ def gini(x: ArrayLike, where: ArrayLike | None = None) -> Array:
     array([0.25,  nan])
     """
     population = _population(x, where)
-    return population.report(_gini(population, _mean_rank(population, _ascending(population))))
+    return population.report(_gini(population, _mean_rank(population, _descending(population))))
 
 
 def gini_corrected(x: ArrayLike, where: ArrayLike | None = None) -> Array:
@@ -102,7 +105,7 @@ def gini_corrected(x: ArrayLike, where: ArrayLike | None = None) -> Array:
     0.5
     """
     population = _population(x, where)
-    plain = _gini(population, _mean_rank(population, _ascending(population)))
+    plain = _gini(population, _mean_rank(population, _descending(population)))
     return population.report(_gini_corrected(population, plain))
 
 
@@ -191,7 +194,7 @@ def concentration_ratio(x: ArrayLike, k: int, *, where: ArrayLike | None = None)
         message = f"k of a concentration ratio counts the largest firms, at least 1; got {k}"
         raise ValueError(message)
     population = _population(x, where)
-    return population.report(_concentration_ratio(population, _ascending(population), k))
+    return population.report(_concentration_ratio(population, _descending(population), k))
 
 
 def hall_tideman(x: ArrayLike, where: ArrayLike | None = None) -> Array:
@@ -211,7 +214,7 @@ def hall_tideman(x: ArrayLike, where: ArrayLike | None = None) -> Array:
     0.666666666667
     """
     population = _population(x, where)
-    return population.report(_hall_tideman(_mean_rank(population, _ascending(population))))
+    return population.report(_hall_tideman(_mean_rank(population, _descending(population))))
 
 
 def theil(x: ArrayLike, where: ArrayLike | None = None) -> Array:
@@ -346,7 +349,7 @@ def top_share(x: ArrayLike, fraction: float = 0.1, *, where: ArrayLike | None = 
         message = f"the top fraction of a population lies in (0, 1]; got {fraction}"
         raise ValueError(message)
     population = _population(x, where)
-    return population.report(_top_share(population, _top_sum(population, _ascending(population), fraction)))
+    return population.report(_top_share(population, _top_sum(population, _descending(population), fraction)))
 
 
 def palma(x: ArrayLike, where: ArrayLike | None = None) -> Array:
@@ -366,9 +369,9 @@ def palma(x: ArrayLike, where: ArrayLike | None = None) -> Array:
     2.5
     """
     population = _population(x, where)
-    ascending = _ascending(population)
-    top = _top_sum(population, ascending, TOP_TENTH)
-    return population.report(_palma(top, _bottom_sum(population, ascending)))
+    descending = _descending(population)
+    top = _top_sum(population, descending, TOP_TENTH)
+    return population.report(_palma(top, _bottom_sum(population, descending)))
 
 
 def lorenz(x: ArrayLike, where: ArrayLike | None = None) -> tuple[Array, Array]:
@@ -400,7 +403,7 @@ def lorenz(x: ArrayLike, where: ArrayLike | None = None) -> tuple[Array, Array]:
     (array([0. , 0.5, 1. ]), array([0.  , 0.25, 1.  ]))
     """
     population = _population(x, where)
-    ascending = _ascending(population)
+    ascending = _descending(population)[..., ::-1]
     n_slots = ascending.shape[-1]
     cumulative = np.zeros((*ascending.shape[:-1], n_slots + 1))
     np.cumsum(ascending, axis=-1, out=cumulative[..., 1:])
@@ -428,9 +431,9 @@ def all_indices(x: ArrayLike, where: ArrayLike | None = None) -> dict[str, Array
     (0.625, 0.75, 0.25)
     """
     population = _population(x, where)
-    ascending = _ascending(population)
-    mean_rank = _mean_rank(population, ascending)
-    top = _top_sum(population, ascending, TOP_TENTH)
+    descending = _descending(population)
+    mean_rank = _mean_rank(population, descending)
+    top = _top_sum(population, descending, TOP_TENTH)
     gini_ = _gini(population, mean_rank)
     hhi_ = _hhi(population)
     entropy_ = _entropy(population)
@@ -438,14 +441,14 @@ def all_indices(x: ArrayLike, where: ArrayLike | None = None) -> dict[str, Array
         "gini": gini_,
         "gini_corrected": _gini_corrected(population, gini_),
         "hhi": hhi_,
-        "cr1": _concentration_ratio(population, ascending, 1),
-        "cr4": _concentration_ratio(population, ascending, 4),
+        "cr1": _concentration_ratio(population, descending, 1),
+        "cr4": _concentration_ratio(population, descending, 4),
         "theil": _theil(population, entropy_),
         "atkinson": _atkinson(population, CATALOGUE_EPSILON),
         "entropy": entropy_,
         "effective_number": 1.0 / hhi_,
         "hall_tideman": _hall_tideman(mean_rank),
-        "palma": _palma(top, _bottom_sum(population, ascending)),
+        "palma": _palma(top, _bottom_sum(population, descending)),
         "top10_share": _top_share(population, top),
         "dominance": _dominance(population),
     }
@@ -503,7 +506,7 @@ def _population(x: ArrayLike, where: ArrayLike | None) -> _Population:
         largest = np.where(has_shares, largest, 1.0)
         n = np.where(has_shares, n, float(values.shape[-1]))
     relative = values / largest[..., None]
-    return _Population(relative, np.asarray(_row_sum(relative)), n, np.asarray(has_shares))
+    return _Population(relative, np.asarray(total(relative)), n, np.asarray(has_shares))
 
 
 def _members(where: ArrayLike, shape: tuple[int, ...]) -> Flags:
@@ -531,28 +534,22 @@ def _refuse_negative_or_infinite(values: Array, largest: Array) -> None:
     raise ValueError(message)
 
 
-def _row_sum(terms: Array) -> Array:
-    """Sum [..., n] along the last axis; ``terms`` must be C-contiguous for stable bits."""
-    result: Array = np.add.reduce(terms, axis=-1)
-    return result
+def _descending(population: _Population) -> Array:
+    """Sort the relative values, [..., n_slots]; entries outside the population come last, as zeros."""
+    return np.sort(population.relative, axis=-1)[..., ::-1]
 
 
-def _ascending(population: _Population) -> Array:
-    """Sort the relative values, [..., n_slots]; entries outside the population lead, as zeros."""
-    return np.sort(population.relative, axis=-1)
+def _ranks(descending: Array) -> Array:
+    """Rank from the top of each sorted entry, [n_slots]; the first has rank 1."""
+    return np.arange(1.0, descending.shape[-1] + 1.0)
 
 
-def _ranks(ascending: Array) -> Array:
-    """Rank from the top of each sorted entry, [n_slots]; the last has rank 1."""
-    return np.arange(float(ascending.shape[-1]), 0.0, -1.0)
-
-
-def _mean_rank(population: _Population, ascending: Array) -> Array:
+def _mean_rank(population: _Population, descending: Array) -> Array:
     """Average the ranks weighted by share, sum r s_r, [...]: from 1 to (n + 1) / 2.
 
-    The zeros that lead `ascending` have ranks beyond n, which their share of zero cancels.
+    The zeros that end `descending` have ranks beyond n, which their share of zero cancels.
     """
-    return _row_sum(_ranks(ascending) * ascending) / population.total
+    return total(_ranks(descending) * descending) / population.total
 
 
 def _gini(population: _Population, mean_rank: Array) -> Array:
@@ -570,17 +567,17 @@ def _hall_tideman(mean_rank: Array) -> Array:
 
 
 def _hhi(population: _Population) -> Array:
-    return _row_sum(np.square(population.relative)) / np.square(population.total)
+    return total(np.square(population.relative)) / np.square(population.total)
 
 
 def _dominance(population: _Population) -> Array:
     square = np.square(population.relative)
-    return _row_sum(np.square(square)) / np.square(_row_sum(square))
+    return total(np.square(square)) / np.square(total(square))
 
 
-def _concentration_ratio(population: _Population, ascending: Array, k: int) -> Array:
-    largest = np.ascontiguousarray(ascending[..., -k:])
-    return np.minimum(_row_sum(largest) / population.total, 1.0)
+def _concentration_ratio(population: _Population, descending: Array, k: int) -> Array:
+    largest = descending[..., :k]
+    return np.minimum(total(largest) / population.total, 1.0)
 
 
 def _log_relative(population: _Population) -> Array:
@@ -590,7 +587,7 @@ def _log_relative(population: _Population) -> Array:
 
 
 def _entropy(population: _Population) -> Array:
-    mean_log = _row_sum(population.relative * _log_relative(population)) / population.total
+    mean_log = total(population.relative * _log_relative(population)) / population.total
     return np.log(population.total) - mean_log
 
 
@@ -599,14 +596,14 @@ def _theil(population: _Population, entropy_: Array) -> Array:
 
 
 def _mean_log_deviation(population: _Population) -> Array:
-    mean_log = _row_sum(_log_relative(population)) / population.n
+    mean_log = total(_log_relative(population)) / population.n
     deviation = np.maximum(np.log(population.mean) - mean_log, 0.0)
     return np.where(population.n_positive < population.n, np.inf, deviation)
 
 
 def _atkinson(population: _Population, epsilon: float) -> Array:
     if epsilon == SQUARE_ROOT_EPSILON:
-        equivalent = np.square(_row_sum(np.sqrt(population.relative)) / population.n)
+        equivalent = np.square(total(np.sqrt(population.relative)) / population.n)
         return np.clip(1.0 - equivalent / population.mean, 0.0, 1.0)
     equivalent = np.exp(_log_equivalent(population, 1.0 - epsilon))
     index = np.clip(1.0 - equivalent / population.mean, 0.0, 1.0)
@@ -622,11 +619,11 @@ def _log_equivalent(population: _Population, power: float) -> Array:
     """
     log = _log_relative(population)
     if power == 0.0:
-        return _row_sum(log) / population.n
+        return total(log) / population.n
     reference = np.zeros(population.n.shape) if power > 0.0 else np.min(log, axis=-1)
     excess = np.expm1(power * (log - reference[..., None]))
     n_zero = population.n - population.n_positive
-    gain = (_row_sum(np.where(population.relative > 0.0, excess, 0.0)) - n_zero) / population.n
+    gain = (total(np.where(population.relative > 0.0, excess, 0.0)) - n_zero) / population.n
     # A mean never exceeds the largest value, whose log is 0; the bound serves what is not used.
     return np.minimum(reference + np.log1p(gain) / power, 0.0)
 
@@ -640,18 +637,18 @@ def _palma(top: Array, bottom: Array) -> Array:
     return np.where(is_finite, top / np.where(is_finite, bottom, 1.0), np.inf)
 
 
-def _top_sum(population: _Population, ascending: Array, fraction: float) -> Array:
+def _top_sum(population: _Population, descending: Array, fraction: float) -> Array:
     """Sum the ``fraction`` n largest, [...], the last of them in part."""
-    n_reached = math.ceil(fraction * ascending.shape[-1])
-    largest = ascending[..., -n_reached:]
+    n_reached = math.ceil(fraction * descending.shape[-1])
+    largest = descending[..., :n_reached]
     n_above = _ranks(largest) - 1.0
     weight = np.clip(fraction * population.n[..., None] - n_above, 0.0, 1.0)
-    return _row_sum(weight * largest)
+    return total(weight * largest)
 
 
-def _bottom_sum(population: _Population, ascending: Array) -> Array:
+def _bottom_sum(population: _Population, descending: Array) -> Array:
     """Sum the smallest two fifths of the population, [...], the last of them in part."""
     n_bottom = BOTTOM_TWO_FIFTHS * population.n[..., None]
-    n_below = population.n[..., None] - _ranks(ascending)
+    n_below = population.n[..., None] - _ranks(descending)
     weight = np.clip(n_bottom - n_below, 0.0, 1.0)
-    return _row_sum(weight * ascending)
+    return total(weight * descending)

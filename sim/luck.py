@@ -21,6 +21,7 @@ from sim.arrays import Array
 _MANTISSA_SHIFT = np.uint64(11)
 _MANTISSA_STEP = 2.0**-53
 _REPLICATE_SHIFT = 32
+_SPARE = 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ class Luck:
 
     def normal(self, decision: str, period: int, n_slots: int) -> Array:
         """Standard normal draws; ``[replicate, slot]``."""
-        normal: Array = ndtri(self.uniform(decision, period, n_slots))
+        normal: Array = ndtri(Luck.uniform(self, decision, period, n_slots))
         return normal
 
     def poisson(self, decision: str, period: int, mean: float) -> Array:
@@ -76,11 +77,11 @@ class KeptLuck(Luck):
     Examples
     --------
     >>> luck = KeptLuck(1, [3, 7])
-    >>> luck.normal("quality", 5, 8) is luck.normal("quality", 5, 8)
+    >>> bool((luck.normal("quality", 5, 8) == Luck(1, [3, 7]).normal("quality", 5, 8)).all())
     True
     """
 
-    _kept: dict[tuple[str, str, int, int], Array] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _kept: dict[tuple[str, str, int], Array] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def uniform(self, decision: str, period: int, n_slots: int) -> Array:
         """As ``Luck.uniform``."""
@@ -91,11 +92,12 @@ class KeptLuck(Luck):
         return self._draws("normal", decision, period, n_slots)
 
     def _draws(self, kind: Literal["uniform", "normal"], decision: str, period: int, n_slots: int) -> Array:
-        key = kind, decision, period, n_slots
-        if key not in self._kept:
-            self._kept[key] = getattr(Luck, kind)(self, decision, period, n_slots)
+        """The first of the slots that were drawn for; for more of them than were asked for, as others may need more."""
+        key = kind, decision, period
+        if key not in self._kept or self._kept[key].shape[-1] < n_slots:
+            self._kept[key] = getattr(Luck, kind)(self, decision, period, n_slots + _SPARE)
             self._kept[key].flags.writeable = False
-        return self._kept[key]
+        return self._kept[key][:, :n_slots]
 
 
 def poisson_distribution(mean: float, tail: float = 1e-12) -> Array:

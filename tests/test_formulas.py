@@ -1,5 +1,7 @@
 """Formulas of the submodels against closed forms, SciPy and finite differences."""
 
+import math
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -7,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import integrate, optimize
 
 from sim import units
-from sim.arrays import best_other, dot, shares
+from sim.arrays import best_other, mixture, shares, total, weighted_total
 from sim.groups import Groups
 from sim.submodels import (
     compute_market,
@@ -463,8 +465,31 @@ def test_best_other_is_the_maximum_of_the_rest(values: list[float]) -> None:
 @pytest.mark.parametrize("rows", [1, 2, 7, 64])
 def test_products_by_replicate_have_the_same_bits_in_any_company(rows: int) -> None:
     rng = np.random.default_rng(0)
-    left, right = rng.random((64, 384)), rng.random((64, 384, 9))
-    assert np.array_equal(dot(left, right)[:rows], dot(left[:rows].copy(), right[:rows].copy()))
+    amounts, values, weights = rng.random((64, 9)), rng.random((64, 384)), rng.random((64, 9, 384))
+    assert np.array_equal(mixture(amounts, weights)[:rows], mixture(amounts[:rows], weights[:rows].copy()))
+    assert np.array_equal(weighted_total(values, weights)[:rows], weighted_total(values[:rows], weights[:rows].copy()))
+
+
+@given(
+    st.lists(st.floats(-1e6, 1e6), max_size=300).map(np.array), st.sampled_from([1, 3, 8, 120, 1000]), st.integers(0)
+)
+def test_sums_over_firms_have_the_same_bits_whatever_follows_the_last(
+    values: np.ndarray, n_more: int, seed: int
+) -> None:
+    more, weights = np.append(values, np.zeros(n_more)), np.random.default_rng(seed).random((3, len(values) + n_more))
+    few = weights[:, : len(values)]
+    assert total(more) == total(values) == pytest.approx(math.fsum(values), rel=1e-14, abs=1e-8)
+    assert np.array_equal(weighted_total(more, weights), weighted_total(values, few))
+    assert np.allclose(weighted_total(values, few), few @ values, rtol=1e-14, atol=1e-6)
+    assert np.array_equal(mixture(np.arange(3.0), weights)[: len(values)], mixture(np.arange(3.0), few))
+    assert np.allclose(mixture(np.arange(3.0), few), np.arange(3.0) @ few, rtol=1e-14)
+
+
+def test_sums_of_arrays_that_do_not_match_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"\(2,\) and \(3,\)"):
+        weighted_total(np.ones(2), np.ones((4, 3)))
+    with pytest.raises(ValueError, match=r"\(2,\) and \(4,\)"):
+        mixture(np.ones(2), np.ones((4, 3)))
 
 
 def test_units_agree_with_the_model_description() -> None:

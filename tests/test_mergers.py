@@ -141,13 +141,14 @@ def test_the_gain_from_joint_pricing_is_what_the_margin_formula_says() -> None:
     nest, share = np.array([[0.1]]), np.array([[[0.3, 0.1]]])
     eps = pricing.demand_elasticity(share, nest, RHO, LAM)
     joint = pricing.demand_elasticity(share + share[..., :1], nest, RHO, LAM)
-    gain = mergers.pricing_gain(share / eps, eps, share[..., :1] / eps[..., :1], eps[..., :1], joint)
+    apart = (share / eps).sum(axis=-2)
+    gain = mergers.joint_profit(share, share[..., :1], joint) - apart - apart[..., :1]
     outer = 1 + LAM * 2 * 0.9
     by_hand = {s: 3 * (1 - s) + outer * s for s in (0.3, 0.1, 0.4)}
     assert gain[0, 1] == pytest.approx(0.4 / by_hand[0.4] - 0.3 / by_hand[0.3] - 0.1 / by_hand[0.1], rel=1e-12)
 
 
-def test_attraction_gain_is_the_derivative_of_profit() -> None:
+def test_profit_of_attraction_is_the_derivative_of_profit() -> None:
     """Pi B d ln V against the change of revenue over eps at given margins, by differences."""
     base, odds = np.array([0.5, 0.3, 0.2]), 0.2
 
@@ -158,8 +159,8 @@ def test_attraction_gain_is_the_derivative_of_profit() -> None:
 
     nest = np.array([odds / (1 + odds)])
     stealing = pricing.business_stealing(base[None, :1], nest, LAM)
-    gain = mergers.attraction_gain(np.array([[profit(0.0)]]), stealing, np.array([[1e-6]]))
-    assert gain[0] == pytest.approx(profit(1e-6) - profit(0.0), rel=1e-5)
+    gain = mergers.profit_of_attraction(np.array([[profit(0.0)]]), stealing, np.array([0.5]))
+    assert gain[0] * 2e-6 == pytest.approx(profit(1e-6) - profit(0.0), rel=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -174,7 +175,8 @@ def test_attraction_gain_is_the_derivative_of_profit() -> None:
 )
 def test_screens_are_those_of_the_guidelines(shares, target, limits, expected) -> None:
     s = np.array([[shares]])
-    screened = mergers.is_screened(s, s[..., :1], *(np.array([limit], dtype=float) for limit in limits))
+    before = 1e4 * (s**2).sum(axis=-1)
+    screened = mergers.is_screened(s, s[..., :1], before, *(np.array([limit], dtype=float) for limit in limits))
     assert bool(screened[0, target]) is expected
 
 

@@ -76,7 +76,7 @@ def open_lag_months(m: Moments) -> Array:
     own, is_active = m.before.own_compute, m.before.is_active
     closed = _top(np.where(is_active & ~m.before.is_open, own, 0.0))
     open_ = _top(np.where(is_active & m.before.is_open, own, 0.0))
-    growth = _top(m.before.capability_growth)
+    growth = _top(np.where(is_active, m.before.capability_growth, 0.0))
     known = (closed > 0.0) & (open_ > 0.0) & (growth > 0.0)
     gap = np.log(np.where(known, closed, 1.0) / np.where(known, open_, 1.0))
     return np.where(known, units.MONTHS_PER_QUARTER * gap / np.where(known, growth, 1.0), np.nan)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sim import units
-from sim.arrays import Array, dot, safe_ratio, total
+from sim.arrays import Array, safe_ratio, total, weighted_total
 from sim.observe.catalogue import Moments, measure
 
 
@@ -104,7 +104,7 @@ _NOTHING = 1e-12
 
 def _supplied(m: Moments) -> Array:
     """Compute that each owner rents to firms, M H100e; ``[replicate, owner]``."""
-    return dot(m.flows.markets.rented, np.swapaxes(m.flows.markets.owner_weight, -1, -2))
+    return weighted_total(m.flows.markets.rented, m.flows.markets.owner_weight)
 
 
 @measure("share", "owners", "flow", "mean")

@@ -10,11 +10,11 @@ from sim.observe.catalogue import Column, Moments, Values
 
 
 def firm_table(m: Moments) -> dict[str, Values]:
-    """Columns of firms in a quarter; ``[replicate, firm]`` each."""
+    """Columns of firms in a quarter, zeros for empty slots; ``[replicate, firm]`` each."""
     markets, funding = m.flows.markets, m.flows.funding
     revenue = total(markets.revenue, axis=-2)
     p = m.world.parameters
-    return {
+    columns = {
         "active": m.before.is_active,
         "generation": m.before.generation,
         "class_code": m.before.firm_class,
@@ -41,6 +41,7 @@ def firm_table(m: Moments) -> dict[str, Values]:
         "cash": m.after.cash,
         "debt": m.after.debt,
     }
+    return {name: np.where(m.before.is_active, values, values.dtype.type(0)) for name, values in columns.items()}
 
 
 def owner_table(m: Moments) -> dict[str, Values]:

@@ -6,7 +6,7 @@ rulebook. Every lever has a neutral value at which it changes nothing, bit for b
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -132,6 +132,23 @@ class Rulebook:
     programme_cost: Array
 
 
+class _Seated(Mapping[str, Array]):
+    """Arrays of firms with as many slots as another quarter has, widened when they are looked at."""
+
+    def __init__(self, firms: Mapping[str, Array], n_slots: int) -> None:
+        self._firms, self._n_slots = firms, n_slots
+
+    def __getitem__(self, name: str) -> Array:
+        values = self._firms[name]
+        return values if values.shape[-1] == self._n_slots else widened(values, np.zeros(self._n_slots))
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._firms)
+
+    def __len__(self) -> int:
+        return len(self._firms)
+
+
 @dataclass(frozen=True, slots=True)
 class Sight:
     """What could be seen of a quarter; arrays lead with replicates.
@@ -149,9 +166,7 @@ class Sight:
 
     def seated(self, n_slots: int) -> Sight:
         """The same with as many slots; nobody was seen in those that are new."""
-        if all(values.shape[-1] == n_slots for values in self.firms.values()):
-            return self
-        return Sight(self.measures, {name: widened(values, np.zeros(n_slots)) for name, values in self.firms.items()})
+        return Sight(self.measures, _Seated(self.firms, n_slots))
 
 
 @dataclass(frozen=True, slots=True)

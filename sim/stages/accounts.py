@@ -8,7 +8,7 @@ import numpy as np
 
 from sim import units
 from sim.accounts import Flow, audit
-from sim.arrays import Array, dot, total
+from sim.arrays import Array, total, weighted_total
 from sim.policies.levers import Rulebook
 from sim.state import SME, Accounts, Drivers, Flows, Funding, Markets, State
 from sim.world.build import World
@@ -54,7 +54,7 @@ def settle(
     firm_carbon_tax = carbon_cost[..., None] * markets.own_chips_used
     captive_rent = markets.rent * markets.captive_use
     captive_tax = rules.captive_tax * captive_rent
-    rent_income = markets.rent * dot(markets.rented, np.swapaxes(markets.owner_weight, -1, -2))
+    rent_income = markets.rent * weighted_total(markets.rented, markets.owner_weight)
     allotment_income = markets.allotments.owner_income
     given = total(funding.partner_credit) + total(funding.parent_grant)
     owner_income = rent_income + captive_rent + allotment_income - running - rules.owner_cost - given

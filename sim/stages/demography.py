@@ -98,6 +98,14 @@ def _leave(state: State, world: World, funding: Funding, drivers: Drivers) -> tu
     return survivors, exits, written_off, recovered
 
 
+def arrivals(world: World, luck: Luck, period: int) -> Array:
+    """How many candidates knock at the door; ``[replicate]``."""
+    mean = world.parameters.entry_candidates
+    if not world.mechanisms.entry or mean == 0.0:
+        return np.zeros(len(luck.replicates))
+    return luck.poisson("entry: number", period, mean)
+
+
 class _Entrants(NamedTuple):
     """Candidates of a quarter and what they would start with; ``[replicate, candidate]``."""
 
@@ -146,10 +154,11 @@ def _candidates(
 ) -> _Entrants | None:
     """Who knocks at the door, and for whom it pays: value at its target share exceeds the cost of a start."""
     p = world.parameters
-    if not world.mechanisms.entry or p.entry_candidates == 0.0 or not world.is_entry_slot.any():
+    n_candidates = arrivals(world, luck, period)
+    if not n_candidates.any() or not world.is_entry_slot.any():
         return None
     n_most = len(poisson_distribution(p.entry_candidates))
-    arrives = np.arange(n_most) < luck.poisson("entry: number", period, p.entry_candidates)[:, None]
+    arrives = np.arange(n_most) < n_candidates[:, None]
     size = p.entry_start_median * np.exp(p.entry_start_dispersion * luck.normal("entry: size", period, n_most))
 
     frontier, open_efficiency = _open_leader(state, world, rules)

@@ -212,7 +212,7 @@ def _is_hosted(state: State, world: World, rules: Rulebook) -> Flags:
 def _affinity(world: World, rules: Rulebook) -> Array:
     """exp(affinity) after rules on ties, zero where the owner does not sell to the firm; ``[..., owner, firm]``."""
     if np.all(rules.affinity == 1.0) and np.all(rules.separation == 0.0):
-        return np.broadcast_to(np.exp(world.affinity), (len(rules.affinity), *world.affinity.shape))
+        return np.repeat(np.exp(world.affinity)[None], len(rules.affinity), axis=0)
     can_rent = np.isfinite(world.affinity)
     tie = np.where(can_rent, world.affinity, 0.0) * rules.affinity[..., None, None]
     severed = (rules.separation > 0.0)[..., None, :] & world.is_integrated

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from sim import units
 from sim.accounts import Flow
 from sim.arrays import AnyArray, Array, Counts, Flags, shares, total
 from sim.groups import Groups
@@ -33,16 +34,18 @@ class _Pair(NamedTuple):
 class _Outlook(NamedTuple):
     """Groups as those who judge a case see them: at their heads, zero elsewhere.
 
-    ``share``, ``profit``, ``elasticity`` and ``stealing`` are ``[replicate, sector, firm]``, the rest
-    ``[replicate, firm]``.
+    ``share`` and ``kept`` (revenue less levies and operating cost) are ``[replicate, sector, firm]``, the rest
+    ``[replicate, firm]``. ``of_cost`` and ``of_data`` are rises of profit for each log point of cheaper serving and of
+    more relative data, ``1 + D / D_ref``.
     """
 
     share: Array
+    kept: Array
     profit: Array
-    elasticity: Array
-    stealing: Array
-    efficiency: Array
-    data: Array
+    of_cost: Array
+    of_data: Array
+    log_efficiency: Array
+    relative_data: Array
     cash: Array
     value: Array
 
@@ -129,10 +132,13 @@ def _outlook(state: State, world: World, markets: Markets) -> _Outlook:
     def at_head(values: Array) -> Array:
         return np.where(stands if values.ndim == stands.ndim else stands[:, None], values, 0.0)
 
-    share, profit = at_head(groups.total(markets.target_share)), at_head(groups.total(markets.profit))
+    share, of_sectors = at_head(groups.total(markets.target_share)), at_head(groups.total(markets.profit))
+    elasticity = pricing.demand_elasticity(share, markets.nest, p.substitution, p.nest_growth)
+    stealing = pricing.business_stealing(share, markets.nest, p.nest_growth)
+    profit = total(of_sectors, axis=-2)
     fixed = groups.total(np.where(state.is_active & (state.firm_class == SME), p.small_firm_fixed_cost, 0.0))
     value = demography.firm_value(
-        np.maximum(total(profit, axis=-2) - fixed, 0.0),
+        np.maximum(profit - fixed, 0.0),
         industry_rate(state.profit_growth, state),
         p.cost_of_funds,
         p.exit_hazard,
@@ -140,11 +146,12 @@ def _outlook(state: State, world: World, markets: Markets) -> _Outlook:
     )
     return _Outlook(
         share=share,
+        kept=of_sectors * elasticity,
         profit=profit,
-        elasticity=pricing.demand_elasticity(share, markets.nest, p.substitution, p.nest_growth),
-        stealing=pricing.business_stealing(share, markets.nest, p.nest_growth),
-        efficiency=groups.largest(state.efficiency),
-        data=state.data,
+        of_cost=(p.substitution - 1.0) * mergers.profit_of_attraction(of_sectors, stealing),
+        of_data=mergers.profit_of_attraction(of_sectors, stealing, world.data_elasticity),
+        log_efficiency=np.log(groups.largest(state.efficiency)),
+        relative_data=1.0 + state.data / world.data_reference,
         cash=at_head(groups.total(state.cash)),
         value=at_head(value),
     )
@@ -167,18 +174,20 @@ def _propose(state: State, world: World, rules: Rulebook, markets: Markets, outl
     is_asked = (state.review_target[..., None] == slots).any(axis=-2)
     is_target = may_merge & ~is_asked & (slots != slot[:, None]) & (acquirer >= 0)[:, None]
     can_pay = p.merger_integration_cost * outlook.value <= outlook.cash + _take(outlook.cash, slot)
-    chance = np.where(_screened(world, rules, outlook, slot), _review_error(world, rules)[:, None], 1.0)
+    screened = _screened(world, rules, outlook, outlook.of(slot).share, outlook.share)
+    chance = np.where(screened, _review_error(world, rules)[:, None], 1.0)
     gain = chance * np.maximum(_joint_gain(state, world, markets, outlook, slot), 0.0)
     target = mergers.drawn(np.where(is_target & can_pay, gain, 0.0), uniform[:, 2])
     return _Pair(acquirer, target).where(target >= 0)
 
 
-def _screened(world: World, rules: Rulebook, outlook: _Outlook, acquirer: Counts) -> Flags:
-    """Firms whose takeover by the acquirer would be reviewed; ``[replicate, firm]``."""
+def _screened(world: World, rules: Rulebook, outlook: _Outlook, acquirer: Array, targets: Array) -> Flags:
+    """Targets whose takeover would be reviewed, by shares ``[replicate, sector, target]``; ``[replicate, target]``."""
     p = world.parameters
     return mergers.is_screened(
-        outlook.share,
-        outlook.of(acquirer).share,
+        targets,
+        acquirer,
+        units.HHI_POINTS * total(outlook.share**2),
         np.minimum(p.merger_review_hhi, rules.screen_hhi),
         np.minimum(p.merger_review_change, rules.screen_change),
         np.minimum(p.merger_review_share, rules.screen_share),
@@ -195,14 +204,12 @@ def _joint_gain(state: State, world: World, markets: Markets, outlook: _Outlook,
     p = world.parameters
     one, all_ = outlook.of(acquirer), outlook
     elasticity = pricing.demand_elasticity(all_.share + one.share, markets.nest, p.substitution, p.nest_growth)
-    gain = mergers.pricing_gain(all_.profit, all_.elasticity, one.profit, one.elasticity, elasticity)
-    best = np.maximum(all_.efficiency, one.efficiency)
-    data = 1.0 + (all_.data + one.data) / world.data_reference
+    gain = mergers.joint_profit(all_.kept, one.kept, elasticity) - all_.profit - one.profit
+    best = np.maximum(all_.log_efficiency, one.log_efficiency)
+    data = all_.relative_data + one.relative_data - 1.0
     for firm in (all_, one):
-        cheaper = p.serving_algorithm_elasticity * (p.substitution - 1.0) * np.log(best / firm.efficiency)
-        informed = np.log(data / (1.0 + firm.data / world.data_reference))
-        rise = cheaper[:, None, :] + world.data_elasticity[:, None] * informed[:, None, :]
-        gain = gain + mergers.attraction_gain(firm.profit, firm.stealing, rise)
+        cheaper = p.serving_algorithm_elasticity * (best - firm.log_efficiency)
+        gain = gain + firm.of_cost * cheaper + firm.of_data * np.log(data / firm.relative_data)
     growth = industry_rate(state.profit_growth, state)
     value = demography.firm_value(gain, growth, p.cost_of_funds, p.exit_hazard, p.valuation_growth_high)
     return value - p.merger_integration_cost * all_.value
@@ -235,7 +242,8 @@ def _review(
     p = world.parameters
     exists = case.target >= 0
     heads = _Pair(*(_take(state.group, np.maximum(slot, 0))[:, 0] for slot in case))
-    screened = exists & _take(_screened(world, rules, outlook, heads.acquirer), heads.target)[:, 0]
+    pair = (outlook.of(heads.acquirer).share, outlook.of(heads.target).share)
+    screened = exists & _screened(world, rules, outlook, *pair)[:, 0]
     harm = np.zeros(len(exists))
     if screened.any():
         harm[screened] = _harm(state, world, drivers, rules, markets, case, screened)

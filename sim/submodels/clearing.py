@@ -18,7 +18,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from sim.arrays import Array, Counts, Flags
+from sim.arrays import Array, Counts, Flags, total
 from sim.compiled import compiled
 
 TOLERANCE = 1e-10
@@ -253,7 +253,7 @@ def tabulated(given: Given, start: Guess) -> Tables:
 def _values(given: Given, start: Guess) -> dict[str, Any]:
     """What is given and the guess, by the names of tables' columns."""
     guess = {"log_rent": start.log_rent, "share": start.share, "expected_nest": start.nest}
-    return {**given._asdict(), **guess, "choosing": 1.0 - given.staying.sum(axis=-1)}
+    return {**given._asdict(), **guess, "choosing": 1.0 - total(given.staying)}
 
 
 def _guess(tables: Tables) -> Guess:

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 
-from sim.arrays import Array, dot
+from sim.arrays import Array, mixture, weighted_total
 
 
 @dataclass(frozen=True)
@@ -39,17 +39,17 @@ class OwnerChoice:
 
     def mean_rent(self, rent: Array) -> Array:
         """w_i = sum_j a_ij w_j; ``[..., firm]``."""
-        return self.loyalty * dot(rent, self.last) + (1.0 - self.loyalty) * self.target_rent(rent)
+        return self.loyalty * mixture(rent, self.last) + (1.0 - self.loyalty) * self.target_rent(rent)
 
     def target_rent(self, rent: Array) -> Array:
         """sum_j a*_ij w_j; ``[..., firm]``."""
-        return dot(self.pull * rent, self.appeal) / self.total
+        return mixture(self.pull * rent, self.appeal) / self.total
 
     def demand(self, use: Array) -> Array:
         """sum_i a_ij use_i; ``[..., owner]``, M H100e."""
         free = (1.0 - self.loyalty) * use / self.total
-        of_loyal = dot(self.loyalty * use, np.swapaxes(self.last, -1, -2))
-        return of_loyal + self.pull * dot(free, np.swapaxes(self.appeal, -1, -2))
+        of_loyal = weighted_total(self.loyalty * use, self.last)
+        return of_loyal + self.pull * weighted_total(free, self.appeal)
 
     @cached_property
     def target(self) -> Array:
@@ -73,7 +73,7 @@ def choose_owners(
 ) -> OwnerChoice:
     """Firms' choice at rents ``[..., owner]``; see ``OwnerChoice``."""
     pull = capacity * rent**-price_elasticity
-    return OwnerChoice(last, appeal, pull, dot(pull, appeal), loyalty)
+    return OwnerChoice(last, appeal, pull, mixture(pull, appeal), loyalty)
 
 
 def first_choice(capacity: Array, rent: Array, appeal: Array, price_elasticity: float) -> Array:

@@ -8,46 +8,46 @@ from sim import units
 from sim.arrays import Array, Counts, Flags, total
 
 
-def pricing_gain(profit: Array, elasticity: Array, partner: Array, partner_elasticity: Array, joint: Array) -> Array:
-    """Rise of a pair's operating profit when both price as one and customers stay where they are.
+def joint_profit(kept: Array, partner: Array, elasticity: Array) -> Array:
+    """Operating profit of a pair when both price as one and customers stay where they are.
 
     Profit is kept revenue over perceived elasticity, so joint pricing changes it to
-    (Pi_i eps_i + Pi_j eps_j) / eps_joint.
+    sum over sectors of (Pi_i eps_i + Pi_j eps_j) / eps_joint.
 
     Parameters
     ----------
-    profit, elasticity : array [..., sector, firm]
-        Of each firm, $bn per quarter.
-    partner, partner_elasticity : array [..., sector, 1]
-        Of the firm that every other is paired with.
-    joint : array [..., sector, firm]
-        Elasticity that the pair would perceive.
+    kept : array [..., sector, firm]
+        Pi eps of each firm, $bn per quarter.
+    partner : array [..., sector, 1]
+        That of the firm that every other is paired with.
+    elasticity : array [..., sector, firm]
+        eps_joint that the pair would perceive.
 
     Returns
     -------
     array [..., firm]
         $bn per quarter.
     """
-    kept = profit * elasticity + partner * partner_elasticity
-    return total(kept / joint - profit - partner, axis=-2)
+    return total((kept + partner) / elasticity, axis=-2)
 
 
-def attraction_gain(profit: Array, stealing: Array, rise: Array) -> Array:
+def profit_of_attraction(profit: Array, stealing: Array, elasticity: Array | float = 1.0) -> Array:
     """Rise of operating profit, to first order, when attraction rises: sum over sectors of Pi B d ln V.
 
     Parameters
     ----------
     profit, stealing : array [..., sector, firm]
         Pi, $bn per quarter, and B, the elasticity of revenue to attraction.
-    rise : array [..., sector, firm]
-        d ln V, from cheaper serving by (rho - 1) times the fall of its log cost, or from more data.
+    elasticity : array [sector] or float
+        Of V to what rises: (rho - 1) times that of costs for cheaper serving, psi_s for data.
 
     Returns
     -------
     array [..., firm]
-        $bn per quarter.
+        $bn per quarter for each log point of what rises.
     """
-    return total(profit * stealing * rise, axis=-2)
+    weight = profit * stealing
+    return total(weight * np.reshape(elasticity, (-1, 1)), axis=-2)
 
 
 def drawn(weight: Array, uniform: Array) -> Counts:
@@ -70,7 +70,7 @@ def drawn(weight: Array, uniform: Array) -> Counts:
     return np.where(cumulative[..., -1] > 0.0, below, -1)
 
 
-def is_screened(share: Array, acquirer: Array, hhi: Array, change: Array, joint: Array) -> Flags:
+def is_screened(share: Array, acquirer: Array, before: Array, hhi: Array, change: Array, joint: Array) -> Flags:
     """Which targets a review would look at.
 
     Those with which, in some sector, HHI rises by ``change`` and ends at ``hhi`` or the pair's share at ``joint``.
@@ -78,9 +78,11 @@ def is_screened(share: Array, acquirer: Array, hhi: Array, change: Array, joint:
     Parameters
     ----------
     share : array [..., sector, firm]
-        Of every group, at one of its members.
+        Of each target's group.
     acquirer : array [..., sector, 1]
-        Share of the acquirer.
+        Of the acquirer's.
+    before : array [..., sector]
+        HHI, points.
     hhi, change : array [...]
         Points.
     joint : array [...]
@@ -95,11 +97,12 @@ def is_screened(share: Array, acquirer: Array, hhi: Array, change: Array, joint:
     The leader with each of its rivals; a firm of half a per cent raises HHI by 40 points only:
 
     >>> s = np.array([[0.4, 0.295, 0.3, 0.005]])
-    >>> is_screened(s, s[:, [0]], np.array(1800.0), np.array(100.0), np.array(0.3))[1:]
+    >>> before = 1e4 * (s**2).sum(axis=-1)
+    >>> is_screened(s, s[:, [0]], before, np.array(1800.0), np.array(100.0), np.array(0.3))[1:]
     array([ True,  True, False])
     """
-    hhi, change, joint = hhi[..., None, None], change[..., None, None], joint[..., None, None]
-    rise = 2.0 * acquirer * share * units.HHI_POINTS
-    after = total(share**2, keepdims=True) * units.HHI_POINTS + rise
-    screened: Flags = np.any((rise >= change) & ((after >= hhi) | (acquirer + share >= joint)), axis=-2)
+    change, joint = change[..., None, None], joint[..., None, None]
+    to_limit = (hhi[..., None] - before)[..., None]
+    rise = (2.0 * units.HHI_POINTS) * acquirer * share
+    screened: Flags = np.any((rise >= change) & ((rise >= to_limit) | (acquirer + share >= joint)), axis=-2)
     return screened

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from sim.arrays import Array, Flags, dot, safe_ratio, shares, total, widened
+from sim.arrays import Array, Flags, safe_ratio, shares, total, weighted_total, widened
 from sim.errors import WorldError
 from sim.luck import Luck
 from sim.parameters import DATA, Parameters
@@ -30,8 +30,8 @@ from sim.world.tables import ATTRIBUTES, Actors, merge_actors, own_rows, populat
 
 WORLD_SEED = 0
 _OF_FIRMS = along(State, "firm")
-_SUCCESSORS, _DEVIATIONS, _STRIDE = 32, 6.0, 16
-"""Room for entrants: for successors of break-ups, standard deviations above the mean, and slots opened at a time."""
+_SUCCESSORS, _DEVIATIONS, _STRIDE = 32, 6.0, 8
+"""Room for successors of break-ups, for entrants in standard deviations above the mean, and slots opened at a time."""
 
 RETURN_WINDOW = 4
 _RAKING_SWEEPS = 200
@@ -171,25 +171,32 @@ class World:
     def _narrower(self) -> dict[int, World]:
         return {}
 
-    def opened(self, period: int) -> World:
-        """The world with as many slots as a quarter can need, which spares what comes later its empty ones.
+    def room(self, period: int) -> int:
+        """Slots that suffice up to a quarter under any policy, whoever comes and goes.
 
-        The number depends on the quarter alone, so that sums over firms have the same bits in every replicate and under
-        every policy. There is room for arrivals six standard deviations above their mean, and for some successors.
-        Firms that a scenario adds stand behind the entrants, and firms that foresee look at all quarters at once: then
-        all slots stay.
+        For arrivals six standard deviations above their mean, and for some successors of firms that are split.
 
         Parameters
         ----------
         period : int
             Quarters since the world's start.
         """
-        n_slots = len(self.firm_names)
-        n_first = int(np.flatnonzero(self.initial.is_active).max(initial=-1)) + 1
         arrivals = self.parameters.entry_candidates * (period + 1) * self.mechanisms.entry
-        room = n_first + arrivals + _DEVIATIONS * arrivals**0.5 + _SUCCESSORS
-        n_open = min(_STRIDE * math.ceil(room / _STRIDE), n_slots)
-        if n_open == n_slots or self.mechanisms.expectations == "perfect_own_path":
+        return math.ceil(self.n_first + arrivals + _DEVIATIONS * arrivals**0.5 + _SUCCESSORS)
+
+    @property
+    def n_first(self) -> int:
+        """Slots up to the last that holds a firm at the start."""
+        return int(np.flatnonzero(self.initial.is_active).max(initial=-1)) + 1
+
+    def opened(self, n_slots: int) -> World:
+        """The world with at least so many slots, which spares what comes later its empty ones.
+
+        Sums over firms do not depend on how many empty slots follow the last firm (``sim.sums``). Firms that foresee
+        look at all quarters at once: then all slots stay.
+        """
+        n_open = min(_STRIDE * math.ceil(n_slots / _STRIDE), len(self.firm_names))
+        if n_open == len(self.firm_names) or self.mechanisms.expectations == "perfect_own_path":
             return self
         if n_open not in self._narrower:
             self._narrower[n_open] = self._first_slots(n_open)
@@ -468,7 +475,7 @@ def _open_supply(tables: _Tables, firms: Firms, capability: _Capability, p: Para
     capacity = p.world_stock * shares(column(tables.owners, "stock_share"))
     rent = np.full(len(owners), p.rent_initial)
     owner_weight = compute_market.first_choice(capacity, rent, np.exp(affinity), p.owner_price_elasticity)
-    captive = p.rent_initial * (p.utilisation * capacity - dot(capability.used, owner_weight.T))
+    captive = p.rent_initial * (p.utilisation * capacity - weighted_total(capability.used, owner_weight))
     captive = np.where(np.abs(captive) <= _ROUNDING * p.rent_initial * capacity, 0.0, captive)
     _require_captive(captive, owners)
     floor = energy.floor_cost(
