@@ -16,6 +16,9 @@ Flags = npt.NDArray[np.bool_]
 Counts = npt.NDArray[np.int64]
 AnyArray = TypeVar("AnyArray", Array, Counts, Flags)
 
+_OF_TABLE = 2
+"""Axes of a table."""
+
 
 def total(values: npt.NDArray[Any], axis: int | tuple[int, int] = -1, *, keepdims: bool = False) -> Array:
     """Sum over ``axis``, the last by default; flags count as ones.
@@ -28,11 +31,16 @@ def total(values: npt.NDArray[Any], axis: int | tuple[int, int] = -1, *, keepdim
     if axis == (-2, -1):
         return total(total(values))
     summed: Array
-    if axis == -1:
-        summed = _sums().row_sums(_stacked(values, 1)).reshape(values.shape[:-1] + (1,) * keepdims)[()]
-    else:
+    if axis != -1:
         summed = values.sum(axis=axis, dtype=np.float64, keepdims=keepdims)
-    return summed
+        return summed
+    rows = np.ascontiguousarray(values, dtype=np.float64)
+    if rows.ndim != _OF_TABLE:
+        rows = _stacked(rows, 1)
+    summed = _sums().row_sums(rows)
+    if values.ndim == _OF_TABLE and not keepdims:
+        return summed
+    return summed.reshape(values.shape[:-1] + (1,) * keepdims)[()]
 
 
 def safe_ratio(numerator: Array, denominator: Array, otherwise: float = 0.0) -> Array:
@@ -67,7 +75,7 @@ def widened(values: npt.NDArray[Any], rest: npt.NDArray[Any]) -> npt.NDArray[Any
 
 
 def weighted_total(values: Array, weights: Array) -> Array:
-    """Sum over the last axis of values ``[..., entry]`` by each kind of weights ``[..., kind, entry]``, as in ``total``.
+    """Sum over the last axis of values ``[..., entry]`` times weights ``[..., kind, entry]``, as in ``total``.
 
     >>> weighted_total(np.array([1.0, 2.0]), np.array([[3.0, 4.0], [1.0, 0.0]]))
     array([11.,  1.])
@@ -104,7 +112,9 @@ def _require_alike(shape: tuple[int, ...], other: tuple[int, ...]) -> None:
 def _stacked(values: npt.NDArray[Any], n_axes: int) -> Array:
     """The last axes in full, and one axis before them for all others."""
     kept = values.shape[values.ndim - n_axes :]
-    return np.ascontiguousarray(values, dtype=np.float64).reshape(math.prod(values.shape[: values.ndim - n_axes]), *kept)
+    return np.ascontiguousarray(values, dtype=np.float64).reshape(
+        math.prod(values.shape[: values.ndim - n_axes]), *kept
+    )
 
 
 @functools.cache

@@ -29,7 +29,7 @@ from sim.observe import (
 )
 from sim.policies.base import BasePolicy
 from sim.policies.levers import Policy, Sight
-from sim.policies.registry import SHIPPED
+from sim.policies.registry import is_shipped
 from sim.quarters import QUARTERS_PER_YEAR, Quarter, quarter_range
 from sim.stages.demography import arrivals
 from sim.state import Flows, State, undefined
@@ -405,15 +405,15 @@ def _n_slots(stand: _Stand, world: World, luck: Luck, policies: Sequence[Policy]
     A policy that may split firms, or that adds them up in ways of its own, finds a number that depends on the quarter
     alone, so that the block a replicate is in changes nothing.
     """
-    n_now = stand.state.is_active.shape[-1]
+    n_now = len(stand.state.is_active[0])
     if not all(map(_leaves_slots_alone, policies)):
         return max(n_now, world.room(stand.period))
-    n_taken = int(np.flatnonzero(stand.state.is_active.any(axis=0)).max(initial=-1)) + 1
-    return max(n_now, n_taken + int(arrivals(world, luck, stand.period).max()))
+    is_taken = np.flatnonzero(stand.state.is_active.any(axis=0))
+    return max(n_now, int(is_taken.max(initial=-1)) + 1 + int(arrivals(world, luck, stand.period).max()))
 
 
 def _leaves_slots_alone(policy: Policy) -> bool:
-    return isinstance(policy, BasePolicy) and policy.name in SHIPPED and "break_up" not in policy.uses
+    return is_shipped(policy) and isinstance(policy, BasePolicy) and "break_up" not in policy.uses
 
 
 def _refuse_undefined(state: State) -> None:

@@ -7,6 +7,7 @@ number, and every replicate stops solving its markets by itself.
 from __future__ import annotations
 
 import functools
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Executor
@@ -34,8 +35,11 @@ if TYPE_CHECKING:
     from sim.policies.levers import Policy
     from sim.scenario import Scenario
 
-BLOCK_SIZE = 50
-"""Replicates that share arrays; chosen by the benchmark (docs/performance.md)."""
+BLOCK_SIZE = 100
+"""Replicates that share arrays, at most; chosen by the benchmark (docs/performance.md)."""
+
+_FEWEST = 25
+"""Replicates of a block below which its worker costs more than it saves."""
 
 
 class Uncertain(NamedTuple):
@@ -82,7 +86,7 @@ def simulate(
     workers: int = 1,
     executor: Executor | None = None,
     progress: Progress | None = None,
-    block_size: int = BLOCK_SIZE,
+    block_size: int | None = None,
 ) -> Recording:
     """Run every replicate of a scenario.
 
@@ -98,8 +102,8 @@ def simulate(
         Runs the blocks instead of ``workers`` processes, for example a cluster's.
     progress : callable, optional
         Told replicate-quarters done and in all.
-    block_size : int
-        Replicates in a block.
+    block_size : int, optional
+        Replicates in a block; as in ``fair_size`` when left out.
 
     Returns
     -------
@@ -115,8 +119,8 @@ def simulate(
     """
     n_replicates = scenario.run.replicates if replicates is None else replicates
     job = prepare(scenario, seed)
-    blocks = gaps(n_replicates, (), block_size)
     with Pool(workers, executor, progress) as pool:
+        blocks = gaps(n_replicates, (), block_size or fair_size(n_replicates, pool))
         parts = {
             place: lost_block(job, blocks[place], answer) if isinstance(answer, Lost) else answer
             for place, answer in pool.run(run_task, [job.task(block) for block in blocks])
@@ -197,7 +201,7 @@ def write_parts(
     pool: Pool,
     *,
     is_yearly: bool = False,
-    block_size: int = BLOCK_SIZE,
+    block_size: int | None = None,
 ) -> Written:
     """Run every replicate that no part holds yet, each block into a part of its own; memory holds one block at a time.
 
@@ -214,12 +218,12 @@ def write_parts(
         Where the work is done.
     is_yearly : bool
         Record one value of each measure and flow a year.
-    block_size : int
-        Replicates in a block.
+    block_size : int, optional
+        Replicates in a block; as in ``fair_size`` when left out.
     """
     about = {block: _with_shared_names(each) for block, each in shelf.found(key, n_replicates).items()}
     pool.count_as_done(sum(map(job.amount, about)))
-    blocks = gaps(n_replicates, tuple(about), block_size)
+    blocks = gaps(n_replicates, tuple(about), block_size or fair_size(n_replicates, pool))
     in_order = tuple(sorted([*about, *blocks], key=lambda block: block.start))
     tasks = [job.task(block)._replace(needs=(job, block, key, is_yearly)) for block in blocks]
     lost = {}
@@ -256,6 +260,15 @@ def run_part(needs: tuple[Job, range, str, bool], advance: Advance | None) -> by
         "failures": recording.failures,
     }
     return packed(key, Part(replicates, about, {name: to_bytes(table) for name, table in tables.items()}))
+
+
+def fair_size(n_replicates: int, pool: Pool) -> int:
+    """Replicates in a block: the most for one worker, fewer where several are to have as many blocks as each other."""
+    seats = pool.seats
+    if seats == 1:
+        return BLOCK_SIZE
+    rounds = math.ceil(n_replicates / (BLOCK_SIZE * seats))
+    return max(math.ceil(n_replicates / (rounds * seats)), _FEWEST)
 
 
 def lost_block(job: Job, replicates: range, lost: Lost) -> Recording:

@@ -120,6 +120,17 @@ class Pool:
             else:
                 self._own.kill()
 
+    @property
+    def seats(self) -> int:
+        """Tasks that are worked on at a time, as far as is known; 1 for an executor that does not say.
+
+        Raises
+        ------
+        WorkersError
+            When nobody is left who could work.
+        """
+        return self._workers if self._given is None else getattr(self._given, "seats", 1)
+
     def count_as_done(self, amount: int) -> None:
         """Count work that was done before, so that the count tells how far all of it is."""
         self.meter.expect(amount)

@@ -1,6 +1,6 @@
 """Sums of rows that empty slots behind the last firm do not change, bit for bit, so that blocks may leave them out.
 
-NumPy adds up in an order that depends on a row's length. Here entry i always goes into lane i mod 8 of chunk i div 128,
+NumPy adds up in an order that depends on a row's length. Here entry i always goes into lane i mod 8 of chunk i div 512,
 lanes and chunks are added in pairs, and zeros at the end add nothing. Rounding grows as slowly as with NumPy's pairwise
 sums.
 """
@@ -12,17 +12,17 @@ import numpy as np
 from sim.arrays import Array
 from sim.compiled import compiled
 
-_CHUNK, _LANES = 128, 8
+_CHUNK, _LANES = 512, 8
 
 
 @compiled
 def row_sums(rows: Array) -> Array:
     """Sum of each row of a table ``[row, entry]``; ``[row]``."""
     n_rows, n = rows.shape
-    sums, of_chunks = np.empty(n_rows), np.zeros(n // _CHUNK + 1)
+    sums, of_chunks, rest = np.empty(n_rows), np.zeros(n // _CHUNK + 1), np.zeros(_LANES)
     for r in range(n_rows):
         for c in range(len(of_chunks)):
-            of_chunks[c] = _in_lanes(rows[r, c * _CHUNK : (c + 1) * _CHUNK])
+            of_chunks[c] = _in_lanes(rows[r, c * _CHUNK : (c + 1) * _CHUNK], rest)
         sums[r] = _in_pairs(of_chunks)
     return sums
 
@@ -31,7 +31,8 @@ def row_sums(rows: Array) -> Array:
 def row_products(values: Array, weights: Array) -> Array:
     """Sum over the last axis of values ``[row, entry]`` times weights ``[row, kind, entry]``; ``[row, kind]``."""
     n_rows, n_kinds, n = weights.shape
-    sums, of_chunks, products = np.empty((n_rows, n_kinds)), np.zeros(n // _CHUNK + 1), np.empty(_CHUNK)
+    sums, of_chunks = np.empty((n_rows, n_kinds)), np.zeros(n // _CHUNK + 1)
+    products, rest = np.empty(_CHUNK), np.zeros(_LANES)
     for r in range(n_rows):
         for k in range(n_kinds):
             for c in range(len(of_chunks)):
@@ -39,7 +40,7 @@ def row_products(values: Array, weights: Array) -> Array:
                 m = min(n - first, _CHUNK)
                 for i in range(m):
                     products[i] = values[r, first + i] * weights[r, k, first + i]
-                of_chunks[c] = _in_lanes(products[:m])
+                of_chunks[c] = _in_lanes(products[:m], rest)
             sums[r, k] = _in_pairs(of_chunks)
     return sums
 
@@ -58,7 +59,8 @@ def mixtures(amounts: Array, rows: Array) -> Array:
 
 
 @compiled
-def _in_lanes(entries: Array) -> float:
+def _in_lanes(entries: Array, rest: Array) -> float:
+    """Sum of a chunk; ``rest`` has room for what does not fill every lane, and zeros in the others."""
     a = b = c = d = e = f = g = h = 0.0
     whole = len(entries) - len(entries) % _LANES
     for i in range(0, whole, _LANES):
@@ -70,16 +72,17 @@ def _in_lanes(entries: Array) -> float:
         f += entries[i + 5]
         g += entries[i + 6]
         h += entries[i + 7]
-    for i in range(whole, len(entries)):
-        lane = i - whole
-        a += entries[i] if lane == 0 else 0.0
-        b += entries[i] if lane == 1 else 0.0
-        c += entries[i] if lane == 2 else 0.0
-        d += entries[i] if lane == 3 else 0.0
-        e += entries[i] if lane == 4 else 0.0
-        f += entries[i] if lane == 5 else 0.0
-        g += entries[i] if lane == 6 else 0.0
-    return ((a + b) + (c + d)) + ((e + f) + (g + h))
+    if whole < len(entries):
+        rest[: len(entries) - whole] = entries[whole:]
+        a += rest[0]
+        b += rest[1]
+        c += rest[2]
+        d += rest[3]
+        e += rest[4]
+        f += rest[5]
+        g += rest[6]
+        h += rest[7]
+    return float(((a + b) + (c + d)) + ((e + f) + (g + h)))
 
 
 @compiled
@@ -91,4 +94,4 @@ def _in_pairs(sums: Array) -> float:
         if n % 2:
             sums[n // 2] = sums[n - 1]
         n = (n + 1) // 2
-    return sums[0]
+    return float(sums[0])

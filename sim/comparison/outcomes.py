@@ -16,6 +16,7 @@ from sim.ensemble import BLOCK_SIZE, Job, block_name, prepare, run_block, run_br
 from sim.errors import AipowerError
 from sim.observe import Failure, Recording, yearly
 from sim.parts import Part, Shelf, packed
+from sim.policies.registry import is_shipped
 from sim.pool import Lost, Pool, Task
 
 if TYPE_CHECKING:
@@ -222,8 +223,7 @@ def lean_job(scenario: Scenario, world: World | None = None) -> Job | Outcome:
 
 def may_look(policy: object) -> bool:
     """Whether a policy may look at stocks between the ends of years: one with a trigger, or a user's own."""
-    is_ours = type(policy).__module__.partition(".")[0] == "sim"
-    return not is_ours or getattr(policy, "trigger", None) is not None
+    return not is_shipped(policy) or getattr(policy, "trigger", None) is not None
 
 
 def _run(needs: _Needs, advance: Advance | None) -> list[Outcome]:

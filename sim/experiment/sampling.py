@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from sim.arrays import Array
-from sim.ensemble import BLOCK_SIZE, Job, lost_block, merge, prepare, run_block
+from sim.ensemble import Job, fair_size, lost_block, merge, prepare, run_block
 from sim.experiment.targets import FIT_END
 from sim.observe import Recording
 from sim.parts import gaps
@@ -56,7 +56,7 @@ def sample(scenario: Scenario, reduce: Reduce, pool: Pool) -> tuple[Array, dict[
     kept_only = replace(job.timeline, firms=kept, owners=kept, networks=frozenset(), stocks=kept, chronicle=False)
     job = job._replace(timeline=kept_only)
     n = scenario.run.replicates
-    blocks = gaps(n, (), BLOCK_SIZE)
+    blocks = gaps(n, (), fair_size(n, pool))
     tasks = [Task(_Needs(job, block, reduce), len(block) * len(job.timeline.quarters)) for block in blocks]
     parts = {
         place: lost_block(job, blocks[place], answer) if isinstance(answer, Lost) else answer

@@ -9,7 +9,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from sim.arrays import Array, Flags, total
+from sim.arrays import Array, Flags
 from sim.groups import Groups
 from sim.state import Flows, State
 from sim.world.build import World
@@ -167,8 +167,8 @@ def yearly(recording: Recording) -> Recording:
     years = [[k for k, q in enumerate(quarters) if q[:4] == year] for year in dict.fromkeys(q[:4] for q in quarters)]
     reduce: dict[Aggregation, Callable[[Array], Array]] = {
         "last": lambda values: values[:, -1],
-        "sum": total,
-        "mean": lambda values: total(values) / values.shape[-1],
+        "sum": lambda values: values.sum(axis=-1),
+        "mean": lambda values: values.mean(axis=-1),
         "max": lambda values: values.max(axis=-1),
     }
 

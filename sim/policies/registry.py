@@ -155,6 +155,11 @@ def _load(plugin: PlugIn) -> tuple[str, ...]:
     return tuple(each for each, cls in _CLASSES.items() if cls.__module__ == name)
 
 
+def is_shipped(policy: object) -> bool:
+    """Whether a policy is of this project, which knows what it looks at and does, and not a user's own."""
+    return type(policy).__module__.startswith(f"{_PACKAGE}.")
+
+
 def plugin_of(name: str) -> PlugIn | None:
     """Plug-in file that brought a policy; None for one that is shipped or installed."""
     return _PLUGINS.get(looked_up(name).__module__)

@@ -181,13 +181,14 @@ class World:
         period : int
             Quarters since the world's start.
         """
-        arrivals = self.parameters.entry_candidates * (period + 1) * self.mechanisms.entry
-        return math.ceil(self.n_first + arrivals + _DEVIATIONS * arrivals**0.5 + _SUCCESSORS)
+        arrivals = self.parameters.entry_candidates * (period + 1.0) if self.mechanisms.entry else 0.0
+        return math.ceil(self.n_first + arrivals + _DEVIATIONS * math.sqrt(arrivals) + _SUCCESSORS)
 
     @property
     def n_first(self) -> int:
         """Slots up to the last that holds a firm at the start."""
-        return int(np.flatnonzero(self.initial.is_active).max(initial=-1)) + 1
+        n_first: int = np.flatnonzero(self.initial.is_active).max(initial=-1).item() + 1
+        return n_first
 
     def opened(self, n_slots: int) -> World:
         """The world with at least so many slots, which spares what comes later its empty ones.
