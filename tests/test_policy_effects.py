@@ -426,7 +426,7 @@ def test_a_policy_whose_levers_are_its_mechanism_moves_its_headline_only_by_them
 
 def test_policies_change_no_draw_of_anyone_else(monkeypatch):
     """Every decision of the model draws the same numbers, whatever policies draw under their own names."""
-    drawn = {}
+    drawn, world = {}, small_world()
     original = Luck.uniform
 
     def noted(luck, decision, period, n_slots):
@@ -440,7 +440,7 @@ def test_policies_change_no_draw_of_anyone_else(monkeypatch):
     chancy += [now("public_compute", allocation="lottery"), now("shared_platform", breach_hazard=0.3)]
     for acting in ([], chancy):
         drawn.clear()
-        record(small_world(), 3, policies=acting)
+        record(world, 3, policies=acting)
         logs.append(dict(drawn))
     without, with_them = logs
     own = {key for key in with_them if key[0].startswith("policy ")}
