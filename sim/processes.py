@@ -8,6 +8,7 @@ dies, its task's future says so, and the next task gets a new process.
 from __future__ import annotations
 
 import functools
+import gc
 import os
 import pickle
 import queue
@@ -212,6 +213,8 @@ def _work(pipe: Connection) -> None:
     while True:
         try:
             function, arguments, named = pickle.loads(pipe.recv_bytes())  # noqa: S301 - from our own parent
+            if not gc.get_freeze_count():
+                gc.freeze()  # modules stay: nothing is gained by looking through them again and again
         except EOFError:
             return
         except Exception as error:  # noqa: BLE001 - what cannot be read is told, not fatal

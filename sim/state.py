@@ -309,7 +309,7 @@ def undefined(state: State) -> str:
     """
     for each in fields(state):
         values = getattr(state, each.name)
-        if values.dtype.kind == "f" and np.isnan(values).any():
+        if values.dtype.kind == "f" and np.isnan(values.max(initial=-np.inf)):
             return each.name
     return ""
 

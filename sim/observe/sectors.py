@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import entr
 
 from sim.arrays import Array, safe_ratio, total
 from sim.observe.catalogue import Moments, measure
@@ -47,7 +48,6 @@ def consumer_gain_without_variety(m: Moments) -> Array:
     with no share add nothing. Equal to ``consumer_gain`` where one firm serves each sector, else below it.
     """
     p, markets = m.world.parameters, m.flows.markets
-    share = markets.target_share
-    entropy = -total(share * np.log(np.where(share > 0.0, share, 1.0)))
+    entropy = total(entr(markets.target_share))
     odds = markets.odds * np.exp(-p.nest_growth * entropy)
     return demand.consumer_gain(m.flows.drivers.budget, odds, 0.0, p.nest_growth, p.substitution)

@@ -56,12 +56,13 @@ def settle(
     captive_tax = rules.captive_tax * captive_rent
     rent_income = markets.rent * weighted_total(markets.rented, markets.owner_weight)
     allotment_income = markets.allotments.owner_income
-    given = total(funding.partner_credit) + total(funding.parent_grant)
-    owner_income = rent_income + captive_rent + allotment_income - running - rules.owner_cost - given
+    credit_given, granted = total(funding.partner_credit), total(funding.parent_grant)
+    owner_income = rent_income + captive_rent + allotment_income - running - rules.owner_cost - (credit_given + granted)
     public_running = (markets.floor[..., 0] - carbon_cost) * total(markets.allotments.public)
 
     other_taxes = usage_tax + levy + profit_tax
-    from_investors = funding.raised - total(funding.partner_credit, axis=-2)
+    credit_received = total(funding.partner_credit, axis=-2)
+    from_investors = funding.raised - credit_received
     flows = (
         Flow("sales", "households", "firms", total(drivers.budget * markets.nest), revenue),
         Flow("rent", "firms", "owners", rents, rent_income),
@@ -77,20 +78,8 @@ def settle(
         Flow("interest", "firms", "households", interest, total(interest)),
         Flow("dividends", "firms", "households", dividends, total(dividends)),
         Flow("investors' equity", "households", "firms", total(from_investors), from_investors),
-        Flow(
-            "partners' compute credits",
-            "owners",
-            "firms",
-            total(funding.partner_credit),
-            total(funding.partner_credit, axis=-2),
-        ),
-        Flow(
-            "parents' grants",
-            "owners",
-            "firms",
-            total(funding.parent_grant),
-            total(funding.parent_grant, axis=-2),
-        ),
+        Flow("partners' compute credits", "owners", "firms", credit_given, credit_received),
+        Flow("parents' grants", "owners", "firms", granted, total(funding.parent_grant, axis=-2)),
         Flow("grants", "government", "firms", total(funding.grant), funding.grant),
         Flow("loans", "households", "firms", total(borrowed), borrowed),
         Flow("repayment", "firms", "households", repaid, total(repaid)),

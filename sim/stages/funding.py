@@ -31,10 +31,11 @@ def fund(state: State, world: World, drivers: Drivers, rules: Rulebook, decision
     funding_share, raised, overdrawn = _raise_equity(state, world, drivers, rules, power, effective)
     raised, credit = _partners_part(raised, world, rules)
     partner_credit = credit[..., None, :] * world.partner_owner
-    granted = (drivers.parent_fund * world.parent_weight * state.is_active)[..., None, :] * world.parent_owner
-    is_severed = (rules.separation > 0.0)[..., None, :] & world.is_integrated
-    parent_grant = np.where(is_severed, 0.0, granted)
-    raised = raised + p.funding_replacement * total(granted * is_severed, axis=-2)
+    parent_grant = (drivers.parent_fund * world.parent_weight * state.is_active)[..., None, :] * world.parent_owner
+    if rules.separation.any():
+        lost = np.where((rules.separation > 0.0)[..., None, :] & world.is_integrated, parent_grant, 0.0)
+        parent_grant = parent_grant - lost
+        raised = raised + p.funding_replacement * total(lost, axis=-2)
     grant = np.where(state.is_active, rules.grant + rules.release_grant * state.is_open, 0.0)
     new_money = raised + total(parent_grant, axis=-2) + grant
 

@@ -156,8 +156,8 @@ def _pose(
         p.serving_algorithm_elasticity,
     )
     is_hosted = _is_hosted(state, world, rules)
-    appeal = rules.quality * np.where(is_hosted, p.open_hosting_share, 1.0)
-    base = appeal[..., None, :] * demand.attraction_before_price(
+    appeal = np.where(is_active, rules.quality, 0.0) * np.where(is_hosted, p.open_hosting_share, 1.0)
+    attraction = appeal[..., None, :] * demand.attraction_before_price(
         state.log_strength,
         funding.power,
         state.data * np.where(is_hosted, 1.0 + p.open_data_gain, 1.0),
@@ -166,7 +166,6 @@ def _pose(
         world.data_reference,
     )
     switching = np.minimum(p.switching_rate * rules.switching, 1.0)
-    is_present = is_active[..., None, :]
     revenue_taken = p.operating_cost_share + rules.revenue_levy
     given = Given(
         capacity=state.capacity,
@@ -186,8 +185,8 @@ def _pose(
         usage_tax=rules.usage_tax,
         revenue_taken=revenue_taken,
         serving_need=np.where(is_active, need / rules.serving_efficiency, 1.0),
-        appeal=np.where(is_present, base, 0.0),
-        staying=(1.0 - switching)[..., None, None] * np.where(is_present, state.share, 0.0),
+        appeal=attraction,
+        staying=(1.0 - switching)[..., None, None] * np.where(is_active[..., None, :], state.share, 0.0),
         group=state.group,
         taken_differs=groups.differ(revenue_taken),
         budget=drivers.budget,

@@ -120,7 +120,7 @@ def _nobody(state: State) -> tuple[Counts, Counts]:
 
 def _take(values: AnyArray, slot: Counts) -> AnyArray:
     """Entry of each replicate's slot on the last axis, which is kept with length one."""
-    taken: AnyArray = np.take_along_axis(values, slot.reshape(-1, *[1] * (values.ndim - 1)), axis=-1)
+    taken: AnyArray = values[np.arange(len(slot)), ..., slot][..., None]
     return taken
 
 
@@ -174,7 +174,7 @@ def _propose(state: State, world: World, rules: Rulebook, markets: Markets, outl
     is_asked = (state.review_target[..., None] == slots).any(axis=-2)
     is_target = may_merge & ~is_asked & (slots != slot[:, None]) & (acquirer >= 0)[:, None]
     can_pay = p.merger_integration_cost * outlook.value <= outlook.cash + _take(outlook.cash, slot)
-    screened = _screened(world, rules, outlook, outlook.of(slot).share, outlook.share)
+    screened = _screened(world, rules, outlook, _take(outlook.share, slot), outlook.share)
     chance = np.where(screened, _review_error(world, rules)[:, None], 1.0)
     gain = chance * np.maximum(_joint_gain(state, world, markets, outlook, slot), 0.0)
     target = mergers.drawn(np.where(is_target & can_pay, gain, 0.0), uniform[:, 2])
@@ -242,8 +242,8 @@ def _review(
     p = world.parameters
     exists = case.target >= 0
     heads = _Pair(*(_take(state.group, np.maximum(slot, 0))[:, 0] for slot in case))
-    pair = (outlook.of(heads.acquirer).share, outlook.of(heads.target).share)
-    screened = exists & _screened(world, rules, outlook, *pair)[:, 0]
+    shares_of_pair = (_take(outlook.share, head) for head in heads)
+    screened = exists & _screened(world, rules, outlook, *shares_of_pair)[:, 0]
     harm = np.zeros(len(exists))
     if screened.any():
         harm[screened] = _harm(state, world, drivers, rules, markets, case, screened)
@@ -291,7 +291,7 @@ def _join(state: State, merger: _Pair) -> State:
     group = _joined(state.group, merger)
     acquirer, target = (np.maximum(slot, 0) for slot in merger)
     is_pair = (merger.target >= 0)[:, None] & (group == _take(group, acquirer))
-    best = Groups(group).largest(state.efficiency)
+    best = Groups.of(group).largest(state.efficiency)
     data = _take(state.data, acquirer) + _take(state.data, target)
     return replace(
         state,

@@ -37,9 +37,10 @@ def attraction_before_price(
     array [..., sector, firm]
     """
     has_power = power > 0.0
-    of_power = theta[:, None] * np.log(np.where(has_power, power, 1.0))[..., None, :]
-    of_data = data_elasticity[:, None] * np.log1p(data / data_reference)[..., None, :]
-    return np.where(has_power[..., None, :], np.exp(log_strength + of_power + of_data), 0.0)
+    log = log_strength + theta[:, None] * np.log(np.where(has_power, power, 1.0))[..., None, :]
+    log += data_elasticity[:, None] * np.log1p(data / data_reference)[..., None, :]
+    log += np.where(has_power, 0.0, -np.inf)[..., None, :]
+    return np.exp(log, out=log)
 
 
 def outside_odds(total_attraction: Array, initial_odds: Array, nest_growth: float) -> Array:
