@@ -36,6 +36,7 @@ TRIES = 3
 SEATS = 1_024
 """Tasks that an executor of unknown size is given at a time."""
 
+_GUESSED_SEATS = 8
 _LOOK_SECONDS = 0.2
 
 
@@ -122,14 +123,14 @@ class Pool:
 
     @property
     def seats(self) -> int:
-        """Tasks that are worked on at a time, as far as is known; 1 for an executor that does not say.
+        """Tasks that are worked on at a time; a guess for an executor that does not say.
 
         Raises
         ------
         WorkersError
             When nobody is left who could work.
         """
-        return self._workers if self._given is None else getattr(self._given, "seats", 1)
+        return self._workers if self._given is None else getattr(self._given, "seats", _GUESSED_SEATS)
 
     def count_as_done(self, amount: int) -> None:
         """Count work that was done before, so that the count tells how far all of it is."""

@@ -366,11 +366,13 @@ class _TableFile:
 
     def add(self, table: Any) -> None:  # noqa: ANN401 - a pyarrow.Table
         """Write the rows of a block, or keep them for the next group."""
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
         schema = self._described(table.schema)
         if self._writer is None:
-            self._writer = pq.ParquetWriter(self._path, schema, compression="zstd")
+            words = [field.name for field in schema if not pa.types.is_floating(field.type)]
+            self._writer = pq.ParquetWriter(self._path, schema, compression="zstd", use_dictionary=words)
         self._pieces.append(table.cast(schema))
         self._n_waiting += table.num_rows
         self._write(max(GROUP_VALUES // len(schema), 1))

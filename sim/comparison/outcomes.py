@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from sim.scenario import Scenario
     from sim.world.build import World
 
-_FEWEST_TASKS = 24
-"""Into how many tasks runs are divided at least, where there are as many, so that no worker waits long for another."""
+_TASKS_LEFT = 5
+"""Of each worker whenever a task is cut, so that the last are small and nobody waits long for another."""
 
 WHOLE = -1
 """Stands for every replicate where a run could not begin."""
@@ -146,7 +146,7 @@ def simulate_outcomes(
         pool.count_as_done(sum(job.amount(block) for block, outcome in found.items() if outcome is not None))
         missing = tuple(block for block, outcome in found.items() if outcome is None)
         families.setdefault((id(job.world), job.timeline, job.seed, missing), []).append(key)
-    places, tasks = _tasks(jobs, families)
+    places, tasks = _tasks(jobs, families, _TASKS_LEFT * pool.seats)
     for place, answer in pool.run(_run, tasks):
         siblings, block = places[place]
         if isinstance(answer, Lost):
@@ -161,20 +161,24 @@ def simulate_outcomes(
 
 
 def _tasks(
-    jobs: Mapping[str, Job | Outcome], families: Mapping[tuple[int, Timeline, int, tuple[range, ...]], list[str]]
+    jobs: Mapping[str, Job | Outcome],
+    families: Mapping[tuple[int, Timeline, int, tuple[range, ...]], list[str]],
+    n_tasks_left: int,
 ) -> tuple[list[tuple[list[str], range]], list[Task]]:
     """Which runs and block each task is, and the tasks; siblings share what happens before their policies begin."""
     places: list[tuple[list[str], range]] = []
     tasks: list[Task] = []
-    size = max(sum(len(keys) * len(blocks) for (*_, blocks), keys in families.items()) // _FEWEST_TASKS, 1)
+    left = sum(len(keys) * sum(map(len, blocks)) for (*_, blocks), keys in families.items())
     for (*_, blocks), keys in families.items():
-        for siblings in (keys[k : k + size] for k in range(0, len(keys), size)):
-            chosen = tuple(job for key in siblings if not isinstance(job := jobs[key], Outcome))
-            places += [(siblings, block) for block in blocks]
-            tasks += [
-                Task(_Needs(chosen, block), sum(job.amount(block) for job in chosen), block_name(block))
-                for block in blocks
-            ]
+        for block in blocks:
+            first = 0
+            while first < len(keys):
+                siblings = keys[first : first + max(left // (n_tasks_left * len(block)), 1)]
+                chosen = tuple(job for key in siblings if not isinstance(job := jobs[key], Outcome))
+                places.append((siblings, block))
+                tasks.append(Task(_Needs(chosen, block), sum(job.amount(block) for job in chosen), block_name(block)))
+                left -= len(siblings) * len(block)
+                first += len(siblings)
     return places, tasks
 
 

@@ -15,7 +15,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
-from matplotlib.textpath import TextPath
+from matplotlib.textpath import text_to_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -237,9 +237,9 @@ def inches_of(text: str, size: float) -> float:
 @functools.cache
 def _inches(text: str, size: float, weight: str) -> float:
     """Width of a text."""
-    font = FontProperties(family="DejaVu Sans", weight=weight)
-    outline = TextPath((0.0, 0.0), text, size=size, prop=font)
-    return _HINTING * float(outline.get_extents().width) / POINTS
+    font = FontProperties(family="DejaVu Sans", weight=weight, size=size)
+    width, *_ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
+    return _HINTING * float(width) / POINTS
 
 
 _HINTING = 1.04  # letters on a grid of pixels are up to this much wider than their outlines
