@@ -85,6 +85,15 @@ def weighted_total(values: Array, weights: Array) -> Array:
     return sums
 
 
+def repeated(values: npt.NDArray[Any], times: int) -> npt.NDArray[Any]:
+    """All of the first axis several times, one after the other.
+
+    >>> repeated(np.array([1.0, 2.0]), 2)
+    array([1., 2., 1., 2.])
+    """
+    return np.concatenate([values] * times)
+
+
 def mixture(amounts: Array, of: Array) -> Array:
     """Sum over kinds of amounts ``[..., kind]`` times rows ``[..., kind, entry]``; ``[..., entry]``.
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import NamedTuple
 
 import numpy as np
 
-from sim.arrays import Array, total, widened
+from sim.arrays import Array, repeated, total, widened
 from sim.decisions import Decisions
 from sim.errors import ReplicateError
 from sim.foresight import Foresight, Search
 from sim.foresight import realised as foresight_of
-from sim.luck import KeptLuck, Luck
+from sim.luck import KeptLuck, Luck, RepeatedLuck
 from sim.observe import (
     PLANNER_GAP,
     EventLog,
@@ -28,6 +28,7 @@ from sim.observe import (
     planner_gap,
 )
 from sim.policies.base import BasePolicy
+from sim.policies.beside import Beside
 from sim.policies.levers import Policy, Sight
 from sim.policies.registry import is_shipped
 from sim.quarters import QUARTERS_PER_YEAR, Quarter, quarter_range
@@ -71,6 +72,11 @@ class Timeline:
     def quarters(self) -> tuple[Quarter, ...]:
         """Every quarter, in order."""
         return quarter_range(self.start, self.end)
+
+    @property
+    def is_lean(self) -> bool:
+        """Whether nothing but measures is recorded."""
+        return not (self.firms or self.owners or self.networks or self.planner or self.chronicle)
 
     def keeps_stocks(self, quarter: Quarter) -> bool:
         """Whether the stocks of a quarter are kept."""
@@ -119,6 +125,15 @@ class _Recorder:
             makers=list(self.makers),
             networks=dict(self.networks),
             delivered=list(self.delivered),
+        )
+
+    def repeated(self, times: int) -> _Recorder:
+        """A recorder of all replicates several times, one after the other; of one that keeps nothing but measures."""
+        return _Recorder(
+            events=self.events.fork(),
+            n_slots=self.n_slots,
+            ranks=self.ranks.repeated(times),
+            measures=[{name: repeated(values, times) for name, values in row.items()} for row in self.measures],
         )
 
     def _all_slots(self, values: Values) -> Values:
@@ -202,8 +217,12 @@ def simulate_branches(
     replicates: Sequence[int],
     branches: Sequence[Sequence[Policy]],
     progress: Callable[[int], None] | None = None,
+    *,
+    most_rows: int = 1,
 ) -> list[Recording]:
     """Run a block under several sets of policies, which share their history until the first of each set begins.
+
+    Where nothing but measures is recorded, sets that begin together go on side by side in the same arrays.
 
     Parameters
     ----------
@@ -211,6 +230,8 @@ def simulate_branches(
         As for ``simulate_block``.
     branches : sequence of sequence of Policy
         What is in force in each.
+    most_rows : int
+        Replicates that may share arrays, over all sets side by side.
 
     Returns
     -------
@@ -230,14 +251,45 @@ def simulate_branches(
     recorder, stand = _Recorder.of(world, replicates), _Stand.first(world, luck)
     for period in sorted(set(first_acts)):
         stand = _go_on(stand, world, timeline, luck, (), recorder, until=period)
-        for place, begins in enumerate(first_acts):
-            if begins == period:
-                branch = recorder.fork()
-                if progress is not None:
-                    progress(period * len(replicates))
-                _go_on(stand, world, timeline, luck, branches[place], branch, progress=progress)
-                recordings[place] = _recording(branch, world, timeline, replicates)
+        beginning = [place for place, begins in enumerate(first_acts) if begins == period]
+        for places in _side_by_side(beginning, branches, timeline, max(most_rows // len(replicates), 1)):
+            if progress is not None:
+                progress(period * len(replicates) * len(places))
+            sets = [branches[place] for place in places]
+            ends = _go_on_beside(stand, world, timeline, luck, sets, recorder, progress)
+            recordings.update(zip(places, ends, strict=True))
     return [recordings[place] for place in range(len(branches))]
+
+
+def _side_by_side(
+    places: Sequence[int], branches: Sequence[Sequence[Policy]], timeline: Timeline, most: int
+) -> Iterator[Sequence[int]]:
+    """Branches that can share arrays, at most so many at a time; the others by themselves."""
+    together = [place for place in places if timeline.is_lean and all(map(_leaves_slots_alone, branches[place]))]
+    yield from (together[k : k + most] for k in range(0, len(together), most))
+    yield from ([place] for place in places if place not in together)
+
+
+def _go_on_beside(
+    begin: _Stand,
+    world: World,
+    timeline: Timeline,
+    luck: Luck,
+    sets: Sequence[Sequence[Policy]],
+    recorder: _Recorder,
+    progress: Callable[[int], None] | None,
+) -> list[Recording]:
+    """Go on from one history to the end under each set of policies, all in the same arrays."""
+    n, times = len(luck.replicates), len(sets)
+    if times == 1:
+        branch = recorder.fork()
+        _go_on(begin, world, timeline, luck, sets[0], branch, progress=progress)
+        return [_recording(branch, world, timeline, luck.replicates)]
+    branch, everyone = recorder.repeated(times), RepeatedLuck.of(luck, times)
+    policies = [Beside(sets, luck)] if any(sets) else []
+    _go_on(begin.repeated(times), world, timeline, everyone, policies, branch, progress=progress)
+    whole = _recording(branch, world, timeline, everyone.replicates)
+    return [whole.rows(slice(k * n, (k + 1) * n)) for k in range(times)]
 
 
 def first_act(policies: Sequence[Policy], quarters: Sequence[Quarter]) -> int:
@@ -257,6 +309,11 @@ class _Stand(NamedTuple):
     @classmethod
     def first(cls, world: World, luck: Luck) -> _Stand:
         return cls(0, world.opened(world.n_first).initial_state(len(luck.replicates)), ())
+
+    def repeated(self, times: int) -> _Stand:
+        """All replicates several times, one after the other."""
+        arrays = {each.name: repeated(getattr(self.state, each.name), times) for each in fields(State)}
+        return _Stand(self.period, State(**arrays), tuple(sight.repeated(times) for sight in self.past))
 
 
 def _go_on(
@@ -413,6 +470,8 @@ def _n_slots(stand: _Stand, world: World, luck: Luck, policies: Sequence[Policy]
 
 
 def _leaves_slots_alone(policy: Policy) -> bool:
+    if isinstance(policy, Beside):
+        return True
     return is_shipped(policy) and isinstance(policy, BasePolicy) and "break_up" not in policy.uses
 
 

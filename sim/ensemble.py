@@ -374,7 +374,9 @@ def run_branches(jobs: Sequence[Job], replicates: Sequence[int], advance: Advanc
         return _set_by_set(jobs, replicates, first.uncertain, advance)
     try:
         branches = [job.policies for job in jobs]
-        return simulate_branches(first.world, first.timeline, first.seed, list(replicates), branches, advance)
+        return simulate_branches(
+            first.world, first.timeline, first.seed, list(replicates), branches, advance, most_rows=BLOCK_SIZE
+        )
     except QuarterError:
         return [run_block(job, replicates) for job in jobs]
 

@@ -16,7 +16,7 @@ from typing import Any, Literal
 import numpy as np
 from scipy.special import ndtri
 
-from sim.arrays import Array
+from sim.arrays import Array, repeated
 
 _MANTISSA_SHIFT = np.uint64(11)
 _MANTISSA_STEP = 2.0**-53
@@ -98,6 +98,34 @@ class KeptLuck(Luck):
             self._kept[key] = getattr(Luck, kind)(self, decision, period, n_slots + _SPARE)
             self._kept[key].flags.writeable = False
         return self._kept[key][:, :n_slots]
+
+
+@dataclass(frozen=True, slots=True)
+class RepeatedLuck(Luck):
+    """The luck of the same replicates several times, one after the other.
+
+    Examples
+    --------
+    >>> once = Luck(1, [3, 7])
+    >>> bool((RepeatedLuck.of(once, 2).normal("quality", 5, 8)[2:] == once.normal("quality", 5, 8)).all())
+    True
+    """
+
+    once: Luck
+    times: int
+
+    @classmethod
+    def of(cls, once: Luck, times: int) -> RepeatedLuck:
+        """That of some replicates, repeated."""
+        return cls(once.seed, [*once.replicates] * times, once, times)
+
+    def uniform(self, decision: str, period: int, n_slots: int) -> Array:
+        """As ``Luck.uniform``."""
+        return repeated(self.once.uniform(decision, period, n_slots), self.times)
+
+    def normal(self, decision: str, period: int, n_slots: int) -> Array:
+        """As ``Luck.normal``."""
+        return repeated(self.once.normal(decision, period, n_slots), self.times)
 
 
 def poisson_distribution(mean: float, tail: float = 1e-12) -> Array:

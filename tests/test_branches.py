@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from sim import policies
-from sim.engine import first_act, simulate_block, simulate_branches
+from sim import engine, policies
+from sim.engine import Timeline, first_act, simulate_block, simulate_branches
 from sim.ensemble import prepare, run_block, run_branches
 from sim.quarters import quarter_range
 from sim.scenario import load_scenario
@@ -28,6 +28,63 @@ def test_branches_are_what_each_run_is_by_itself() -> None:
         alone = simulate_block(small_world(), timeline(8), 1, [0, 3], each)
         assert same_bits(alone, mine) and alone.events == mine.events
         assert alone.quarters == mine.quarters and alone.networks.keys() == mine.networks.keys()
+
+
+BESIDE = [
+    *SETS,
+    [
+        {
+            "training_cap": {
+                "flop": 1e25,
+                "start": str(START + 3),
+                "error": 0.5,
+                "lag": 2,
+                "who": {"top": 2, "by": "compute"},
+            }
+        }
+    ],
+    [
+        {
+            "resource_quota": {
+                "most": 0.05,
+                "start": str(START + 3),
+                "trigger": {"measure": "industry_revenue", "above": 1},
+            }
+        }
+    ],
+    [{"public_compute": {"shipments": 0.05, "allocation": "lottery"}}, {"merger_control": {"tolerance": 0.001}}],
+    [{"data_portability": {"share": 0.5}}],
+]
+
+
+@pytest.mark.parametrize("most_rows", [1, 5, 6, 100])
+def test_sets_side_by_side_have_the_bits_of_runs_by_themselves(most_rows) -> None:
+    """Also with triggers, lags, lots and errors, and those of which some arrays have room for a part only."""
+    built = [policies.build(items) for items in BESIDE]
+    lean = Timeline(START, START + 8, chronicle=False, stocks=frozenset({START + 3, START + 7, START + 8}))
+    told: list[int] = []
+    together = simulate_branches(small_world(), lean, 1, [0, 3], built, told.append, most_rows=most_rows)
+    for each, mine in zip(built, together, strict=True):
+        assert same_bits(simulate_block(small_world(), lean, 1, [0, 3], each), mine)
+    assert sum(told) == 2 * 9 * len(built), "all work is counted once"
+
+
+def test_sets_share_arrays_only_where_they_fit(monkeypatch) -> None:
+    sizes = []
+    original = engine._go_on_beside
+
+    def noted(begin, world, timeline, luck, sets, *rest):
+        sizes.append(len(sets))
+        return original(begin, world, timeline, luck, sets, *rest)
+
+    monkeypatch.setattr(engine, "_go_on_beside", noted)
+    built = [policies.build(items) for items in SETS]
+    lean = Timeline(START, START + 5, chronicle=False)
+    simulate_branches(small_world(), lean, 1, [0, 3], built, most_rows=4)
+    assert sorted(sizes) == [1, 1, 2, 2], "the break-up is by itself; others meet where they begin together"
+    sizes.clear()
+    simulate_branches(small_world(), timeline(6), 1, [0, 3], built, most_rows=100)
+    assert sizes == [1] * len(built), "where more than measures is recorded, each is by itself"
 
 
 @pytest.mark.parametrize(("items", "period"), list(zip(SETS, [8, 3, 3, 0, 4, 8], strict=True)))

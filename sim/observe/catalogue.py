@@ -108,6 +108,11 @@ class Recording:
     events: tuple[Event, ...] = field(default=())
     """By replicate, then quarter."""
 
+    def rows(self, rows: slice) -> Recording:
+        """Some of the replicates, of a recording of measures alone."""
+        measures = {name: values[rows] for name, values in self.measures.items()}
+        return replace(self, replicates=self.replicates[rows], measures=measures)
+
 
 MEASURES: dict[str, Measure] = {}
 """Every measure by name."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from sim.arrays import Array, Counts, total
+from sim.arrays import Array, Counts, repeated, total
 from sim.observe.catalogue import MEASURES, Measure, Moments, by_corporation
 from sim.quarters import QUARTERS_PER_YEAR, Quarter
 
@@ -67,6 +67,12 @@ class RankLog:
     def fork(self) -> RankLog:
         """A log with the same quarters, which goes on by itself."""
         return RankLog({name: dict(tops) for name, tops in self.tops.items()})
+
+    def repeated(self, times: int) -> RankLog:
+        """All replicates several times, one after the other."""
+        return RankLog(
+            {name: {quarter: repeated(top, times) for quarter, top in tops.items()} for name, tops in self.tops.items()}
+        )
 
     def record(self, m: Moments, quarter: Quarter) -> None:
         """Note a quarter's first firms."""

@@ -7,13 +7,13 @@ rulebook. Every lever has a neutral value at which it changes nothing, bit for b
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from sim.arrays import Array, widened
+from sim.arrays import Array, repeated, widened
 
 if TYPE_CHECKING:
     from sim.luck import Luck
@@ -132,21 +132,20 @@ class Rulebook:
     programme_cost: Array
 
 
-class _Seated(Mapping[str, Array]):
-    """Arrays of firms with as many slots as another quarter has, widened when they are looked at."""
+class _Changed(Mapping[str, Array]):
+    """Arrays by name, changed when they are looked at."""
 
-    def __init__(self, firms: Mapping[str, Array], n_slots: int) -> None:
-        self._firms, self._n_slots = firms, n_slots
+    def __init__(self, arrays: Mapping[str, Array], change: Callable[[Array], Array]) -> None:
+        self._arrays, self._change = arrays, change
 
     def __getitem__(self, name: str) -> Array:
-        values = self._firms[name]
-        return values if values.shape[-1] == self._n_slots else widened(values, np.zeros(self._n_slots))
+        return self._change(self._arrays[name])
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._firms)
+        return iter(self._arrays)
 
     def __len__(self) -> int:
-        return len(self._firms)
+        return len(self._arrays)
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +165,23 @@ class Sight:
 
     def seated(self, n_slots: int) -> Sight:
         """The same with as many slots; nobody was seen in those that are new."""
-        return Sight(self.measures, _Seated(self.firms, n_slots))
+
+        def seat(values: Array) -> Array:
+            return values if values.shape[-1] == n_slots else widened(values, np.zeros(n_slots))
+
+        return Sight(self.measures, _Changed(self.firms, seat))
+
+    def rows(self, rows: slice) -> Sight:
+        """Some of the replicates."""
+        return self.changed(lambda values: values[rows])
+
+    def repeated(self, times: int) -> Sight:
+        """All replicates several times, one after the other."""
+        return self.changed(lambda values: repeated(values, times))
+
+    def changed(self, change: Callable[[Array], Array]) -> Sight:
+        """The same with every array changed, when it is looked at."""
+        return Sight(_Changed(self.measures, change), _Changed(self.firms, change))
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,6 +219,17 @@ class Observation:
     owner_names: tuple[str, ...]
     parameters: Parameters
     luck: Luck
+
+    def rows(self, rows: slice, luck: Luck) -> Observation:
+        """What there is to see of some of the replicates, which have this luck."""
+        return replace(
+            self,
+            past=[sight.rows(rows) for sight in self.past],
+            firms={name: values[rows] for name, values in self.firms.items()},
+            owners={name: values[rows] for name, values in self.owners.items()},
+            public_capacity=self.public_capacity[rows],
+            luck=luck,
+        )
 
 
 Policy = Callable[[Observation, "Quarter"], Mapping[str, Array | float]]
