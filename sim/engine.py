@@ -334,6 +334,7 @@ def _go_on(
     for quarter, moments, row, reached in marching:
         recorder.record(moments, quarter, timeline, row)
         stand = reached
+        del moments  # not held while the next quarter is computed
         if progress is not None:
             progress(len(luck.replicates))
     return stand
@@ -454,6 +455,7 @@ def _march(
             raise QuarterError(quarter, str(error)) from error
         stand = _Stand(period + 1, state, (*stand.past, sight(moments, row)))
         yield quarter, moments, row, stand
+        del before, flows, moments, row
 
 
 def _n_slots(stand: _Stand, world: World, luck: Luck, policies: Sequence[Policy]) -> int:
