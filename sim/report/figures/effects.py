@@ -97,9 +97,18 @@ def _draw_effects(axes: Axes, rows: pd.DataFrame, names: Sequence[str]) -> None:
                 )
         axes.plot(effect, place, MARKS[row["verdict"]], color=shade, markersize=4.5, markeredgecolor="white", gid=name)
     axes.set_xlabel({"": "", "%": "% of the reference", "pp": "percentage points"}.get(unit, unit))
-    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:+,.4g}" if value else "0"))
+    axes.xaxis.set_major_formatter(FuncFormatter(_signed))
     axes.locator_params(axis="x", nbins=4)
     axes.tick_params(axis="y", length=0)
+
+
+def _signed(value: float, _: int | None = None) -> str:
+    """A number beside an axis, with its sign and without a power of ten."""
+    digits = ".0f" if abs(value) >= _WHOLE else ".4g"
+    return format(value, f"+,{digits}") if value else "0"
+
+
+_WHOLE = 1_000
 
 
 def _explain_marks(figure: Figure, y: float) -> None:
@@ -189,7 +198,7 @@ def _draw_paths(axes: Axes, comparison: Comparison, measure: str, lines: Sequenc
         )
     set_time_axis(axes, comparison.quarters)
     axes.set_xlabel("")
-    axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:+,.4g}" if value else "0"))
+    axes.yaxis.set_major_formatter(FuncFormatter(_signed))
 
 
 def _explain_lines(figure: Figure, labels: Sequence[str], left: float, top: float) -> None:
@@ -251,11 +260,13 @@ def effect_map(comparison: Comparison, horizon: str | None = None) -> Figure:
         limit = max(float(np.nanmax(np.abs(colours), initial=0.0)), 1.0)
         image = axes.imshow(colours, aspect="auto", cmap="RdBu_r", vmin=-limit, vmax=limit)
         axes.grid(visible=False)
+        cell, size = 0.92 * WIDTH * (0.93 - left) / len(measures), 6.2 if len(measures) > _MANY else 7.5
         for (i, j), value in np.ndenumerate(colours):
             text = _map_text(cells[names[i], measures[j]])
             red, green, blue = image.cmap(image.norm(value))[:3] if np.isfinite(value) else (1.0, 1.0, 1.0)
             ink = "white" if style.is_dark((red, green, blue)) else style.INK
-            axes.text(j, i, text, ha="center", va="center", size=6.2 if len(measures) > _MANY else 7.5, color=ink)
+            fits = min(cell / max(style.inches_of(text, size), cell), 1.0)
+            axes.text(j, i, text, ha="center", va="center", size=size * fits, color=ink)
         axes.set_xticks(range(len(measures)), [label_of(m) for m in measures], rotation=42, ha="right", size=8)
         axes.set_yticks(range(len(names)), names, size=8.5)
         axes.tick_params(length=0)
@@ -330,7 +341,7 @@ def tradeoff_plot(
             unit = scaled(both[name].iloc[0].to_dict(), 1.0)[1] if len(both[name]) else ""
             write(f"Effect on {lower(label_of(name))}" + (f" ({unit})" if unit else ""))
         for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:+,.4g}" if value else "0"))
+            axis.set_major_formatter(FuncFormatter(_signed))
     return figure
 
 
