@@ -25,7 +25,7 @@ from sim.state import (
     variables,
 )
 from sim.submodels import training
-from sim.world.build import Mechanisms
+from sim.world.build import Mechanisms, World
 from tests.worlds import START, Run, record, run_quarters, same_bits, small_world, timeline, world_with
 
 
@@ -207,6 +207,35 @@ def test_block_size_changes_no_bit(size: int) -> None:
     )
     reference = ensemble.simulate(scenario, replicates=9, seed=0, block_size=4)
     assert same_bits(reference, ensemble.simulate(scenario, replicates=9, seed=0, block_size=size))
+
+
+def test_blocks_end_at_their_last_firm_and_the_bits_are_those_of_all_slots(monkeypatch) -> None:
+    world, quarters = small_world(), timeline(8)
+    asked: list[int] = []
+    original = World.opened
+
+    def noted(self, n_slots):
+        asked.append(original(self, n_slots).is_entry_slot.size)
+        return self
+
+    few = simulate_block(world, quarters, 1, [0, 1, 2], [])
+    monkeypatch.setattr(World, "opened", noted)
+    assert same_bits(few, simulate_block(world, quarters, 1, [0, 1, 2], []))
+    assert min(asked) < len(world.firm_names), "some slots were left out"
+
+
+def adding_up_as_it_likes(observation, _quarter):
+    """A policy of a user's own, whose sums depend in their last bits on how many slots there are."""
+    whole = observation.firms["own_compute"].sum(axis=-1, keepdims=True)
+    return {"revenue_levy": 0.1 * (1e6 * whole % 1.0)}
+
+
+def test_a_policy_of_ones_own_finds_as_many_slots_in_every_block() -> None:
+    job = ensemble.prepare(load_scenario("baseline").replace(quarters=8))
+    job = job._replace(policies=[adding_up_as_it_likes])
+    together = ensemble.run_block(job, [0, 1, 2, 3])
+    apart = ensemble.merge([ensemble.run_block(job, [number]) for number in range(4)])
+    assert same_bits(together, apart)
 
 
 def test_number_of_workers_changes_no_bit() -> None:
