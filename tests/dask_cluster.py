@@ -65,11 +65,15 @@ def local_cluster():
         cluster = LocalCluster(folder)
         try:
             end = time.monotonic() + PATIENCE
-            while True:
+            is_up = False
+            while not is_up:
                 with contextlib.suppress(OSError, TimeoutError), Client(cluster.address, timeout=5) as client:
                     client.wait_for_workers(2, timeout=PATIENCE)
-                    break
-                assert time.monotonic() < end, "the cluster did not start"
+                    is_up = True
+                if cluster.scheduler.poll() is not None:  # another process took the port meanwhile
+                    cluster.close()
+                    cluster, is_up = LocalCluster(folder), False
+                assert is_up or time.monotonic() < end, "the cluster did not start"
             yield cluster
         finally:
             cluster.close()
