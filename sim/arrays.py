@@ -74,6 +74,15 @@ def widened(values: npt.NDArray[Any], rest: npt.NDArray[Any]) -> npt.NDArray[Any
     return np.concatenate([values, np.broadcast_to(new, (*values.shape[:-1], new.shape[-1]))], axis=-1)
 
 
+def repeated(values: npt.NDArray[Any], times: int) -> npt.NDArray[Any]:
+    """All of the first axis several times, one after the other.
+
+    >>> repeated(np.array([1.0, 2.0]), 2)
+    array([1., 2., 1., 2.])
+    """
+    return np.concatenate([values] * times)
+
+
 def weighted_total(values: Array, weights: Array) -> Array:
     """Sum over the last axis of values ``[..., entry]`` times weights ``[..., kind, entry]``, as in ``total``.
 
@@ -83,15 +92,6 @@ def weighted_total(values: Array, weights: Array) -> Array:
     _require_alike(values.shape, (*weights.shape[:-2], weights.shape[-1]))
     sums: Array = _sums().row_products(_stacked(values, 1), _stacked(weights, 2)).reshape(weights.shape[:-1])
     return sums
-
-
-def repeated(values: npt.NDArray[Any], times: int) -> npt.NDArray[Any]:
-    """All of the first axis several times, one after the other.
-
-    >>> repeated(np.array([1.0, 2.0]), 2)
-    array([1., 2., 1., 2.])
-    """
-    return np.concatenate([values] * times)
 
 
 def mixture(amounts: Array, of: Array) -> Array:

@@ -286,8 +286,7 @@ def _go_on_beside(
         _go_on(begin, world, timeline, luck, sets[0], branch, progress=progress)
         return [_recording(branch, world, timeline, luck.replicates)]
     branch, everyone = recorder.repeated(times), RepeatedLuck.of(luck, times)
-    policies = [Beside(sets, luck)] if any(sets) else []
-    _go_on(begin.repeated(times), world, timeline, everyone, policies, branch, progress=progress)
+    _go_on(begin.repeated(times), world, timeline, everyone, [Beside(sets, luck)], branch, progress=progress)
     whole = _recording(branch, world, timeline, everyone.replicates)
     return [whole.rows(slice(k * n, (k + 1) * n)) for k in range(times)]
 
@@ -472,9 +471,7 @@ def _n_slots(stand: _Stand, world: World, luck: Luck, policies: Sequence[Policy]
 
 
 def _leaves_slots_alone(policy: Policy) -> bool:
-    if isinstance(policy, Beside):
-        return True
-    return is_shipped(policy) and isinstance(policy, BasePolicy) and "break_up" not in policy.uses
+    return is_shipped(policy) and isinstance(policy, BasePolicy | Beside) and "break_up" not in policy.uses
 
 
 def _refuse_undefined(state: State) -> None:

@@ -213,13 +213,13 @@ def _work(pipe: Connection) -> None:
     while True:
         try:
             function, arguments, named = pickle.loads(pipe.recv_bytes())  # noqa: S301 - from our own parent
-            if not gc.get_freeze_count():
-                gc.freeze()  # modules stay: nothing is gained by looking through them again and again
         except EOFError:
             return
         except Exception as error:  # noqa: BLE001 - what cannot be read is told, not fatal
             pipe.send(("error", FailureError(f"a worker cannot read its task: {type(error).__name__}: {error}")))
             continue
+        if not gc.get_freeze_count():
+            gc.freeze()  # modules stay: nothing is gained by looking through them again and again
         try:
             answer = ("done", function(*arguments, **named))
         except Exception as error:  # noqa: BLE001 - the parent raises it

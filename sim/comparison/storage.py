@@ -64,7 +64,7 @@ def _fill(draft: Path, comparison: Comparison, *, figures: bool) -> dict[str, An
         "robustness": comparison.robustness,
     }
     for name, table in tables.items():
-        words = [column for column, kind in table.dtypes.items() if kind.kind != "f"]
+        words = list(table.select_dtypes(exclude="float"))
         table.to_parquet(draft / f"{name}.parquet", compression="zstd", index=False, use_dictionary=words)
     comparison.effects.to_csv(draft / "effects.csv", index=False, lineterminator="\n")
     if figures:

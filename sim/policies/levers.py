@@ -173,13 +173,13 @@ class Sight:
 
     def rows(self, rows: slice) -> Sight:
         """Some of the replicates."""
-        return self.changed(lambda values: values[rows])
+        return self._changed(lambda values: values[rows])
 
     def repeated(self, times: int) -> Sight:
         """All replicates several times, one after the other."""
-        return self.changed(lambda values: repeated(values, times))
+        return self._changed(lambda values: repeated(values, times))
 
-    def changed(self, change: Callable[[Array], Array]) -> Sight:
+    def _changed(self, change: Callable[[Array], Array]) -> Sight:
         """The same with every array changed, when it is looked at."""
         return Sight(_Changed(self.measures, change), _Changed(self.firms, change))
 
