@@ -183,7 +183,7 @@ class Written:
         """
         for block in self.blocks:
             if block in self.lost:
-                yield tables_of(self.lost[block], ["failures"])
+                yield dict(tables_of(self.lost[block], ["failures"]))
                 continue
             part = shelf.load(key, block)
             if part is None:
@@ -253,13 +253,11 @@ def run_part(needs: tuple[Job, range, str, bool], advance: Advance | None) -> by
     if is_yearly and len(recording.replicates):
         recording = yearly(recording)
     names = None if len(recording.replicates) else ("failures",)
-    tables = tables_of(recording, names)
-    about = {
-        "rows": {name: table.num_rows for name, table in tables.items()},
-        "measures": list(recording.measures),
-        "failures": recording.failures,
-    }
-    return packed(key, Part(replicates, about, {name: to_bytes(table) for name, table in tables.items()}))
+    rows, sections = {}, {}
+    for name, table in tables_of(recording, names):
+        rows[name], sections[name] = table.num_rows, to_bytes(table)
+    about = {"rows": rows, "measures": list(recording.measures), "failures": recording.failures}
+    return packed(key, Part(replicates, about, sections))
 
 
 def fair_size(n_replicates: int, pool: Pool) -> int:

@@ -10,7 +10,7 @@ import numpy as np
 from sim.state import FIRM_CLASSES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import pandas as pd
     import pyarrow as pa
@@ -40,13 +40,13 @@ def frames(recording: Recording) -> dict[str, Callable[[], pd.DataFrame]]:
     }
 
 
-def tables_of(recording: Recording, names: Sequence[str] | None = None) -> dict[str, pa.Table]:
-    """Tables of a recording, or some of them, as Arrow holds them."""
+def tables_of(recording: Recording, names: Sequence[str] | None = None) -> Iterator[tuple[str, pa.Table]]:
+    """Tables of a recording, or some of them, as Arrow holds them; one at a time, since together they are large."""
     import pyarrow as pa
 
     makers = frames(recording)
-    chosen = makers if names is None else names
-    return {name: pa.Table.from_pandas(makers[name](), preserve_index=None) for name in chosen}
+    for name in makers if names is None else names:
+        yield name, pa.Table.from_pandas(makers[name](), preserve_index=None)
 
 
 def to_bytes(table: pa.Table) -> bytes:
