@@ -60,7 +60,7 @@ def key_of(scenario: Scenario, kind: str, identity: Mapping[str, Any]) -> str:
     kind : str
         What parts hold: ``result`` or ``outcome``.
     identity : mapping
-        ``store.identity()`` of where they are computed.
+        ``sim.identity.identity()`` of where they are computed.
     """
     content = {name: value for name, value in scenario.resolved().items() if name not in _NOT_NUMBERS}
     asked = [FORMAT, kind, content, scenario.run.seed, scenario.plugins(), dict(identity)]

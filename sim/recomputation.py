@@ -13,6 +13,7 @@ import numpy as np
 
 from sim import store
 from sim.errors import ResultError
+from sim.identity import identity
 from sim.parts import gaps
 from sim.result import TABLES, load_result
 
@@ -122,7 +123,7 @@ def recompute(folder: str | Path, share: float = SHARE) -> Recomputation:
             n_differing += 1
             if largest is None or difference.relative > largest.relative:
                 largest = difference
-    here = store.identity()
+    here = identity()
     machines = tuple(
         f"{name}: stored by {manifest.get(name)}, here {here[name]}"
         for name in here

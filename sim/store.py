@@ -8,24 +8,20 @@ left under such a name is removed by the next that writes there.
 from __future__ import annotations
 
 import contextlib
-import functools
 import glob
 import hashlib
 import json
 import os
-import platform
 import shutil
-import subprocess
 import uuid
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
 
 from sim.errors import ResultError, StoreError
+from sim.identity import origin, source_hash
 from sim.stored_table import StoredTable
 
 try:
@@ -54,8 +50,6 @@ RESOLVED_SCENARIO = "scenario.resolved.yaml"
 SUMMARY = "summary.csv"
 LATER_TABLES = ("events",)
 """Tables that folders of this layout may lack because an older version wrote them."""
-
-LIBRARIES = ("numpy", "pandas", "scipy", "pyarrow", "networkx", "numba")
 
 Artefact = Callable[["Result", Path], object]
 """Writes something about a result (figures, README) into a folder."""
@@ -488,86 +482,6 @@ def _describe(result: Result, rows: dict[str, int]) -> dict[str, Any]:
         "actors": {kind: list(names) for kind, names in asdict(result.actors).items()},
         "measures": [measure._asdict() for measure in result.catalogue.values()],
     }
-
-
-# -- where the numbers come from --------------------------------------------------------------
-
-
-def origin(computed_by: Mapping[str, Any] | None = None) -> dict[str, Any]:
-    """Entries of a manifest that say what computed the numbers: code, libraries, machine.
-
-    Parameters
-    ----------
-    computed_by : mapping, optional
-        ``identity()`` of where they were computed; here by default.
-    """
-    return {
-        "aipower": code_version(),
-        **_git_state(),
-        **(computed_by or identity()),
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
-
-
-@functools.cache
-def identity() -> dict[str, Any]:
-    """What decides the bits of a result beside its scenario: code, Python, libraries and level of the CPU."""
-    return {
-        "source_sha256": source_hash(),
-        "python": platform.python_version(),
-        "libraries": {name: metadata.version(name) for name in LIBRARIES},
-        "cpu_dispatch": cpu_dispatch(),
-        "platform": f"{platform.system()} {platform.machine()}",
-    }
-
-
-def code_version() -> str:
-    """Version of the installed distribution, or ``unknown`` in a bare checkout."""
-    try:
-        return metadata.version("aipower")
-    except metadata.PackageNotFoundError:
-        return "unknown"
-
-
-@functools.cache
-def source_hash() -> str:
-    """Sha256 of the package's code and data files: two results with it used the same code."""
-    package = Path(__file__).parent
-    digest = hashlib.sha256()
-    for path in sorted(p for p in package.rglob("*") if p.suffix in {".py", ".csv"}):
-        digest.update(path.relative_to(package).as_posix().encode() + b"\0")
-        digest.update(hashlib.sha256(path.read_bytes()).digest())
-    return digest.hexdigest()
-
-
-def _git_state() -> dict[str, Any]:
-    """Commit of the checkout that the package is in; empty for an installed package."""
-    checkout = Path(__file__).parent.parent
-    git = shutil.which("git")
-    if git is None or not (checkout / ".git").exists():
-        return {}
-    commands = {"git_commit": ["rev-parse", "HEAD"], "changes": ["status", "--porcelain", "sim"]}
-    answers = {
-        name: subprocess.run(  # noqa: S603 - fixed arguments, no shell
-            [git, "-C", str(checkout), *arguments], capture_output=True, text=True, check=False
-        )
-        for name, arguments in commands.items()
-    }
-    if answers["git_commit"].returncode != 0:
-        return {}
-    return {
-        "git_commit": answers["git_commit"].stdout.strip(),
-        "git_has_changes": bool(answers["changes"].stdout.strip()),
-    }
-
-
-def cpu_dispatch() -> list[str]:
-    """CPU features that NumPy uses on this machine; bits are promised only where they agree."""
-    import numpy as np
-
-    built: dict[str, Any] = np.show_config(mode="dicts")  # type: ignore[assignment]
-    levels = built["SIMD Extensions"]
-    return sorted({*levels.get("baseline", []), *levels.get("found", [])})
 
 
 # -- choosing ---------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ ROOT = Path(sim.__file__).parent
 
 # From the ground up: a module imports from its own layer and from those before it in this list.
 LAYERS = [
-    {"arrays", "compiled", "errors", "luck", "memory", "stored_table", "sums", "units"},
+    {"arrays", "compiled", "errors", "identity", "luck", "memory", "stored_table", "sums", "units"},
     {"quarters", "parameters", "yaml_reader"},
     {"indices", "accounts", "groups", "variance"},
     {"policies", "state"},

@@ -10,6 +10,7 @@ import pytest
 import sim
 from sim import ensemble, runner, store
 from sim.errors import FailureError, Interrupted, StoreError
+from sim.identity import identity
 from sim.parts import Part, gaps, key_of, packed, unpacked
 from sim.pool import Lost, Pool
 from sim.result import load_result, verify_result
@@ -78,14 +79,15 @@ def test_a_part_under_another_name_is_none():
 
 
 def test_a_key_follows_everything_that_decides_numbers_and_nothing_else(monkeypatch):
-    ours, other = scenario(), store.identity() | {"cpu_dispatch": ["SSE"]}
+    ours, here = scenario(), identity()
+    other = here | {"cpu_dispatch": ["SSE"]}
 
-    def key(made, kind="result", identity=None):
-        return key_of(made, kind, identity or store.identity())
+    def key(made, kind="result", computed_by=here):
+        return key_of(made, kind, computed_by)
 
     assert key(ours) == key(scenario(name="x", question="y", run={"replicates": 7}))
     different = [scenario(run={"seed": 2}), scenario(horizon={"end": "2024Q3"}), scenario(record={"firms": "none"})]
-    keys = [key(ours), key(ours, "outcome"), key(ours, identity=other), *map(key, different)]
+    keys = [key(ours), key(ours, "outcome"), key(ours, computed_by=other), *map(key, different)]
     assert len(set(keys)) == len(keys)
     with monkeypatch.context() as patch:
         patch.setattr(type(ours), "plugins", lambda _: {"mine.py": "abc"})

@@ -13,6 +13,7 @@ from sim.comparison.comparison import Comparison, Stopping
 from sim.comparison.design import Design, design
 from sim.comparison.outcomes import Outcome
 from sim.errors import ResultError, StoreError
+from sim.identity import origin
 from sim.observe import MEASURES, SECTOR, Failure
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def _fill(draft: Path, comparison: Comparison, *, figures: bool) -> dict[str, An
     return {
         "format": store.COMPARISON,
         "schema": store.SCHEMA,
-        **store.origin(comparison.computed_by),
+        **origin(comparison.computed_by),
         "name": comparison.baseline.name,
         "scenarios": list(comparison.scenarios),
         "content_hash": comparison.content_hash,

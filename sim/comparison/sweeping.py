@@ -21,6 +21,7 @@ from sim.comparison.outcomes import Outcome, simulate_outcomes
 from sim.comparison.statistics import half_width
 from sim.comparison.worlds import Worlds, n_sets_of
 from sim.errors import FailureError, InputError, ResultError, ScenarioError
+from sim.identity import origin
 from sim.pool import Pool
 from sim.runner import progress_bar
 
@@ -174,7 +175,7 @@ class Sweep:
         return {
             "format": store.SWEEP,
             "schema": store.SCHEMA,
-            **store.origin(self.computed_by),
+            **origin(self.computed_by),
             "name": self.scenario.name,
             "content_hash": self.content_hash,
             "seed": self.scenario.run.seed,
