@@ -1,35 +1,20 @@
-"""Result folders: Parquet tables, a manifest with checksums, atomic writes.
-
-A folder is written under a temporary name beside its place, flushed to disk and renamed, so that
-it is either there and complete or not there at all. Nothing is ever overwritten. What a killed process
-left under such a name is removed by the next that writes there.
-"""
+"""Result folders: tables, scenario, summary, and what the manifest says about the run."""
 
 from __future__ import annotations
 
 import contextlib
-import glob
-import hashlib
 import json
-import os
-import shutil
-import uuid
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, Self
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from sim.errors import ResultError, StoreError
-from sim.identity import origin, source_hash
+from sim.folders import write_folder
+from sim.identity import origin
+from sim.manifests import FORMAT, SCHEMA, read_manifest, sha256
 from sim.stored_table import StoredTable
-
-try:
-    from fcntl import LOCK_EX, LOCK_NB, flock
-
-    HAS_LOCKS = True
-except ImportError:  # Windows
-    HAS_LOCKS = False
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,15 +22,6 @@ if TYPE_CHECKING:
     from sim.observe import Measure
     from sim.result import Result
 
-FORMAT = "aipower-result"
-COMPARISON, SWEEP = "aipower-comparison", "aipower-sweep"
-"""Formats of folders; each has its own reader."""
-
-READERS = {FORMAT: "sim.load_result", COMPARISON: "sim.load_comparison", SWEEP: "sim.load_sweep"}
-SCHEMA = 1
-"""Version of the folder's layout; readers refuse a higher one."""
-
-MANIFEST = "manifest.json"
 RESOLVED_SCENARIO = "scenario.resolved.yaml"
 SUMMARY = "summary.csv"
 LATER_TABLES = ("events",)
@@ -53,54 +29,6 @@ LATER_TABLES = ("events",)
 
 Artefact = Callable[["Result", Path], object]
 """Writes something about a result (figures, README) into a folder."""
-
-
-class FolderTakenError(StoreError):
-    """The folder exists already; results are never overwritten."""
-
-
-@dataclass(frozen=True)
-class FolderChoice:
-    """Where a run should go.
-
-    Attributes
-    ----------
-    folder : pathlib.Path
-        The place.
-    is_complete : bool
-        Whether the same result is there already, complete and undamaged.
-    """
-
-    folder: Path
-    is_complete: bool
-
-
-@dataclass(frozen=True)
-class Verification:
-    """What :func:`verify` found; file names are relative to the folder.
-
-    Attributes
-    ----------
-    folder : pathlib.Path
-    n_files : int
-        Files that the manifest lists.
-    damaged, missing, extra : tuple of str
-        Files whose checksum differs, that are gone, and that the manifest does not know.
-    format : str
-        What the folder holds: ``aipower-result``, ``aipower-comparison`` or ``aipower-sweep``.
-    """
-
-    folder: Path
-    n_files: int
-    damaged: tuple[str, ...]
-    missing: tuple[str, ...]
-    extra: tuple[str, ...]
-    format: str
-
-    @property
-    def is_complete(self) -> bool:
-        """Whether every listed file is there and undamaged."""
-        return not self.damaged and not self.missing
 
 
 # -- writing ----------------------------------------------------------------------------------
@@ -139,147 +67,6 @@ def write(result: Result, folder: Path, *, artefacts: Sequence[Artefact] = (), b
     return folder
 
 
-def write_folder(folder: Path, fill: Callable[[Path], dict[str, Any]]) -> dict[str, Any]:
-    """Write a new folder with a manifest, all or nothing.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-        Must not exist (an empty folder may).
-    fill : callable
-        Writes files into the folder that it is given, and answers with the manifest's entries.
-
-    Returns
-    -------
-    dict
-        The manifest, with the checksum of every file.
-
-    Raises
-    ------
-    FolderTakenError
-        When the folder exists.
-    StoreError
-        When writing fails; nothing is left behind.
-    """
-    _refuse_taken(folder)
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        _remove_drafts(folder)
-        with _new_draft(folder) as draft:
-            manifest = _sealed(draft, fill(draft))
-            _flush(draft)
-            _claim(draft, folder)
-    except OSError as error:
-        message = (
-            f"the result could not be written to {folder}: {error.strerror or error}. Nothing was "
-            "left there; check space and permissions, or choose another folder with --out"
-        )
-        raise StoreError(message) from error
-    return manifest
-
-
-def check_writable(folder: Path) -> None:
-    """Raise before a long run, not after it, when the folder's parent cannot be written.
-
-    Raises
-    ------
-    StoreError
-        When the parent is not a folder, cannot be made or is read-only.
-    """
-    parent = Path(folder).absolute().parent
-    probe = _draft_name(folder)
-    try:
-        parent.mkdir(parents=True, exist_ok=True)
-        probe.mkdir()
-        probe.rmdir()
-    except OSError as error:
-        message = (
-            f"no result can be written into {parent}: {error.strerror or error}. Choose a folder "
-            "that you may write to with --out"
-        )
-        raise StoreError(message) from error
-
-
-def _draft_name(folder: Path) -> Path:
-    return Path(folder).absolute().parent / f".{folder.name}.{uuid.uuid4().hex[:8]}{_DRAFT}"
-
-
-_DRAFT = ".partial"
-
-
-@contextlib.contextmanager
-def _new_draft(folder: Path) -> Iterator[Path]:
-    """Make a folder for drafts, hold it, and remove what is left of it in the end."""
-    is_ours = False
-    while not is_ours:  # another process may take it for a dead one's in the moment before it is held
-        draft = _draft_name(folder)
-        draft.mkdir()
-        with held(draft) as is_ours:
-            if is_ours:
-                try:
-                    yield draft
-                finally:
-                    shutil.rmtree(draft, ignore_errors=True)
-
-
-def _remove_drafts(folder: Path) -> None:
-    """Remove what processes that were killed while they wrote this folder have left."""
-    if not HAS_LOCKS:
-        return
-    for draft in folder.parent.glob(f".{glob.escape(folder.name)}.????????{_DRAFT}"):
-        with held(draft) as is_ours:
-            if is_ours:
-                shutil.rmtree(draft, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def held(folder: Path) -> Iterator[bool]:
-    """Hold a folder, unless another process does; the system lets go of it when this process ends, however it ends.
-
-    Yields
-    ------
-    bool
-        Whether it is ours. Where the system has no such locks (Windows) it always is.
-    """
-    if not HAS_LOCKS:
-        yield True
-        return
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except FileNotFoundError:
-        yield False
-        return
-    try:
-        try:
-            flock(handle, LOCK_EX | LOCK_NB)
-            is_ours = folder.exists() and folder.stat().st_ino == os.fstat(handle).st_ino
-        except BlockingIOError:
-            is_ours = False
-        yield is_ours
-    finally:
-        os.close(handle)
-
-
-def _refuse_taken(folder: Path) -> None:
-    if folder.is_symlink() or folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
-        message = (
-            f"{folder} exists already and results are never overwritten; remove it, or choose another folder with --out"
-        )
-        raise FolderTakenError(message)
-
-
-def _claim(draft: Path, folder: Path) -> None:
-    """Rename the draft into place; fails where a folder with contents has appeared meanwhile."""
-    try:
-        if folder.is_dir():
-            folder.rmdir()
-        draft.rename(folder)
-    except OSError:
-        _refuse_taken(folder)
-        raise
-    _sync(folder.parent)
-
-
 def _fill(draft: Path, result: Result, artefacts: Sequence[Artefact], blocks: Blocks | None = None) -> dict[str, Any]:
     """Write every file of the folder but the manifest, whose entries are returned.
 
@@ -308,21 +95,6 @@ def _fill(draft: Path, result: Result, artefacts: Sequence[Artefact], blocks: Bl
     for artefact in artefacts:
         artefact(result, draft)
     return _describe(result, rows)
-
-
-def _sealed(draft: Path, manifest: dict[str, Any]) -> dict[str, Any]:
-    """Write the manifest, with every file's checksum and its own."""
-    manifest["files"] = {
-        name: {"sha256": _sha256(draft / name), "bytes": (draft / name).stat().st_size}
-        for name in _names_of_files(draft)
-    }
-    manifest["manifest_sha256"] = _sha256_of(manifest)
-    (draft / MANIFEST).write_text(_manifest_text(manifest), encoding="utf-8", newline="\n")
-    return manifest
-
-
-def _manifest_text(manifest: Mapping[str, Any]) -> str:
-    return json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 class Blocks(NamedTuple):
@@ -484,88 +256,6 @@ def _describe(result: Result, rows: dict[str, int]) -> dict[str, Any]:
     }
 
 
-# -- choosing ---------------------------------------------------------------------------------
-
-
-def choose_folder(base: Path, content_hash: str) -> FolderChoice:
-    """Find the folder for a run: ``base``, else ``base-2``, ``base-3``, and so on.
-
-    Parameters
-    ----------
-    base : pathlib.Path
-        Where the user wants it.
-    content_hash : str
-        ``Scenario.content_hash()`` of the run.
-
-    Returns
-    -------
-    FolderChoice
-        The first that holds the same scenario, run by the same code, complete and undamaged;
-        else the first that is free.
-    """
-    folder = next(f for f in candidates(base) if _is_free(f) or _holds(f, content_hash))
-    return FolderChoice(folder, is_complete=not _is_free(folder))
-
-
-class Storable(Protocol):
-    """What can be saved in a folder."""
-
-    folder: Path | None
-    manifest: dict[str, Any]
-
-    @property
-    def content_hash(self) -> str:
-        """SHA-256 (hex) of what determines the contents."""
-
-
-def save_beside(made: Storable, base: Path, save: Callable[[Path], object]) -> None:
-    """Save under the first free name, also when something else takes that name at this moment."""
-    while made.folder is None:
-        choice = choose_folder(base, made.content_hash)
-        if choice.is_complete:
-            made.folder, made.manifest = choice.folder, read_manifest(choice.folder)
-            return
-        with contextlib.suppress(FolderTakenError):
-            save(choice.folder)
-
-
-def hash_of(content: object) -> str:
-    """SHA-256 (hex) of plain data."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=list).encode()).hexdigest()
-
-
-def candidates(base: Path) -> Iterator[Path]:
-    """Places for a folder: ``base``, ``base-2``, and so on."""
-    base = Path(base).absolute()
-    yield base
-    number = 2
-    while True:
-        yield base.with_name(f"{base.name}-{number}")
-        number += 1
-
-
-def _is_free(folder: Path) -> bool:
-    try:
-        _refuse_taken(folder)
-    except FolderTakenError:
-        return False
-    return True
-
-
-def _holds(folder: Path, content_hash: str) -> bool:
-    """Whether the folder holds this scenario, run by this code, complete."""
-    try:
-        manifest = read_manifest(folder)
-    except ResultError:
-        return False
-    return (
-        manifest.get("content_hash") == content_hash
-        and manifest.get("source_sha256") == source_hash()
-        and not manifest.get("lost")
-        and verify(folder).is_complete
-    )
-
-
 # -- reading ----------------------------------------------------------------------------------
 
 
@@ -612,7 +302,7 @@ def stored_table(folder: Path, name: str) -> StoredTable:
         import pyarrow as pa
         import pyarrow.parquet as pq
 
-        if not path.is_file() or _sha256(path) != read_manifest(folder)["files"][path.name]["sha256"]:
+        if not path.is_file() or sha256(path) != read_manifest(folder)["files"][path.name]["sha256"]:
             message = (
                 f"{path} is missing or differs from its checksum; run `aipower verify {folder}`, then "
                 "run the scenario again"
@@ -630,127 +320,3 @@ def stored_table(folder: Path, name: str) -> StoredTable:
 def read_table(folder: Path, name: str) -> pd.DataFrame:
     """Read a table after comparing its checksum."""
     return stored_table(folder, name)()
-
-
-def read_manifest(folder: Path, wanted: str | None = None) -> dict[str, Any]:
-    """Read and check the manifest of a result folder.
-
-    Parameters
-    ----------
-    folder : pathlib.Path
-    wanted : str, optional
-        The only format that is accepted.
-
-    Raises
-    ------
-    ResultError
-        When the folder is not a result folder, is one of another format, or its layout is newer than this code.
-    """
-    path = Path(folder) / MANIFEST
-    try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        what = "has no manifest.json" if not path.exists() else f"has an unreadable manifest ({error})"
-        if not Path(folder).exists():
-            what = "does not exist"
-        message = (
-            f"{folder} is not a result folder: it {what}. Name a folder that `aipower run` wrote, "
-            "such as outputs/baseline"
-        )
-        raise ResultError(message) from error
-    if not isinstance(manifest, dict) or manifest.get("format") not in READERS:
-        message = (
-            f"{path} is not the manifest of a result (no format: {FORMAT}); name a folder that "
-            "`aipower run` wrote, such as outputs/baseline"
-        )
-        raise ResultError(message)
-    if wanted is not None and manifest["format"] != wanted:
-        is_, reader = manifest["format"].removeprefix("aipower-"), READERS[manifest["format"]]
-        message = f"{folder} holds a {is_}, not a {wanted.removeprefix('aipower-')}; read it with {reader}"
-        raise ResultError(message)
-    if manifest.get("schema") != SCHEMA:
-        message = (
-            f"{folder} has layout version {manifest.get('schema')!r} and this aipower reads "
-            f"{SCHEMA}; install aipower {manifest.get('aipower')} or run the scenario again"
-        )
-        raise ResultError(message)
-    return manifest
-
-
-def verify(folder: str | Path) -> Verification:
-    """Compare every file of a result folder with its checksum.
-
-    Raises
-    ------
-    ResultError
-        When the folder is not a result folder.
-    """
-    folder = Path(folder).absolute()
-    manifest = read_manifest(folder)
-    listed = manifest.get("files")
-    body = {key: value for key, value in manifest.items() if key != "manifest_sha256"}
-    is_manifest_sound = isinstance(listed, dict) and all(map(_is_inside, listed))
-    is_manifest_sound &= manifest.get("manifest_sha256") == _sha256_of(body)
-    is_manifest_sound &= (folder / MANIFEST).read_text(encoding="utf-8") == _manifest_text(manifest)
-    files: dict[str, Any] = {}
-    if isinstance(listed, dict):
-        files = {name: row for name, row in listed.items() if _is_inside(name)}
-    present = set(_names_of_files(folder)) - {MANIFEST}
-    damaged = [
-        name for name, row in files.items() if name in present and _sha256(folder / name) != dict(row).get("sha256")
-    ]
-    return Verification(
-        folder,
-        len(files),
-        tuple(sorted(damaged + ([] if is_manifest_sound else [MANIFEST]))),
-        tuple(sorted(set(files) - present)),
-        tuple(sorted(present - set(files))),
-        str(manifest["format"]),
-    )
-
-
-def _is_inside(name: str) -> bool:
-    """Whether a file name of a manifest stays inside its folder."""
-    path = PurePosixPath(name)
-    return not path.is_absolute() and ".." not in path.parts and "\\" not in name
-
-
-# -- files ------------------------------------------------------------------------------------
-
-
-def _names_of_files(folder: Path) -> list[str]:
-    return sorted(
-        path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()
-    )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def _sha256_of(manifest: dict[str, Any]) -> str:
-    text = json.dumps(manifest, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _flush(folder: Path) -> None:
-    """Force every file and folder to disk, so that the rename cannot come first."""
-    for name in _names_of_files(folder):
-        _sync(folder / name)
-    for path in folder.rglob("*"):
-        if path.is_dir():
-            _sync(path)
-    _sync(folder)
-
-
-def _sync(path: Path) -> None:
-    """Flush one file or folder; systems that cannot open folders (Windows) skip those."""
-    if path.is_dir() and os.name == "nt":
-        return
-    # Windows flushes only what is open for writing.
-    handle = os.open(path, os.O_RDONLY if path.is_dir() else os.O_RDWR)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

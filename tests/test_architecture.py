@@ -12,7 +12,8 @@ ROOT = Path(sim.__file__).parent
 
 # From the ground up: a module imports from its own layer and from those before it in this list.
 LAYERS = [
-    {"arrays", "compiled", "errors", "identity", "luck", "memory", "stored_table", "sums", "units"},
+    {"arrays", "compiled", "errors", "luck", "memory", "sums", "units"},
+    {"folders", "identity", "manifests", "stored_table"},
     {"quarters", "parameters", "yaml_reader"},
     {"indices", "accounts", "groups", "variance"},
     {"policies", "state"},

@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 import sim
-from sim import ensemble, runner, store
+from sim import ensemble, folders, manifests, runner, store
 from sim.errors import FailureError, Interrupted, StoreError
 from sim.identity import identity
 from sim.parts import Part, gaps, key_of, packed, unpacked
@@ -287,13 +287,13 @@ def test_a_part_that_vanishes_before_the_tables_are_laid_together_is_told(tmp_pa
     assert [path.name for path in tmp_path.iterdir()] == ["run.unfinished"]
 
 
-@pytest.mark.skipif(not store.HAS_LOCKS, reason="needs locks of POSIX")
+@pytest.mark.skipif(not folders.HAS_LOCKS, reason="needs locks of POSIX")
 def test_a_run_that_another_process_writes_is_not_gone_on_with_and_a_new_one_goes_beside(tmp_path, monkeypatch):
     Stopper(monkeypatch, after=1)
     with pytest.raises(Interrupted):
         sim.run(scenario(), out=tmp_path / "run", figures=False)
     monkeypatch.undo()
-    with store.held(tmp_path / "run.unfinished") as is_ours:
+    with folders.held(tmp_path / "run.unfinished") as is_ours:
         assert is_ours
         with pytest.raises(StoreError, match=r"another process is writing .*run\.unfinished"):
             sim.run(scenario(), out=tmp_path / "run", figures=False, resume=True)
@@ -320,14 +320,14 @@ def test_two_processes_that_write_to_the_same_folder_leave_one_whole_result(whol
     assert [path.name for path in tmp_path.iterdir()] == ["run"] and files(tmp_path / "run") == files(whole)
 
 
-@pytest.mark.skipif(not store.HAS_LOCKS, reason="needs locks of POSIX")
+@pytest.mark.skipif(not folders.HAS_LOCKS, reason="needs locks of POSIX")
 def test_drafts_of_killed_processes_are_removed_and_those_of_living_ones_are_not(tmp_path):
     dead, living = tmp_path / ".run.00000000.partial", tmp_path / ".run.11111111.partial"
     for draft in (dead, living):
         draft.mkdir()
         (draft / "half").touch()
-    with store.held(living):
-        store.write_folder(tmp_path / "run", lambda _: {"format": store.FORMAT})
+    with folders.held(living):
+        folders.write_folder(tmp_path / "run", lambda _: {"format": manifests.FORMAT})
     assert sorted(path.name for path in tmp_path.iterdir()) == [living.name, "run"]
 
 
