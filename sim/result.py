@@ -472,7 +472,7 @@ class Result:
         ImportError
             When xarray is not installed.
         """
-        from sim.store import columns_of
+        from sim.table_files import columns_of
 
         if table not in GRIDS:
             message = f"table {table!r} has no grid of keys; choose one of {', '.join(GRIDS)}"

@@ -26,7 +26,7 @@ LAYERS = [
     {"step"},
     {"foresight"},
     {"engine"},
-    {"cluster", "ensemble", "frames", "parts", "pool", "processes", "result", "runner", "store"},
+    {"cluster", "ensemble", "frames", "parts", "pool", "processes", "result", "runner", "store", "table_files"},
     {"comparison", "diff", "experiment", "explain", "export", "planner", "recomputation"},
     {"report", "mesa_model"},
     {"app", "__main__"},

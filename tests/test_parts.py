@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 import sim
-from sim import ensemble, folders, manifests, runner, store
+from sim import ensemble, folders, manifests, runner, table_files
 from sim.errors import FailureError, Interrupted, StoreError
 from sim.identity import identity
 from sim.parts import Part, gaps, key_of, packed, unpacked
@@ -335,7 +335,7 @@ def test_memory_and_rows_of_a_table_do_not_depend_on_the_pieces_it_comes_in(tmp_
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    monkeypatch.setattr(store, "GROUP_VALUES", 40)
+    monkeypatch.setattr(table_files, "GROUP_VALUES", 40)
     catalogue = {}
     table = sim.run(scenario(), replicates=3).events
     assert len(table) > 0
@@ -343,7 +343,7 @@ def test_memory_and_rows_of_a_table_do_not_depend_on_the_pieces_it_comes_in(tmp_
     contents = []
     for size in (1, 2, len(table)):
         path = tmp_path / f"{size}.parquet"
-        with store._TableFile(path, "events", catalogue, len(table)) as file:
+        with table_files.TableFile(path, "events", catalogue, len(table)) as file:
             for begin in range(0, len(table), size):
                 file.add(arrow.slice(begin, size))
         contents.append(path.read_bytes())

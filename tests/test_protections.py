@@ -111,7 +111,7 @@ PROTECTIONS = {
         "test_store.py::test_truncations_and_bit_flips_are_detected_and_named[40-bit flip]",
     ),
     "damage: a table is checked before it is read": Protection(
-        "store.py",
+        "table_files.py",
         'if not path.is_file() or sha256(path) != read_manifest(folder)["files"][path.name]["sha256"]:',
         "if not path.is_file():",
         "test_store.py::test_a_damaged_table_is_refused_when_it_is_asked_for",

@@ -14,6 +14,7 @@ from sim.errors import ResultError, StoreError
 from sim.result import TABLES, Result, load_result, verify_result
 from sim.scenario import load_scenario
 from sim.stored_table import StoredTable
+from sim.table_files import columns_of
 from tests.synthetic import recording
 
 
@@ -130,7 +131,7 @@ def test_every_column_of_every_table_has_unit_and_meaning_in_the_file(result, co
     for name in TABLES:
         schema = pq.read_schema(complete / f"{name}.parquet")
         for field in schema:
-            unit, meaning = store.columns_of(result, name)[field.name]
+            unit, meaning = columns_of(result, name)[field.name]
             assert field.metadata[b"unit"].decode() == unit
             assert field.metadata[b"meaning"].decode() == meaning != ""
 
@@ -140,7 +141,7 @@ def test_the_readme_names_every_table_and_column(result, complete):
     sections = text.split("\n### ")[1:]
     for name, section in zip(TABLES, sections, strict=False):
         assert section.startswith(f"{name}.parquet")
-        for column, (unit, meaning) in store.columns_of(result, name).items():
+        for column, (unit, meaning) in columns_of(result, name).items():
             row = next(line for line in section.splitlines() if line.startswith(f"| `{column}` |"))
             assert f"| {unit} |" in row
             assert row.endswith(f"| {meaning} |")

@@ -8,13 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sim import folders, manifests, store
+from sim import folders, manifests
 from sim.comparison.comparison import Comparison, Stopping
 from sim.comparison.design import Design, design
 from sim.comparison.outcomes import Outcome
 from sim.errors import ResultError, StoreError
 from sim.identity import origin
 from sim.observe import MEASURES, SECTOR, Failure
+from sim.table_files import read_table
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -153,7 +154,7 @@ def read(folder: str | Path) -> Comparison:
         load_scenario(folder / BASELINE),
         [load_scenario(folder / SCENARIOS / f"{name}.yaml") for name in manifest["scenarios"]],
     )
-    tables = {name: store.read_table(folder, name) for name in TABLES if name != "effects"}
+    tables = {name: read_table(folder, name) for name in TABLES if name != "effects"}
     _refuse_others(folder, plan, tables, manifest)
     stopping = manifest["stopping"]
     comparison = Comparison(

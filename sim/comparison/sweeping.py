@@ -24,6 +24,7 @@ from sim.errors import FailureError, InputError, ResultError, ScenarioError
 from sim.identity import origin
 from sim.pool import Pool
 from sim.runner import progress_bar
+from sim.table_files import read_table
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -524,7 +525,7 @@ def load_sweep(folder: str | Path) -> Sweep:
 
     folder = Path(folder).absolute()
     manifest = manifests.read_manifest(folder, manifests.SWEEP)
-    table, failures = (store.read_table(folder, name) for name in ("table", "failures"))
+    table, failures = (read_table(folder, name) for name in ("table", "failures"))
     axes = {path: tuple(values) for path, values in manifest["axes"].items()}
     for path, values in axes.items():
         table[path] = table[path].map({str(value): value for value in values})
