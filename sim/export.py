@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.errors import ResultError, StoreError
+from sim.manifests import MANIFEST
 from sim.result import TABLES
-from sim.store import MANIFEST, columns_of
+from sim.table_files import columns_of
 
 if TYPE_CHECKING:
     import pandas as pd

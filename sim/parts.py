@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sim import store
 from sim.errors import Interrupted, StoreError, WorkersError
+from sim.folders import candidates, hash_of, held
 
 if TYPE_CHECKING:
     from sim.scenario import Scenario
@@ -60,15 +60,15 @@ def key_of(scenario: Scenario, kind: str, identity: Mapping[str, Any]) -> str:
     kind : str
         What parts hold: ``result`` or ``outcome``.
     identity : mapping
-        ``store.identity()`` of where they are computed.
+        ``sim.identity.identity()`` of where they are computed.
     """
     content = {name: value for name, value in scenario.resolved().items() if name not in _NOT_NUMBERS}
     asked = [FORMAT, kind, content, scenario.run.seed, scenario.plugins(), dict(identity)]
-    return f"{_identity_name(identity)}-{store.hash_of(asked)[:_KEY_DIGITS]}"
+    return f"{_identity_name(identity)}-{hash_of(asked)[:_KEY_DIGITS]}"
 
 
 def _identity_name(identity: Mapping[str, Any]) -> str:
-    return store.hash_of(dict(identity))[:_IDENTITY_DIGITS]
+    return hash_of(dict(identity))[:_IDENTITY_DIGITS]
 
 
 def packed(key: str, part: Part) -> bytes:
@@ -260,13 +260,13 @@ def shelf(base: Path, keys: Sequence[str], *, resume: bool) -> Iterator[Shelf]:
     """
     base = Path(base).absolute()
     with contextlib.ExitStack() as stack:
-        held = stack.enter_context(_claimed(base, keys if resume else ()))
-        for draft in held.glob("*/*.draft"):
+        ours = stack.enter_context(_claimed(base, keys if resume else ()))
+        for draft in ours.glob("*/*.draft"):
             draft.unlink(missing_ok=True)
         try:
-            yield Shelf(held, is_resumed=resume)
+            yield Shelf(ours, is_resumed=resume)
         finally:
-            for folder in (*held.glob("*-*"), held):
+            for folder in (*ours.glob("*-*"), ours):
                 with contextlib.suppress(OSError):
                     folder.rmdir()
 
@@ -274,7 +274,7 @@ def shelf(base: Path, keys: Sequence[str], *, resume: bool) -> Iterator[Shelf]:
 @contextlib.contextmanager
 def _claimed(base: Path, keys: Sequence[str]) -> Iterator[Path]:
     """Hold the folder with parts of these runs, or the first that nobody holds."""
-    places = store.candidates(base)
+    places = candidates(base)
     folders: list[Path] = []
     while not folders or folders[-1].exists():
         place = next(places)
@@ -289,7 +289,7 @@ def _claimed(base: Path, keys: Sequence[str]) -> Iterator[Path]:
                 "write to with --out"
             )
             raise StoreError(message) from error
-        with store.held(folder) as is_ours:
+        with held(folder) as is_ours:
             if is_ours:
                 yield folder
                 return

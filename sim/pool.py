@@ -16,9 +16,9 @@ from types import TracebackType
 from typing import Any, Generic, NamedTuple, Self, TypeVar
 
 from sim.errors import WorkersError
+from sim.identity import identity
 from sim.memory import keep_freed_memory
 from sim.processes import PoisonError, Processes, portable, tell
-from sim.store import identity
 
 Progress = Callable[[int, int], None]
 """Told the amount done and in all, in replicate-quarters."""
@@ -138,7 +138,7 @@ class Pool:
         self.meter.advance(amount)
 
     def identity(self) -> dict[str, Any]:
-        """Code, libraries and CPU level of where the work is done (``store.identity``).
+        """Code, libraries and CPU level of where the work is done (``sim.identity.identity``).
 
         Raises
         ------

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from sim import store
+from sim import manifests
 from sim.errors import ResultError
+from sim.identity import identity
 from sim.parts import gaps
 from sim.result import TABLES, load_result
 
@@ -104,11 +105,11 @@ def recompute(folder: str | Path, share: float = SHARE) -> Recomputation:
         )
         raise ResultError(message)
     folder = Path(folder).absolute()
-    manifest = store.read_manifest(folder)
-    if manifest["format"] == store.FORMAT:
+    manifest = manifests.read_manifest(folder)
+    if manifest["format"] == manifests.FORMAT:
         runs: tuple[str, ...] = ()
         replicates, tables = _of_result(folder, share)
-    elif manifest["format"] == store.COMPARISON:
+    elif manifest["format"] == manifests.COMPARISON:
         runs, replicates, tables = _of_comparison(folder, share)
     else:
         message = f"{folder} holds a sweep, of which only means are stored; run the sweep again to compare them"
@@ -122,7 +123,7 @@ def recompute(folder: str | Path, share: float = SHARE) -> Recomputation:
             n_differing += 1
             if largest is None or difference.relative > largest.relative:
                 largest = difference
-    here = store.identity()
+    here = identity()
     machines = tuple(
         f"{name}: stored by {manifest.get(name)}, here {here[name]}"
         for name in here

@@ -25,9 +25,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from numpy.typing import NDArray
 
+    from sim.manifests import Verification
     from sim.observe import Measure, Recording
     from sim.scenario import Scenario
-    from sim.store import Blocks, Verification
+    from sim.store import Blocks
 
 TABLES = ("measures", "firms", "owners", "makers", "flows", "networks", "events", "failures")
 """The tables of a result, in the order in which its README names them."""
@@ -471,7 +472,7 @@ class Result:
         ImportError
             When xarray is not installed.
         """
-        from sim.store import columns_of
+        from sim.table_files import columns_of
 
         if table not in GRIDS:
             message = f"table {table!r} has no grid of keys; choose one of {', '.join(GRIDS)}"
@@ -604,9 +605,9 @@ def verify_result(folder: str | Path) -> Verification:
     ResultError
         When the folder is not a result folder.
     """
-    from sim import store
+    from sim.manifests import verify
 
-    return store.verify(folder)
+    return verify(folder)
 
 
 _AGGREGATES: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {

@@ -67,19 +67,19 @@ def run(
     Interrupted
         When the user interrupts it; says what is kept.
     """
-    from sim import store
+    from sim import folders, store
     from sim.scenario import Scenario, load_scenario
 
     if not isinstance(scenario, Scenario):
         scenario = load_scenario(scenario)
     scenario = scenario.replace(replicates=replicates, seed=seed, quarters=quarters)
     if out is not None:
-        choice = store.choose_folder(Path(out), scenario.content_hash())
+        choice = folders.choose_folder(Path(out), scenario.content_hash())
         if choice.is_complete:
             result = store.read(choice.folder)
             result.is_reused = True
             return result
-        store.check_writable(choice.folder)
+        folders.check_writable(choice.folder)
     if out is None:
         return _simulate(scenario, workers, executor, is_shown=progress)
     return _simulate_to_disk(scenario, Path(out), workers, executor, resume=resume, figures=figures, is_shown=progress)
@@ -128,7 +128,7 @@ def _simulate_to_disk(
     is_shown: bool,
 ) -> Result:
     """Run all replicates block by block into parts, and lay these together in a folder."""
-    from sim import parts, store
+    from sim import folders, parts, store
     from sim.ensemble import all_failed, prepare, write_parts
     from sim.observe import described
     from sim.pool import Pool
@@ -149,7 +149,7 @@ def _simulate_to_disk(
             result = Result(scenario, actors, catalogue, {}, {"simulate": time.perf_counter() - begin})
             result.lost, result.computed_by = written.lost_replicates, identity
             blocks = store.Blocks(written.rows, lambda: written.tables(shelf, key))
-            store.save_beside(result, out, lambda folder: result.save(folder, figures=figures, blocks=blocks))
+            folders.save_beside(result, out, lambda folder: result.save(folder, figures=figures, blocks=blocks))
             if not written.lost:
                 shelf.clear(identity)
     stored = store.read(result.folder or out)

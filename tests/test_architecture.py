@@ -12,7 +12,8 @@ ROOT = Path(sim.__file__).parent
 
 # From the ground up: a module imports from its own layer and from those before it in this list.
 LAYERS = [
-    {"arrays", "compiled", "errors", "luck", "memory", "stored_table", "sums", "units"},
+    {"arrays", "compiled", "errors", "luck", "memory", "sums", "units"},
+    {"folders", "identity", "manifests", "stored_table"},
     {"quarters", "parameters", "yaml_reader"},
     {"indices", "accounts", "groups", "variance"},
     {"policies", "state"},
@@ -25,7 +26,7 @@ LAYERS = [
     {"step"},
     {"foresight"},
     {"engine"},
-    {"cluster", "ensemble", "frames", "parts", "pool", "processes", "result", "runner", "store"},
+    {"cluster", "ensemble", "frames", "parts", "pool", "processes", "result", "runner", "store", "table_files"},
     {"comparison", "diff", "experiment", "explain", "export", "planner", "recomputation"},
     {"report", "mesa_model"},
     {"app", "__main__"},

@@ -109,7 +109,7 @@ def test_a_log_of_other_settings_or_code_is_refused(fitted, monkeypatch):
         assert Evaluator(pool, 7, REPLICATES, log).n_known > 50
         with pytest.raises(InputError, match="other settings"):
             Evaluator(pool, 8, REPLICATES, log)
-        monkeypatch.setattr("sim.store.source_hash", lambda: "0" * 64)
+        monkeypatch.setattr("sim.identity.source_hash", lambda: "0" * 64)
         with pytest.raises(InputError, match="another version"):
             Evaluator(pool, 7, REPLICATES, log)
 

@@ -17,7 +17,7 @@ from sim.errors import ResultError, StoreError
 from sim.export import SUMMARY, export
 from sim.result import TABLES, Result
 from sim.scenario import load_scenario
-from sim.store import columns_of
+from sim.table_files import columns_of
 from tests.synthetic import recording
 
 HOSTILE = ["=1+1", "+1", "-1", "@SUM(A1)", "\tx", "\rx", "a=b", "'quoted"]

@@ -8,8 +8,9 @@ import shutil
 import pytest
 
 import sim
-from sim import ensemble, runner, store
+from sim import ensemble, folders, manifests, runner, table_files
 from sim.errors import FailureError, Interrupted, StoreError
+from sim.identity import identity
 from sim.parts import Part, gaps, key_of, packed, unpacked
 from sim.pool import Lost, Pool
 from sim.result import load_result, verify_result
@@ -78,14 +79,15 @@ def test_a_part_under_another_name_is_none():
 
 
 def test_a_key_follows_everything_that_decides_numbers_and_nothing_else(monkeypatch):
-    ours, other = scenario(), store.identity() | {"cpu_dispatch": ["SSE"]}
+    ours, here = scenario(), identity()
+    other = here | {"cpu_dispatch": ["SSE"]}
 
-    def key(made, kind="result", identity=None):
-        return key_of(made, kind, identity or store.identity())
+    def key(made, kind="result", computed_by=here):
+        return key_of(made, kind, computed_by)
 
     assert key(ours) == key(scenario(name="x", question="y", run={"replicates": 7}))
     different = [scenario(run={"seed": 2}), scenario(horizon={"end": "2024Q3"}), scenario(record={"firms": "none"})]
-    keys = [key(ours), key(ours, "outcome"), key(ours, identity=other), *map(key, different)]
+    keys = [key(ours), key(ours, "outcome"), key(ours, computed_by=other), *map(key, different)]
     assert len(set(keys)) == len(keys)
     with monkeypatch.context() as patch:
         patch.setattr(type(ours), "plugins", lambda _: {"mine.py": "abc"})
@@ -285,13 +287,13 @@ def test_a_part_that_vanishes_before_the_tables_are_laid_together_is_told(tmp_pa
     assert [path.name for path in tmp_path.iterdir()] == ["run.unfinished"]
 
 
-@pytest.mark.skipif(not store.HAS_LOCKS, reason="needs locks of POSIX")
+@pytest.mark.skipif(not folders.HAS_LOCKS, reason="needs locks of POSIX")
 def test_a_run_that_another_process_writes_is_not_gone_on_with_and_a_new_one_goes_beside(tmp_path, monkeypatch):
     Stopper(monkeypatch, after=1)
     with pytest.raises(Interrupted):
         sim.run(scenario(), out=tmp_path / "run", figures=False)
     monkeypatch.undo()
-    with store.held(tmp_path / "run.unfinished") as is_ours:
+    with folders.held(tmp_path / "run.unfinished") as is_ours:
         assert is_ours
         with pytest.raises(StoreError, match=r"another process is writing .*run\.unfinished"):
             sim.run(scenario(), out=tmp_path / "run", figures=False, resume=True)
@@ -318,14 +320,14 @@ def test_two_processes_that_write_to_the_same_folder_leave_one_whole_result(whol
     assert [path.name for path in tmp_path.iterdir()] == ["run"] and files(tmp_path / "run") == files(whole)
 
 
-@pytest.mark.skipif(not store.HAS_LOCKS, reason="needs locks of POSIX")
+@pytest.mark.skipif(not folders.HAS_LOCKS, reason="needs locks of POSIX")
 def test_drafts_of_killed_processes_are_removed_and_those_of_living_ones_are_not(tmp_path):
     dead, living = tmp_path / ".run.00000000.partial", tmp_path / ".run.11111111.partial"
     for draft in (dead, living):
         draft.mkdir()
         (draft / "half").touch()
-    with store.held(living):
-        store.write_folder(tmp_path / "run", lambda _: {"format": store.FORMAT})
+    with folders.held(living):
+        folders.write_folder(tmp_path / "run", lambda _: {"format": manifests.FORMAT})
     assert sorted(path.name for path in tmp_path.iterdir()) == [living.name, "run"]
 
 
@@ -333,7 +335,7 @@ def test_memory_and_rows_of_a_table_do_not_depend_on_the_pieces_it_comes_in(tmp_
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    monkeypatch.setattr(store, "GROUP_VALUES", 40)
+    monkeypatch.setattr(table_files, "GROUP_VALUES", 40)
     catalogue = {}
     table = sim.run(scenario(), replicates=3).events
     assert len(table) > 0
@@ -341,7 +343,7 @@ def test_memory_and_rows_of_a_table_do_not_depend_on_the_pieces_it_comes_in(tmp_
     contents = []
     for size in (1, 2, len(table)):
         path = tmp_path / f"{size}.parquet"
-        with store._TableFile(path, "events", catalogue, len(table)) as file:
+        with table_files.TableFile(path, "events", catalogue, len(table)) as file:
             for begin in range(0, len(table), size):
                 file.add(arrow.slice(begin, size))
         contents.append(path.read_bytes())

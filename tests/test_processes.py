@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from sim import pool as pools
-from sim import processes, store
+from sim import processes
 from sim.errors import WorkersError
+from sim.identity import identity
 from sim.pool import Lost, Pool, Task
 from sim.processes import Processes, WorkerDiedError
 
@@ -171,7 +172,7 @@ def test_a_task_is_not_waited_for_when_no_worker_is_left_and_nothing_else_waits(
 
 
 def test_workers_that_may_compute_other_bits_are_refused(monkeypatch):
-    other = {**store.identity(), "python": "2.7.18"}
+    other = {**identity(), "python": "2.7.18"}
     with ThreadPoolExecutor(1) as executor, Pool(1, executor) as pool:
         assert answers(pool, squared, [1]) == {0: 1}
         monkeypatch.setattr(pools, "identity", lambda: other)

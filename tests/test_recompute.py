@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import sim
-from sim import ensemble, recomputation, store
+from sim import ensemble, folders, recomputation
 from sim.errors import ResultError
 from sim.recomputation import recompute
 from tests.test_cli import aipower  # noqa: F401 - a fixture
@@ -48,7 +48,7 @@ def forged(folder, tmp_path, table, change, **entries):
         manifest = json.loads((folder / "manifest.json").read_text())
         return {name: entry for name, entry in manifest.items() if name != "manifest_sha256"} | entries
 
-    store.write_folder(copy, fill)
+    folders.write_folder(copy, fill)
     return copy
 
 

@@ -9,11 +9,12 @@ import pyarrow.parquet as pq
 import pytest
 
 import sim
-from sim import store
+from sim import folders, store
 from sim.errors import ResultError, StoreError
 from sim.result import TABLES, Result, load_result, verify_result
 from sim.scenario import load_scenario
 from sim.stored_table import StoredTable
+from sim.table_files import columns_of
 from tests.synthetic import recording
 
 
@@ -130,7 +131,7 @@ def test_every_column_of_every_table_has_unit_and_meaning_in_the_file(result, co
     for name in TABLES:
         schema = pq.read_schema(complete / f"{name}.parquet")
         for field in schema:
-            unit, meaning = store.columns_of(result, name)[field.name]
+            unit, meaning = columns_of(result, name)[field.name]
             assert field.metadata[b"unit"].decode() == unit
             assert field.metadata[b"meaning"].decode() == meaning != ""
 
@@ -140,7 +141,7 @@ def test_the_readme_names_every_table_and_column(result, complete):
     sections = text.split("\n### ")[1:]
     for name, section in zip(TABLES, sections, strict=False):
         assert section.startswith(f"{name}.parquet")
-        for column, (unit, meaning) in store.columns_of(result, name).items():
+        for column, (unit, meaning) in columns_of(result, name).items():
             row = next(line for line in section.splitlines() if line.startswith(f"| `{column}` |"))
             assert f"| {unit} |" in row
             assert row.endswith(f"| {meaning} |")
@@ -189,7 +190,7 @@ def test_a_full_disk_while_flushing_leaves_nothing(tmp_path, monkeypatch):
     def no_space(_):
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr(store, "_flush", no_space)
+    monkeypatch.setattr(folders, "_flush", no_space)
     with pytest.raises(StoreError, match=r"No space left.*Nothing was left"):
         store.write(made(n_quarters=2), tmp_path / "run")
     assert list(tmp_path.iterdir()) == []
@@ -207,7 +208,7 @@ def test_what_exists_is_never_overwritten(result, tmp_path, kind):
         (tmp_path / "elsewhere").mkdir()
         place.symlink_to(tmp_path / "elsewhere")
     before = sorted(path.name for path in tmp_path.rglob("*"))
-    with pytest.raises(store.FolderTakenError, match="never overwritten"):
+    with pytest.raises(folders.FolderTakenError, match="never overwritten"):
         store.write(result, place)
     assert sorted(path.name for path in tmp_path.rglob("*")) == before
 
@@ -217,7 +218,7 @@ def test_a_folder_that_appears_while_writing_is_not_overwritten(tmp_path):
         (tmp_path / "run").mkdir()
         (tmp_path / "run" / "theirs").touch()
 
-    with pytest.raises(store.FolderTakenError):
+    with pytest.raises(folders.FolderTakenError):
         store.write(made(n_quarters=2), tmp_path / "run", artefacts=[meanwhile])
     assert [path.name for path in tmp_path.rglob("*")] == ["run", "theirs"]
 
@@ -232,39 +233,39 @@ def test_an_empty_folder_and_missing_parents_are_fine(tmp_path):
 def test_an_unwritable_place_is_told_before_the_run(tmp_path):
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(StoreError, match="--out"):
-        store.check_writable(tmp_path / "file" / "run")
+        folders.check_writable(tmp_path / "file" / "run")
 
 
 # -- where to write
 
 
 def test_a_free_name_is_taken_as_it_is(tmp_path):
-    choice = store.choose_folder(tmp_path / "run", "abc")
-    assert choice == store.FolderChoice(tmp_path / "run", is_complete=False)
+    choice = folders.choose_folder(tmp_path / "run", "abc")
+    assert choice == folders.FolderChoice(tmp_path / "run", is_complete=False)
 
 
 def test_the_same_complete_result_is_found_again(folder, result):
-    choice = store.choose_folder(folder, result.scenario.content_hash())
-    assert choice == store.FolderChoice(folder, is_complete=True)
+    choice = folders.choose_folder(folder, result.scenario.content_hash())
+    assert choice == folders.FolderChoice(folder, is_complete=True)
 
 
 def test_a_different_scenario_goes_beside(folder, tmp_path):
-    assert store.choose_folder(folder, "another").folder == tmp_path / "run-2"
+    assert folders.choose_folder(folder, "another").folder == tmp_path / "run-2"
     (tmp_path / "run-2").mkdir()
     (tmp_path / "run-2" / "something").touch()
-    assert store.choose_folder(folder, "another").folder == tmp_path / "run-3"
+    assert folders.choose_folder(folder, "another").folder == tmp_path / "run-3"
 
 
 def test_a_damaged_result_is_not_reused(folder, result, tmp_path):
     (folder / "flows.parquet").write_bytes(b"damaged")
-    choice = store.choose_folder(folder, result.scenario.content_hash())
-    assert choice == store.FolderChoice(tmp_path / "run-2", is_complete=False)
+    choice = folders.choose_folder(folder, result.scenario.content_hash())
+    assert choice == folders.FolderChoice(tmp_path / "run-2", is_complete=False)
 
 
 def test_a_result_of_other_code_is_not_reused(folder, result, tmp_path, monkeypatch):
-    monkeypatch.setattr(store, "source_hash", lambda: "changed")
-    choice = store.choose_folder(folder, result.scenario.content_hash())
-    assert choice == store.FolderChoice(tmp_path / "run-2", is_complete=False)
+    monkeypatch.setattr(folders, "source_hash", lambda: "changed")
+    choice = folders.choose_folder(folder, result.scenario.content_hash())
+    assert choice == folders.FolderChoice(tmp_path / "run-2", is_complete=False)
 
 
 # -- checking

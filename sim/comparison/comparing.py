@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sim import parts, store
+from sim import folders, parts
 from sim.comparison import storage
 from sim.comparison.comparison import Comparison, Stopping, chosen_horizons, chosen_measures, load_comparison
 from sim.comparison.design import Design, design, world_key
@@ -134,12 +134,12 @@ def compare(
     asked |= {"flywheels": list(flywheels) or None, "families": list(families) or None}
     content_hash = storage.content_hash(plan, asked)
     if out is not None:
-        choice = store.choose_folder(Path(out), content_hash)
+        choice = folders.choose_folder(Path(out), content_hash)
         if choice.is_complete:
             found = load_comparison(choice.folder)
             found.is_reused = True
             return found
-        store.check_writable(choice.folder)
+        folders.check_writable(choice.folder)
     begin = time.perf_counter()
     n = plan.baseline.run.replicates
     varied = {key: run for variant in variants for key, run in variant.plan.runs.items() if key not in plan.runs}
@@ -187,7 +187,7 @@ def settle(
     if kept is None or out is None:
         return
     made.n_resumed = kept.shelf.n_found
-    store.save_beside(made, Path(out), save)
+    folders.save_beside(made, Path(out), save)
     if not pool.n_lost:
         kept.shelf.clear(pool.identity())
 

@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sim import store
+from sim import folders, manifests
 from sim.comparison.comparison import Comparison, Stopping
 from sim.comparison.design import Design, design
 from sim.comparison.outcomes import Outcome
 from sim.errors import ResultError, StoreError
+from sim.identity import origin
 from sim.observe import MEASURES, SECTOR, Failure
+from sim.table_files import read_table
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -33,7 +35,7 @@ def content_hash(plan: Design, options: Mapping[str, Any]) -> str:
     """SHA-256 (hex) of what determines the numbers and tables of a comparison."""
     asked = {key: value for key, value in options.items() if value is not None}
     scenarios = [[name, scenario.content_hash()] for name, scenario in plan.scenarios.items()]
-    return store.hash_of([plan.baseline.content_hash(), scenarios, asked])
+    return folders.hash_of([plan.baseline.content_hash(), scenarios, asked])
 
 
 def write(comparison: Comparison, folder: Path, *, figures: bool = True) -> Path:
@@ -45,7 +47,7 @@ def write(comparison: Comparison, folder: Path, *, figures: bool = True) -> Path
         When the folder exists or cannot be written; nothing is left behind.
     """
     folder = Path(folder).absolute()
-    comparison.manifest = store.write_folder(folder, lambda draft: _fill(draft, comparison, figures=figures))
+    comparison.manifest = folders.write_folder(folder, lambda draft: _fill(draft, comparison, figures=figures))
     comparison.folder = folder
     return folder
 
@@ -72,9 +74,9 @@ def _fill(draft: Path, comparison: Comparison, *, figures: bool) -> dict[str, An
 
         save_all(comparison, draft / "figures")
     return {
-        "format": store.COMPARISON,
-        "schema": store.SCHEMA,
-        **store.origin(comparison.computed_by),
+        "format": manifests.COMPARISON,
+        "schema": manifests.SCHEMA,
+        **origin(comparison.computed_by),
         "name": comparison.baseline.name,
         "scenarios": list(comparison.scenarios),
         "content_hash": comparison.content_hash,
@@ -143,7 +145,7 @@ def read(folder: str | Path) -> Comparison:
     from sim.scenario import load_scenario
 
     folder = Path(folder).absolute()
-    manifest = store.read_manifest(folder, store.COMPARISON)
+    manifest = manifests.read_manifest(folder, manifests.COMPARISON)
     for name in (BASELINE, *(f"{SCENARIOS}/{each}.yaml" for each in manifest["scenarios"])):
         if not (folder / name).is_file():
             message = f"{folder} lacks {name}; run `aipower verify {folder}`, then the comparison again"
@@ -152,7 +154,7 @@ def read(folder: str | Path) -> Comparison:
         load_scenario(folder / BASELINE),
         [load_scenario(folder / SCENARIOS / f"{name}.yaml") for name in manifest["scenarios"]],
     )
-    tables = {name: store.read_table(folder, name) for name in TABLES if name != "effects"}
+    tables = {name: read_table(folder, name) for name in TABLES if name != "effects"}
     _refuse_others(folder, plan, tables, manifest)
     stopping = manifest["stopping"]
     comparison = Comparison(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sim import store
+from sim import folders, manifests, store
 from sim.comparison.comparing import check_questions, make_jobs, settle, shelved
 from sim.comparison.comparison import chosen_horizons, chosen_measures
 from sim.comparison.design import Contrast, key_of
@@ -21,8 +21,10 @@ from sim.comparison.outcomes import Outcome, simulate_outcomes
 from sim.comparison.statistics import half_width
 from sim.comparison.worlds import Worlds, n_sets_of
 from sim.errors import FailureError, InputError, ResultError, ScenarioError
+from sim.identity import origin
 from sim.pool import Pool
 from sim.runner import progress_bar
+from sim.table_files import read_table
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -156,7 +158,7 @@ class Sweep:
             When the folder exists already or cannot be written; nothing is left behind.
         """
         folder = Path(folder).absolute()
-        self.manifest = store.write_folder(folder, lambda draft: self._fill(draft, figures=figures))
+        self.manifest = folders.write_folder(folder, lambda draft: self._fill(draft, figures=figures))
         self.folder = folder
         return folder
 
@@ -172,9 +174,9 @@ class Sweep:
             (draft / "figures").mkdir()
             style.save(self.plot(), draft / "figures", "sweep")
         return {
-            "format": store.SWEEP,
-            "schema": store.SCHEMA,
-            **store.origin(self.computed_by),
+            "format": manifests.SWEEP,
+            "schema": manifests.SCHEMA,
+            **origin(self.computed_by),
             "name": self.scenario.name,
             "content_hash": self.content_hash,
             "seed": self.scenario.run.seed,
@@ -260,14 +262,14 @@ def sweep(
     axes = axes_of(over)
     cells = {place: _cell(given, dict(zip(axes, place, strict=True))) for place in itertools.product(*axes.values())}
     options = {"axes": {k: list(v) for k, v in axes.items()}, "measures": measures, "horizons": horizons}
-    content_hash = store.hash_of([given.content_hash(), {key: value for key, value in options.items() if value}])
+    content_hash = folders.hash_of([given.content_hash(), {key: value for key, value in options.items() if value}])
     if out is not None:
-        choice = store.choose_folder(Path(out), content_hash)
+        choice = folders.choose_folder(Path(out), content_hash)
         if choice.is_complete:
             found = load_sweep(choice.folder)
             found.is_reused = True
             return found
-        store.check_writable(choice.folder)
+        folders.check_writable(choice.folder)
     begin = time.perf_counter()
     against = WITHOUT if given.policies else AS_GIVEN
     references = {
@@ -522,8 +524,8 @@ def load_sweep(folder: str | Path) -> Sweep:
     from sim.scenario import load_scenario
 
     folder = Path(folder).absolute()
-    manifest = store.read_manifest(folder, store.SWEEP)
-    table, failures = (store.read_table(folder, name) for name in ("table", "failures"))
+    manifest = manifests.read_manifest(folder, manifests.SWEEP)
+    table, failures = (read_table(folder, name) for name in ("table", "failures"))
     axes = {path: tuple(values) for path, values in manifest["axes"].items()}
     for path, values in axes.items():
         table[path] = table[path].map({str(value): value for value in values})

@@ -63,7 +63,7 @@ class Evaluator:
         """Read what an earlier search found."""
         if self.log is None:
             return
-        from sim.store import source_hash
+        from sim.identity import source_hash
 
         settings = {"seed": self.seed, "replicates": self.replicates, "code": source_hash()[:12], "fitted": self._names}
         first = json.dumps(settings)

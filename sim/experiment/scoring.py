@@ -314,7 +314,7 @@ def _range(values: Array) -> tuple[float, float]:
 
 
 def _about(seed: int, replicates: int, drawn: int, n_sets: int, variants: int) -> dict[str, str]:
-    from sim.store import code_version, source_hash
+    from sim.identity import code_version, source_hash
 
     return {
         "date": f"{dt.datetime.now(tz=dt.UTC):%Y-%m-%d}",

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from sim.manifests import MANIFEST
 from sim.report import FIGURES_FOLDER, tables
-from sim.store import MANIFEST, RESOLVED_SCENARIO, SUMMARY, columns_of
+from sim.store import RESOLVED_SCENARIO, SUMMARY
+from sim.table_files import columns_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

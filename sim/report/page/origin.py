@@ -6,6 +6,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from sim import store
+from sim.identity import code_version, origin, source_hash
 from sim.report.page.blocks import Block, Code, Text, shown
 from sim.report.page.table import Table, printed
 
@@ -22,7 +23,7 @@ FLYWHEELS = ("0.5", "1.0", "1.5")
 
 def facts(manifest: Mapping[str, Any]) -> dict[str, Any]:
     """Entries that say what computed the numbers: of the folder, or of this program for what was not stored."""
-    return dict(manifest) if manifest else {key: value for key, value in store.origin().items() if key != "created"}
+    return dict(manifest) if manifest else {key: value for key, value in origin().items() if key != "created"}
 
 
 def origin_table(manifest: Mapping[str, Any], hashes: Mapping[str, str]) -> Table:
@@ -50,11 +51,11 @@ def origin_table(manifest: Mapping[str, Any], hashes: Mapping[str, str]) -> Tabl
 
 def warning(manifest: Mapping[str, Any], what: str) -> str:
     """Say that this program is not the one that computed the numbers; empty where it is."""
-    if not manifest or manifest.get("source_sha256") == store.source_hash():
+    if not manifest or manifest.get("source_sha256") == source_hash():
         return ""
     return (
         f"The numbers were computed by aipower {manifest.get('aipower')} with other source code than the aipower "
-        f"{store.code_version()} that wrote this page, which simulated {what} itself."
+        f"{code_version()} that wrote this page, which simulated {what} itself."
     )
 
 

@@ -6,7 +6,7 @@ import base64
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sim import store
+from sim.identity import code_version
 from sim.report.page.words import powers, typeset
 
 if TYPE_CHECKING:
@@ -35,4 +35,4 @@ def html(page: Page) -> str:
     )  # plain text in, plain text out: escaped afterwards
     environment.filters["base64"] = lambda data: base64.b64encode(data).decode("ascii")
     css = Markup((HERE / "page.css").read_text(encoding="utf-8"))  # noqa: S704 - our own file
-    return environment.get_template("page.html.j2").render(page=page, css=css, version=store.code_version())
+    return environment.get_template("page.html.j2").render(page=page, css=css, version=code_version())

@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from sim import store
+from sim import manifests
 from sim.errors import StoreError
 from sim.report.page import of_comparison, of_result
 from sim.report.page.table import csv_text, latex_text
@@ -60,14 +60,14 @@ def of_folder(folder: str | Path) -> Comparison | Result:
     from sim.errors import ResultError
     from sim.result import load_result
 
-    format_ = store.read_manifest(Path(folder))["format"]
-    if format_ == store.SWEEP:
+    format_ = manifests.read_manifest(Path(folder))["format"]
+    if format_ == manifests.SWEEP:
         message = (
             f"{folder} holds a sweep, of which there is no report; its folder has table and figure. Reports are "
             "written of what `aipower compare` and `aipower run` wrote"
         )
         raise ResultError(message)
-    return load_comparison(folder) if format_ == store.COMPARISON else load_result(folder)
+    return load_comparison(folder) if format_ == manifests.COMPARISON else load_result(folder)
 
 
 def write(made: Comparison | Result, folder: str | Path, *, force: bool = False, progress: bool = False) -> Written:
@@ -94,7 +94,7 @@ def write(made: Comparison | Result, folder: str | Path, *, force: bool = False,
         When the folder holds other files of these names, is a result folder, or cannot be written.
     """
     folder = Path(folder).absolute()
-    if (folder / store.MANIFEST).exists():
+    if (folder / manifests.MANIFEST).exists():
         message = f"{folder} is a result folder, which stays as it was written; choose another folder"
         raise StoreError(message)
     files = _files(_composed(made, is_shown=progress))
