@@ -173,8 +173,8 @@ class Written:
         counts["failures"] = len(self.failures)
         return dict(counts)
 
-    def tables(self, shelf: Shelf, key: str) -> Iterator[dict[str, pa.Table]]:
-        """Tables of each block, in order.
+    def tables(self, shelf: Shelf, key: str) -> Iterator[tuple[str, pa.Table]]:
+        """Name and rows of each table of each block, in order.
 
         Raises
         ------
@@ -183,14 +183,14 @@ class Written:
         """
         for block in self.blocks:
             if block in self.lost:
-                yield dict(tables_of(self.lost[block], ["failures"]))
+                yield from tables_of(self.lost[block], ["failures"])
                 continue
             part = shelf.load(key, block)
             if part is None:
                 where = f"{block_name(block)} in {shelf.folder}"
                 message = f"{where} are damaged or gone; the same command with --resume computes them again"
                 raise StoreError(message)
-            yield {name: from_bytes(section) for name, section in part.sections.items()}
+            yield from ((name, from_bytes(section)) for name, section in part.sections.items())
 
 
 def write_parts(

@@ -61,7 +61,7 @@ def to_bytes(table: pa.Table) -> bytes:
     return content
 
 
-def from_bytes(content: bytes) -> pa.Table:
+def from_bytes(content: bytes | memoryview) -> pa.Table:
     """A table from its stream."""
     import pyarrow as pa
 

@@ -42,13 +42,13 @@ class Part:
         Those that the block tried.
     about : dict
         Small facts, as JSON knows them.
-    sections : dict of str to bytes
+    sections : dict of str to bytes or memoryview
         Contents by name.
     """
 
     replicates: range
     about: Mapping[str, Any]
-    sections: Mapping[str, bytes]
+    sections: Mapping[str, bytes | memoryview]
 
 
 def key_of(scenario: Scenario, kind: str, identity: Mapping[str, Any]) -> str:
@@ -79,28 +79,37 @@ def packed(key: str, part: Part) -> bytes:
         "about": part.about,
         "bytes": {name: len(section) for name, section in part.sections.items()},
     }
-    body = b"\n".join([FORMAT.encode(), json.dumps(head).encode(), b"".join(part.sections.values())])
-    return body + hashlib.sha256(body).digest()
+    pieces = [FORMAT.encode(), b"\n", json.dumps(head).encode(), b"\n", *part.sections.values()]
+    digest = hashlib.sha256()
+    for piece in pieces:
+        digest.update(piece)
+    return b"".join([*pieces, digest.digest()])
 
 
 def about_of(content: bytes) -> Mapping[str, Any]:
     """Facts of a part that was just packed."""
-    known: dict[str, Any] = json.loads(content.split(b"\n", 2)[1])
-    return known["about"]  # type: ignore[no-any-return]
+    about: Mapping[str, Any] = _head(content)[0]["about"]
+    return about
+
+
+def _head(content: bytes) -> tuple[dict[str, Any], int]:
+    """What a part's second line says, and where its sections begin."""
+    begin = content.index(b"\n") + 1
+    end = content.index(b"\n", begin)
+    return json.loads(content[begin:end]), end + 1
 
 
 def unpacked(key: str, replicates: range, content: bytes) -> Part | None:
     """The part that a file holds; None when it is damaged, cut short or another's."""
-    body, digest = content[:-_DIGEST_BYTES], content[-_DIGEST_BYTES:]
-    if hashlib.sha256(body).digest() != digest:
+    whole = memoryview(content)  # whose slices are not copies
+    if hashlib.sha256(whole[:-_DIGEST_BYTES]).digest() != whole[-_DIGEST_BYTES:]:
         return None
-    _, head, rest = body.split(b"\n", 2)
-    known = json.loads(head)
+    known, begin = _head(content)
     if known["key"] != key or known["replicates"] != [replicates.start, replicates.stop]:
         return None
-    sections, begin = {}, 0
+    sections: dict[str, memoryview] = {}
     for name, size in known["bytes"].items():
-        sections[name] = rest[begin : begin + size]
+        sections[name] = whole[begin : begin + size]
         begin += size
     return Part(replicates, known["about"], sections)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import warnings
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,6 +16,8 @@ from sim.manifests import FORMAT, SCHEMA, read_manifest
 from sim.table_files import TableFile, stored_table
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from sim.result import Result
 
 RESOLVED_SCENARIO = "scenario.resolved.yaml"
@@ -76,21 +78,21 @@ def _fill(draft: Path, result: Result, artefacts: Sequence[Artefact], blocks: Bl
             name: stack.enter_context(TableFile(draft / f"{name}.parquet", name, catalogue, rows[name]))
             for name in names
         }
-        if blocks is None:
-            import pyarrow as pa
-
-            for name, file in files.items():
-                file.add(pa.Table.from_pandas(result.table(name), preserve_index=None))
-        else:
-            for tables in blocks.tables():
-                for name, table in tables.items():
-                    files[name].add(table)
+        for name, table in _tables(result) if blocks is None else blocks.tables():
+            files[name].add(table)
     (draft / RESOLVED_SCENARIO).write_text(result.scenario.to_yaml(), encoding="utf-8")
     summary = result.summary().to_csv(index=False, lineterminator="\n")
     (draft / SUMMARY).write_text(summary, encoding="utf-8", newline="\n")
     for artefact in artefacts:
         artefact(result, draft)
     return _describe(result, rows)
+
+
+def _tables(result: Result) -> Iterator[tuple[str, pa.Table]]:
+    import pyarrow as pa
+
+    for name in result.table_names:
+        yield name, pa.Table.from_pandas(result.table(name), preserve_index=None)
 
 
 class Blocks(NamedTuple):
@@ -101,12 +103,12 @@ class Blocks(NamedTuple):
     rows : dict of str to int
         Rows of each table, over all blocks.
     tables : callable
-        Gives a dict of pyarrow.Table for each block, in the order of replicates; a block without a success has only
-        failures.
+        Gives name and rows (pyarrow.Table) of each table of each block, in the order of replicates; a block without a
+        success has only failures.
     """
 
     rows: dict[str, int]
-    tables: Callable[[], Iterable[Mapping[str, Any]]]
+    tables: Callable[[], Iterable[tuple[str, pa.Table]]]
 
 
 def _describe(result: Result, rows: dict[str, int]) -> dict[str, Any]:

@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from sim.observe import Measure
     from sim.result import Result
 
-GROUP_VALUES = 1 << 21
-"""Values in a group of rows of a Parquet file, about 16 MB."""
+GROUP_VALUES = 1 << 19
+"""Values in a group of rows of a Parquet file, about 4 MB."""
 
 KEY_COLUMNS: dict[str, tuple[str, str]] = {
     "replicate": ("count", "Number of the replicate; the same number has the same luck"),
@@ -82,11 +82,11 @@ class TableFile:
 
         if self._n_waiting < max(size, 1):
             return
-        waiting = pa.concat_tables(self._pieces).combine_chunks()
+        waiting = pa.concat_tables(self._pieces)
         size = size or self._n_waiting
         n_full = self._n_waiting // size * size
         for begin in range(0, n_full, size):
-            self._writer.write_table(waiting.slice(begin, size), row_group_size=size)
+            self._writer.write_table(waiting.slice(begin, size).combine_chunks(), row_group_size=size)
         self._pieces, self._n_waiting = [waiting.slice(n_full)], self._n_waiting - n_full
 
     def _described(self, schema: Any) -> Any:  # noqa: ANN401 - a pyarrow.Schema
