@@ -136,13 +136,16 @@ def markets(quick: bool) -> list[Compared]:
 def engine(quick: bool) -> list[whole.Run]:
     """The whole engine, each size in a process of its own."""
     some = (1, BLOCK_SIZE, 4 * BLOCK_SIZE)
-    sizes = [("baseline", 0, n, 1) for n in (some if quick else (*some, 1_000))]
-    sizes += [("baseline", 0, sizes[-1][2], workers) for workers in (2, processors()) if workers <= processors()]
+    most = some[-1] if quick else 1_000
+    several = [workers for workers in (2, processors()) if 1 < workers <= processors()]
+    sizes = [("baseline", 0, n, 1) for n in (*some, most)] + [("baseline", 0, most, n) for n in several]
+    sizes += [(whole.TO_A_FOLDER, 0, n, 1) for n in (BLOCK_SIZE, most)]
+    sizes += [(whole.TO_A_FOLDER, 0, most, n) for n in several]
     sizes += [("stylised", firms, max(100_000 // firms, 1), 1) for firms in (1_000, 10_000, 100_000)]
     sizes += [("2024", 100_000, 1, 1)] + [("stylised", HUGE, 1, 1)] * (not quick)
     print("\nThe whole engine, every quarter's measures; quiet s: on the clock of a machine that does nothing else")
     print(
-        f"{'world':10} {'firms':>9} {'replicates':>10} {'workers':>8} {'seconds':>9} {'processor s':>12} {'quiet s':>9} "
+        f"{'world':21} {'firms':>9} {'replicates':>10} {'workers':>8} {'seconds':>9} {'processor s':>12} {'quiet s':>9} "
         f"{'us a firm-quarter':>18} {'s a quarter':>12} {'peak GB':>8} {'building s':>11}",
         flush=True,
     )
@@ -152,17 +155,18 @@ def engine(quick: bool) -> list[whole.Run]:
         runs.append(run)
         quarters = run.firm_quarters / run.firms / run.replicates
         print(
-            f"{run.world:10} {run.firms:9,} {run.replicates:10,} {run.workers:8} {run.seconds:9.1f} "
+            f"{run.world:21} {run.firms:9,} {run.replicates:10,} {run.workers:8} {run.seconds:9.1f} "
             f"{run.processor:12.1f} {run.quiet:9.1f} {run.cost:18.2f} {run.processor / quarters:12.2f} "
             f"{run.peak / 1e9:8.2f} {run.building:11.1f}",
             flush=True,
         )
-    alone_, *together = (run for run in runs if run.replicates == max(r.replicates for r in runs))
-    for run in together:
-        print(
-            f"{run.workers} workers: {alone_.seconds / run.seconds:.2f} times one on the clock, "
-            f"{alone_.quiet / run.quiet:.2f} by processor times"
-        )
+    for run in runs:
+        if run.workers > 1:
+            one = next(r for r in runs if (r.world, r.replicates, r.workers) == (run.world, run.replicates, 1))
+            print(
+                f"{run.world}, {run.workers} workers: {one.seconds / run.seconds:.2f} times one on the clock, "
+                f"{one.quiet / run.quiet:.2f} by processor times"
+            )
     return runs
 
 

@@ -11,10 +11,10 @@ from matplotlib.ticker import NullFormatter
 from rivals.cases import Compared
 
 from measuring.start import Start
-from measuring.whole import Run
-from sim.report.style import BLUE, GREEN, GREY, ORANGE, VERMILLION, new_figure, png, settings
+from measuring.whole import TO_A_FOLDER, Run
+from sim.report.style import BLUE, GREEN, GREY, ORANGE, SKY, VERMILLION, new_figure, png, settings
 
-_WORLDS = {"baseline": (BLUE, "o"), "stylised": (GREEN, "s"), "2024": (VERMILLION, "^")}
+_WORLDS = {"baseline": (BLUE, "o"), TO_A_FOLDER: (SKY, "D"), "stylised": (GREEN, "s"), "2024": (VERMILLION, "^")}
 
 
 def save(path: Path, rows: Sequence[Compared], runs: Sequence[Run], starts: Sequence[Start]) -> None:
@@ -37,7 +37,7 @@ def save(path: Path, rows: Sequence[Compared], runs: Sequence[Run], starts: Sequ
         figure.set_layout_engine("constrained", w_pad=0.12, h_pad=0.12)
         axes = figure.subplots(2, 3)
         _rivals(axes[0, 0], rows)
-        _sizes(axes[0, 1], alone, "replicates", ("baseline",))
+        _sizes(axes[0, 1], alone, "replicates", ("baseline", TO_A_FOLDER))
         _sizes(axes[0, 2], alone, "firms", ("stylised", "2024"))
         _workers(axes[1, 0], runs)
         _memory(axes[1, 1], alone)
@@ -88,7 +88,8 @@ def _workers(ax: Axes, runs: Sequence[Run]) -> None:
 
 def _memory(ax: Axes, runs: Sequence[Run]) -> None:
     names = [
-        f"{run.world}{'' if run.world == 'baseline' else f', {run.firms:,} firms'} x {run.replicates:,}" for run in runs
+        f"{run.world}{'' if run.world.startswith('baseline') else f', {run.firms:,} firms'} x {run.replicates:,}"
+        for run in runs
     ]
     colours = [_WORLDS[run.world][0] for run in runs]
     ax.barh(range(len(runs)), [run.peak / 1e9 for run in runs], color=colours, height=0.6)

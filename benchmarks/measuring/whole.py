@@ -1,21 +1,26 @@
-"""The whole engine at several sizes: replicates, firms and workers."""
+"""The whole engine at several sizes: replicates, firms and workers; and whole runs, from a scenario to a folder."""
 
 from __future__ import annotations
 
 import resource
+import tempfile
 import time
 import warnings
+from pathlib import Path
 from typing import NamedTuple
 
 import sim
 from measuring.alone import peak, processor
-from sim.ensemble import BLOCK_SIZE, prepare, run_task
+from sim.ensemble import Job, fair_size, prepare, run_task
 from sim.parts import gaps
 from sim.pool import Pool
 from sim.scenario import Scenario
 
 QUARTERS = 4
 """Of worlds of many firms."""
+
+TO_A_FOLDER = "baseline, to a folder"
+"""The world of a run that records and writes what ``aipower run baseline`` does, but for figures."""
 
 _NO_TABLES = {"firms": "none", "owners": "none", "networks": []}
 
@@ -50,13 +55,13 @@ class Run(NamedTuple):
 
 
 def scenario_of(world: str, n_firms: int) -> Scenario:
-    """The baseline, or a world with as many small firms as wanted, which together are as large as few.
+    """The baseline, or a world with as many small firms as wanted, which together are as large as few; without tables.
 
     ``stylised`` is the world ``symmetric``, one sector and one cloud, with firms of log-normal size; ``2024`` has the
     baseline's owners and sectors. Without room for entrants but what measures need.
     """
-    if world == "baseline":
-        return sim.load_scenario("baseline")
+    if world in ("baseline", TO_A_FOLDER):
+        return sim.load_scenario({"extends": "baseline", "name": "baseline-without-tables", "record": _NO_TABLES})
     base, many = {
         "stylised": (
             "symmetric",
@@ -79,13 +84,26 @@ def measured(world: str, n_firms: int, replicates: int, workers: int) -> Run:
     before = processor()
     job = prepare(scenario_of(world, n_firms))
     building = processor() - before
-    blocks = gaps(replicates, (), BLOCK_SIZE)
     begin, own, others = time.perf_counter(), processor(), processor(resource.RUSAGE_CHILDREN)
-    firm_quarters = 0.0
-    with Pool(workers) as pool:
-        for _, answer in pool.run(run_task, [job.task(block) for block in blocks]):
-            firm_quarters += float(answer.measures["n_firms"].sum())
+    firm_quarters = _stored(replicates, workers) if world == TO_A_FOLDER else _simulated(job, replicates, workers)
     own, others = processor() - own, processor(resource.RUSAGE_CHILDREN) - others
     seconds = time.perf_counter() - begin
     firms = round(firm_quarters / replicates / len(job.timeline.quarters))
     return Run(world, firms, replicates, workers, firm_quarters, seconds, own + others, own, building, peak())
+
+
+def _simulated(job: Job, replicates: int, workers: int) -> float:
+    """Run every replicate, keeping nothing; firms and quarters simulated."""
+    n_firms = 0.0
+    with Pool(workers) as pool:
+        blocks = gaps(replicates, (), fair_size(replicates, pool))
+        for _, answer in pool.run(run_task, [job.task(block) for block in blocks]):
+            n_firms += float(answer.measures["n_firms"].sum())
+    return n_firms
+
+
+def _stored(replicates: int, workers: int) -> float:
+    """Run the baseline to a folder; firms and quarters simulated."""
+    with tempfile.TemporaryDirectory() as folder:
+        run = sim.run("baseline", replicates=replicates, workers=workers, out=Path(folder) / "run", figures=False)
+        return float(run.measures["n_firms"].sum())
