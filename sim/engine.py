@@ -250,7 +250,7 @@ def simulate_branches(
     recordings: dict[int, Recording] = {}
     recorder, stand = _Recorder.of(world, replicates), _Stand.first(world, luck)
     for period in sorted(set(first_acts)):
-        stand = _go_on(stand, world, timeline, luck, (), recorder, until=period)
+        stand = _go_on(stand, world, timeline, luck, (), recorder, until=period, keeps_past=any(branches))
         beginning = [place for place, begins in enumerate(first_acts) if begins == period]
         for places in _side_by_side(beginning, branches, timeline, max(most_rows // len(replicates), 1)):
             if progress is not None:
@@ -325,11 +325,12 @@ def _go_on(
     foresight: Foresight | None = None,
     *,
     until: int | None = None,
+    keeps_past: bool = False,
     progress: Callable[[int], None] | None = None,
 ) -> _Stand:
     """Go on from where a history stands to the quarter before ``until``, or to the end, recording."""
-    stand = begin
-    marching = _march(begin, world, timeline.quarters[:until], luck, policies, foresight, timeline=timeline)
+    stand, quarters = begin, timeline.quarters[:until]
+    marching = _march(begin, world, quarters, luck, policies, foresight, timeline=timeline, keeps_past=keeps_past)
     for quarter, moments, row, reached in marching:
         recorder.record(moments, quarter, timeline, row)
         stand = reached
@@ -434,8 +435,12 @@ def _march(
     observing: bool = True,
     timeline: Timeline | None = None,
     decisions: Decisions | None = None,
+    keeps_past: bool = False,
 ) -> Iterator[tuple[Quarter, Moments, dict[str, Array], _Stand]]:
-    """Quarter after quarter: when it is, what happened, the measures, which policies will see, and where it leads."""
+    """Quarter after quarter: when it is, what happened, the measures, and where it leads.
+
+    The past is kept where policies can look back on it, or where those of a history that begins later will.
+    """
     stand = begin
     for period, quarter in enumerate(quarters[begin.period :], start=begin.period):
         here = world.opened(_n_slots(stand, world, luck, policies))
@@ -452,7 +457,7 @@ def _march(
                 row = observe(moments, with_stocks=with_stocks) if observing or policies else {}
         except (ReplicateError, FloatingPointError, np.linalg.LinAlgError) as error:
             raise QuarterError(quarter, str(error)) from error
-        stand = _Stand(period + 1, state, (*stand.past, sight(moments, row)))
+        stand = _Stand(period + 1, state, (*stand.past, sight(moments, row)) if keeps_past or policies else ())
         yield quarter, moments, row, stand
         del before, flows, moments, row
 

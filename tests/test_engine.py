@@ -1,12 +1,13 @@
 """Whole quarters: equilibrium, books, bits, levers, failures."""
 
+import weakref
 from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
-from sim import ensemble
+from sim import engine, ensemble
 from sim.engine import QuarterError, simulate_block
 from sim.errors import FailureError
 from sim.luck import Luck
@@ -235,6 +236,28 @@ def test_a_policy_of_ones_own_finds_as_many_slots_in_every_block() -> None:
     together = ensemble.run_block(job, [0, 1, 2, 3])
     apart = ensemble.merge([ensemble.run_block(job, [number]) for number in range(4)])
     assert same_bits(together, apart)
+
+
+def test_the_past_is_kept_only_where_policies_look_back(monkeypatch) -> None:
+    revenues: list[weakref.ref[np.ndarray]] = []
+    original = engine.sight
+
+    def noted(moments, row):
+        seen = original(moments, row)
+        revenues.append(weakref.ref(seen.firms["revenue"]))
+        return seen
+
+    def alive_at_the_end(policies) -> int:
+        revenues.clear()
+        count = []
+        simulate_block(
+            small_world(), timeline(8), 1, [0], policies, lambda _: count.append(sum(p() is not None for p in revenues))
+        )
+        return count[-1]
+
+    monkeypatch.setattr(engine, "sight", noted)
+    assert alive_at_the_end([]) <= 1
+    assert alive_at_the_end([counting_slots]) == 8
 
 
 def test_number_of_workers_changes_no_bit() -> None:
