@@ -1,4 +1,4 @@
-"""How the one compiled kernel is compiled: by Numba, with IEEE arithmetic, kept on disk between runs."""
+"""How the compiled parts of the model are compiled: by Numba, with IEEE arithmetic, kept on disk between runs."""
 
 from __future__ import annotations
 

@@ -11,13 +11,12 @@ from typing import Any
 
 from sim.errors import ResultError
 
-FORMAT = "aipower-result"
-COMPARISON, SWEEP = "aipower-comparison", "aipower-sweep"
+RESULT, COMPARISON, SWEEP = "aipower-result", "aipower-comparison", "aipower-sweep"
 """Formats of folders; each has its own reader."""
 
-READERS = {FORMAT: "sim.load_result", COMPARISON: "sim.load_comparison", SWEEP: "sim.load_sweep"}
+READERS = {RESULT: "sim.load_result", COMPARISON: "sim.load_comparison", SWEEP: "sim.load_sweep"}
 SCHEMA = 1
-"""Version of the folder's layout; readers refuse a higher one."""
+"""Version of the folder's layout; readers refuse any other."""
 
 MANIFEST = "manifest.json"
 
@@ -92,7 +91,7 @@ def read_manifest(folder: Path, wanted: str | None = None) -> dict[str, Any]:
         raise ResultError(message) from error
     if not isinstance(manifest, dict) or manifest.get("format") not in READERS:
         message = (
-            f"{path} is not the manifest of a result (no format: {FORMAT}); name a folder that "
+            f"{path} is not the manifest of a result (no format: {RESULT}); name a folder that "
             "`aipower run` wrote, such as outputs/baseline"
         )
         raise ResultError(message)

@@ -106,7 +106,7 @@ def recompute(folder: str | Path, share: float = SHARE) -> Recomputation:
         raise ResultError(message)
     folder = Path(folder).absolute()
     manifest = manifests.read_manifest(folder)
-    if manifest["format"] == manifests.FORMAT:
+    if manifest["format"] == manifests.RESULT:
         runs: tuple[str, ...] = ()
         replicates, tables = _of_result(folder, share)
     elif manifest["format"] == manifests.COMPARISON:

@@ -112,6 +112,7 @@ class Result:
         self._makers_of_tables = dict(tables)
         self._tables: dict[str, pd.DataFrame] = {}
         self._levels: dict[str, list[Any]] = {}
+        self._summary: pd.DataFrame | None = None
 
     @classmethod
     def from_recording(
@@ -165,6 +166,7 @@ class Result:
         """Take tables from the Parquet files of a folder, as far as they are asked for, instead of from memory."""
         self._tables.clear()
         self._levels.clear()
+        self._summary = None
         self._makers_of_tables = {name: StoredTable(folder / f"{name}.parquet") for name in TABLES}
 
     def column_names(self, table: str) -> tuple[str, ...]:
@@ -300,11 +302,12 @@ class Result:
         """
         import pandas as pd
 
-        names = list(self.catalogue)
-        at_once = max(SUMMED_VALUES // (len(self.replicates) * len(self.quarters)), 1)
-        return pd.concat(
-            [self._summary_of(names[k : k + at_once]) for k in range(0, len(names), at_once)], ignore_index=True
-        )
+        if self._summary is None:
+            names = list(self.catalogue)
+            at_once = max(SUMMED_VALUES // (len(self.replicates) * len(self.quarters)), 1)
+            parts = [self._summary_of(names[k : k + at_once]) for k in range(0, len(names), at_once)]
+            self._summary = pd.concat(parts, ignore_index=True)
+        return self._summary.copy()
 
     def _summary_of(self, measures: Sequence[str]) -> pd.DataFrame:
         import pandas as pd

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from sim.result import Actors, Result
 
+FINISHING = ": finishing"
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from concurrent.futures import Executor
@@ -159,7 +161,10 @@ def _simulate_to_disk(
 
 @contextlib.contextmanager
 def progress_bar(name: str, *, is_shown: bool) -> Iterator[Callable[[int, int], None] | None]:
-    """Yield a callback ``(done, total)`` that moves a bar on standard error, or None."""
+    """Yield a callback ``(done, total)`` that moves a bar on standard error, or None.
+
+    When all is done, the bar says so and goes on moving until the end of the context: tables and figures take a while.
+    """
     if not is_shown:
         yield None
         return
@@ -176,6 +181,7 @@ def progress_bar(name: str, *, is_shown: bool) -> Iterator[Callable[[int, int], 
         task = bar.add_task(name, total=None)
 
         def move(done: int, total: int) -> None:
-            bar.update(task, completed=done, total=total)
+            is_done = done >= total
+            bar.update(task, completed=done, total=None if is_done else total, description=name + FINISHING * is_done)
 
         yield move

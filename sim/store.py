@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sim.errors import ResultError
 from sim.folders import write_folder
 from sim.identity import origin
-from sim.manifests import FORMAT, SCHEMA, read_manifest
+from sim.manifests import RESULT, SCHEMA, read_manifest
 from sim.table_files import TableFile, stored_table
 
 if TYPE_CHECKING:
@@ -115,7 +115,7 @@ def _describe(result: Result, rows: dict[str, int]) -> dict[str, Any]:
     """Where the numbers come from: code, libraries, machine, scenario, actors, failures."""
     scenario = result.scenario
     return {
-        "format": FORMAT,
+        "format": RESULT,
         "schema": SCHEMA,
         **origin(result.computed_by),
         "name": scenario.name,
@@ -152,7 +152,7 @@ def read(folder: str | Path) -> Result:
     from sim.scenario import load_scenario
 
     folder = Path(folder).absolute()
-    manifest = read_manifest(folder, FORMAT)
+    manifest = read_manifest(folder, RESULT)
     names = [name for name in TABLES if name in manifest["rows"] or name not in LATER_TABLES]
     for name in (RESOLVED_SCENARIO, *(f"{table}.parquet" for table in names)):
         if not (folder / name).is_file():

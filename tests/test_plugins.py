@@ -107,6 +107,7 @@ WRONG = {
     "from sim.policies import *\n@policy\nclass ComputeTax(FirmPolicy):\n    '''Mine.'''": "already",
     "from sim.policies import *\n@policy\nclass Mute(FirmPolicy):\n    uses = ()": "has no docstring",
     "from sim.policies import *\n@policy\nclass Odd(FirmPolicy):\n    '''Odd.'''\n    uses = ('gravity',)": "gravity",
+    "from sim.policies import *\n@policy\nclass Idle(FirmPolicy):\n    '''Idle.'''": "does nothing; give it a method `levers",
 }
 
 

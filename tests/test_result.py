@@ -379,6 +379,7 @@ def test_a_progress_bar_is_drawn_on_a_terminal_only(engine, monkeypatch):
         run(SHORT, replicates=1, progress=True)
         drawn[type(stream)] = stream.getvalue()
     assert "short" in drawn[Terminal]
+    assert "short: finishing" in drawn[Terminal], "tables are written when all is simulated"
     assert drawn[io.StringIO] == ""
 
 

@@ -48,7 +48,7 @@ def policy(cls: P) -> P:
     Raises
     ------
     PolicyError
-        When the class has no docstring, asks for a lever that does not exist, or its name is taken.
+        When the class has no docstring, asks for a lever that does not exist, has a name that is taken, or no levers.
     """
     from sim.policies.levers import LEVERS
 
@@ -63,6 +63,9 @@ def policy(cls: P) -> P:
     known = _CLASSES.get(name)
     if (name in SHIPPED and not is_ours) or (known is not None and known.__module__ != cls.__module__):
         message = f"there is a policy {name} already; give the class {cls.__name__} another name"
+        raise PolicyError(message)
+    if cls.levers is BasePolicy.levers:
+        message = f"policy {name} does nothing; give it a method `levers(self, scene)` that answers with levers"
         raise PolicyError(message)
     cls.name = name
     _CLASSES[name] = cls
