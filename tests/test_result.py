@@ -15,7 +15,7 @@ from sim.errors import ResultError
 from sim.observe import MEASURES
 from sim.report import tables
 from sim.result import Result
-from sim.runner import run
+from sim.runner import progress_bar, run
 from sim.scenario import load_scenario
 from tests.synthetic import recording
 
@@ -369,17 +369,32 @@ class Terminal(io.StringIO):
         return True
 
 
-def test_a_progress_bar_is_drawn_on_a_terminal_only(engine, monkeypatch):
+@pytest.fixture
+def plain_terminal(monkeypatch):
     for name in ("NO_COLOR", "FORCE_COLOR", "TTY_COMPATIBLE", "TTY_INTERACTIVE"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("TERM", "xterm")
+
+
+@pytest.mark.usefixtures("plain_terminal")
+def test_a_full_progress_bar_says_that_the_rest_is_being_finished(monkeypatch):
+    monkeypatch.setattr(sys, "stderr", Terminal())
+    with progress_bar("short", is_shown=True) as move:
+        move(1, 2)
+    assert "short" in sys.stderr.getvalue() and "short: finishing" not in sys.stderr.getvalue()
+    with progress_bar("short", is_shown=True) as move:
+        move(2, 2)
+    assert "short: finishing" in sys.stderr.getvalue()
+
+
+@pytest.mark.usefixtures("plain_terminal")
+def test_a_progress_bar_is_drawn_on_a_terminal_only(engine, monkeypatch):
     drawn = {}
     for stream in (Terminal(), io.StringIO()):
         monkeypatch.setattr(sys, "stderr", stream)
         run(SHORT, replicates=1, progress=True)
         drawn[type(stream)] = stream.getvalue()
     assert "short" in drawn[Terminal]
-    assert "short: finishing" in drawn[Terminal], "tables are written when all is simulated"
     assert drawn[io.StringIO] == ""
 
 

@@ -9,6 +9,8 @@ import warnings
 from pathlib import Path
 from typing import NamedTuple
 
+import pandas as pd
+
 import sim
 from measuring.alone import peak, processor
 from sim.ensemble import Job, fair_size, prepare, run_task
@@ -105,5 +107,6 @@ def _simulated(job: Job, replicates: int, workers: int) -> float:
 def _stored(replicates: int, workers: int) -> float:
     """Run the baseline to a folder; firms and quarters simulated."""
     with tempfile.TemporaryDirectory() as folder:
-        run = sim.run("baseline", replicates=replicates, workers=workers, out=Path(folder) / "run", figures=False)
-        return float(run.measures["n_firms"].sum())
+        out = Path(folder) / "run"
+        sim.run("baseline", replicates=replicates, workers=workers, out=out, figures=False)
+        return float(pd.read_parquet(out / "measures.parquet", columns=["n_firms"])["n_firms"].sum())

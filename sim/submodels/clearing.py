@@ -2,8 +2,8 @@
 
 Compiled, as nothing else is but ``sim.sums``, because a third of a quarter's time went here: a replicate's firms fit
 into the fastest cache, and nothing is written out between formulas. What it finds is put into the plain formulas of
-``pricing``, ``demand`` and ``compute_market`` every quarter, and what is left over is an error; so they stay its oracle,
-in production as in tests. Every replicate is solved by itself, so that it gives the same bits in every block.
+``pricing``, ``demand`` and ``compute_market`` every quarter, and what is left over is an error; so they stay its
+oracle, in production as in tests. Every replicate is solved by itself, so that it gives the same bits in every block.
 
 Written as loops over the rows of a few tables, which compile in seconds; many arrays, and operations on whole arrays,
 take several times as long. Firms without part in the markets are left out, and a firm's owners are gone through while
