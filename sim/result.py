@@ -6,6 +6,7 @@ reads one back. Tables are pandas frames, made when they are first asked for.
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Self
@@ -17,7 +18,7 @@ from sim.frames import LAYERS, frames, grid
 from sim.stored_table import StoredTable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     import networkx as nx
     import pandas as pd
@@ -111,7 +112,7 @@ class Result:
         self.computed_by: dict[str, Any] | None = None
         self._makers_of_tables = dict(tables)
         self._tables: dict[str, pd.DataFrame] = {}
-        self._levels: dict[str, list[Any]] = {}
+        self._known: dict[tuple[str, str], list[Any]] = {}
         self._summary: pd.DataFrame | None = None
 
     @classmethod
@@ -162,10 +163,31 @@ class Result:
             self._tables[name] = self._makers_of_tables[name]()
         return self._tables[name]
 
+    def pieces(self, table: str, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
+        """Some columns of a table and its index, for some replicates after the other, each of them whole.
+
+        Of a stored result no other columns are read, and memory holds one piece at a time; in memory there is one.
+
+        Parameters
+        ----------
+        table : str
+        columns : sequence of str
+
+        Raises
+        ------
+        ResultError
+            When there is no table of that name.
+        """
+        stored = self._stored(table)
+        if stored is None:
+            yield self.table(table)[list(columns)]
+        else:
+            yield from stored.pieces(columns)
+
     def read_from(self, folder: Path) -> None:
         """Take tables from the Parquet files of a folder, as far as they are asked for, instead of from memory."""
         self._tables.clear()
-        self._levels.clear()
+        self._known.clear()
         self._summary = None
         self._makers_of_tables = {name: StoredTable(folder / f"{name}.parquet") for name in TABLES}
 
@@ -181,15 +203,16 @@ class Result:
         maker = self._makers_of_tables.get(table)
         return maker if isinstance(maker, StoredTable) and table not in self._tables else None
 
-    def _level(self, key: str) -> list[Any]:
-        """Replicates or quarters of the measures, in order."""
-        if key not in self._levels:
-            if (stored := self._stored("measures")) is not None:
-                self._levels[key] = stored.distinct(key)
+    def _distinct(self, table: str, key: str) -> list[Any]:
+        """Different replicates or quarters of a table, in order."""
+        if (table, key) not in self._known:
+            if (stored := self._stored(table)) is not None:
+                self._known[table, key] = stored.distinct(key)
             else:
-                index: Any = self.measures.index
-                self._levels[key] = list(index.levels[index.names.index(key)])
-        return self._levels[key]
+                frame = self.table(table)
+                values = frame[key] if key in frame.columns else frame.index.get_level_values(key)
+                self._known[table, key] = sorted(values.unique())
+        return self._known[table, key]
 
     @property
     def measures(self) -> pd.DataFrame:
@@ -234,12 +257,12 @@ class Result:
     @property
     def replicates(self) -> NDArray[np.int64]:
         """Numbers of the replicates that succeeded."""
-        return np.asarray(self._level("replicate"), dtype=np.int64)
+        return np.asarray(self._distinct("measures", "replicate"), dtype=np.int64)
 
     @property
     def quarters(self) -> tuple[str, ...]:
         """Labels of the quarters simulated, in order."""
-        return tuple(self._level("quarter"))
+        return tuple(self._distinct("measures", "quarter"))
 
     @property
     def years(self) -> tuple[int, ...]:
@@ -424,10 +447,13 @@ class Result:
 
     def network_quarters(self) -> tuple[str, ...]:
         """Quarters whose supply network was recorded."""
-        return tuple(sorted(self.table("networks")["quarter"].unique()))
+        return tuple(self._distinct("networks", "quarter"))
+
+    def firm_quarters(self) -> tuple[str, ...]:
+        """Quarters whose table of firms was recorded."""
+        return tuple(self._distinct("firms", "quarter"))
 
     def _network_weights(self, quarter: str, replicate: int | None) -> dict[tuple[str, str, str], float]:
-        frame = self.table("networks")
         known = self.network_quarters()
         if quarter not in known:
             message = (
@@ -435,21 +461,21 @@ class Result:
                 f"{', '.join(known) or 'none'}. Name it under record: networks and run again"
             )
             raise ResultError(message)
-        chosen = frame["quarter"] == quarter
-        n_averaged = len(self.replicates)
-        if replicate is not None:
-            if replicate not in self.replicates:
-                message = f"there is no replicate {replicate}; choose one of {self.replicates.tolist()}"
-                raise ResultError(message)
-            chosen &= frame["replicate"] == replicate
-            n_averaged = 1
+        if replicate is not None and replicate not in self.replicates:
+            message = f"there is no replicate {replicate}; choose one of {self.replicates.tolist()}"
+            raise ResultError(message)
+        n_averaged = len(self.replicates) if replicate is None else 1
         keys = ["layer", "seller", "buyer"]
-        totals = frame[chosen].groupby(keys, as_index=False, observed=True)["weight"].sum()
-        links = zip(totals["layer"], totals["seller"], totals["buyer"], strict=True)
-        return {
-            (str(layer), str(seller), str(buyer)): float(total) / n_averaged
-            for (layer, seller, buyer), total in zip(links, totals["weight"], strict=True)
-        }
+        totals: defaultdict[tuple[str, str, str], float] = defaultdict(float)
+        for frame in self.pieces("networks", ["replicate", "quarter", *keys, "weight"]):
+            chosen = frame["quarter"] == quarter
+            if replicate is not None:
+                chosen &= frame["replicate"] == replicate
+            sums = frame[chosen].groupby(keys, as_index=False, observed=True)["weight"].sum()
+            links = zip(sums["layer"], sums["seller"], sums["buyer"], strict=True)
+            for (layer, seller, buyer), weight in zip(links, sums["weight"], strict=True):
+                totals[str(layer), str(seller), str(buyer)] += float(weight)
+        return {link: weight / n_averaged for link, weight in totals.items()}
 
     def _names_by_kind(self) -> dict[str, tuple[str, ...]]:
         return {"maker": self.actors.makers, "owner": self.actors.owners, "firm": self.actors.firms}

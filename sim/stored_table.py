@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,9 +12,14 @@ import numpy as np
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     from sim.arrays import Array
+
+
+PIECE_ROWS = 1 << 17
+"""Rows of a piece of a table, at least, but for the last."""
 
 
 class StoredTable:
@@ -46,14 +51,40 @@ class StoredTable:
     @cached_property
     def names(self) -> tuple[str, ...]:
         """Columns, those of a named index first."""
-        schema = self._file.schema_arrow
-        keys = [key for key in json.loads(schema.metadata[b"pandas"])["index_columns"] if isinstance(key, str)]
-        return (*keys, *(name for name in schema.names if name not in keys))
+        return (*self._keys, *(name for name in self._file.schema_arrow.names if name not in self._keys))
+
+    @cached_property
+    def _keys(self) -> tuple[str, ...]:
+        """Columns of a named index."""
+        index = json.loads(self._file.schema_arrow.metadata[b"pandas"])["index_columns"]
+        return tuple(key for key in index if isinstance(key, str))
 
     def distinct(self, name: str) -> list[Any]:
         """Different values of a column, in order; a group of rows is read at a time."""
         groups = range(self._file.num_row_groups)
         return sorted({v for k in groups for v in self._file.read_row_group(k, [name])[name].unique().to_pylist()})
+
+    def pieces(self, names: Sequence[str]) -> Iterator[pd.DataFrame]:
+        """Some columns, and the index, of successive replicates, each of them whole; memory holds one piece."""
+        import pyarrow as pa
+
+        keys = [name for name in (*self._keys, "replicate") if name not in names]
+        waiting: list[pa.Table] = []
+        for k in range(self._file.num_row_groups):
+            waiting.append(self._file.read_row_group(k, [*names, *keys], use_pandas_metadata=True))
+            if sum(map(len, waiting)) >= PIECE_ROWS:
+                rows = pa.concat_tables(waiting)
+                replicates = rows["replicate"].to_numpy()
+                n_whole = int(np.searchsorted(replicates, replicates[-1]))
+                waiting = [rows.slice(n_whole)]
+                if n_whole:
+                    yield self._framed(rows.slice(0, n_whole), names)
+        if waiting:
+            yield self._framed(pa.concat_tables(waiting), names)
+
+    def _framed(self, rows: pa.Table, names: Sequence[str]) -> pd.DataFrame:
+        frame: pd.DataFrame = rows.to_pandas()
+        return frame[list(names)]
 
     def values(self, names: Sequence[str]) -> Array:
         """Columns of numbers, nan where there is none; ``[row, column]``."""

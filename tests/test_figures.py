@@ -1,5 +1,6 @@
 """Figures draw the numbers of the tables, repeat byte for byte, and let no text overlap."""
 
+import copy
 import subprocess
 import sys
 from dataclasses import replace
@@ -7,6 +8,7 @@ from types import SimpleNamespace
 
 import matplotlib as mpl
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +18,7 @@ from matplotlib.patches import PathPatch
 from matplotlib.text import Text
 
 import sim
+from sim import stored_table, table_files
 from sim.errors import ResultError
 from sim.report import style
 from sim.report.figures import CAPTIONS, FIGURES, drawable
@@ -388,12 +391,64 @@ def test_lorenz_curves_enclose_the_recorded_gini(result, drawn):
             assert label == f"{quarter}: Gini {gini_of_curve(held):.2f}"
 
 
+@pytest.fixture(params=[1, 100, 10**6], ids="{} rows at a time".format)
+def stored(request, result, tmp_path_factory, monkeypatch):
+    """The same result on disk, in many groups of rows, of which some are read at a time."""
+    monkeypatch.setattr(table_files, "GROUP_VALUES", 700)
+    monkeypatch.setattr(stored_table, "PIECE_ROWS", request.param)
+    return sim.load_result(Result.save(copy.copy(result), tmp_path_factory.mktemp("stored") / "run", figures=False))
+
+
+@pytest.mark.parametrize(
+    ("table", "columns"),
+    [
+        ("measures", ["hhi_power", "n_firms"]),
+        ("firms", ["firm_class", "power"]),
+        ("flows", ["payer", "amount"]),
+        ("networks", ["quarter", "weight"]),
+        ("networks", ["replicate", "buyer"]),
+    ],
+)
+def test_pieces_of_a_stored_table_hold_whole_replicates_and_together_every_row(stored, result, table, columns):
+    def replicates(piece):
+        return set(piece["replicate"] if "replicate" in piece else piece.index.get_level_values(0))
+
+    pieces = list(stored.pieces(table, columns))
+    whole = pd.concat(pieces, ignore_index=table == "networks")
+    pd.testing.assert_frame_equal(whole, result.table(table)[columns], check_categorical=False)
+    if table != "networks" or "replicate" in columns:
+        numbers = [replicates(piece) for piece in pieces]
+        assert sum(map(len, numbers)) == len(set.union(*numbers)) == len(result.replicates)
+        assert (len(pieces) > 1) == (stored_table.PIECE_ROWS < len(whole) * (1 - 1 / len(result.replicates)))
+
+
+def test_figures_of_a_stored_result_show_what_those_in_memory_do_and_read_no_whole_table(stored, result):
+    last = result.firm_quarters()[-1]
+    assert stored.firm_quarters() == result.firm_quarters()
+    assert drawable(stored) == drawable(result)
+    for index in ("hhi", "gini"):
+        there, here = concentration_paths(stored, index), concentration_paths(result, index)
+        assert there.keys() == here.keys()
+        assert all(there[layer].equals(here[layer]) for layer in here)
+    assert lorenz_curves(stored, last).keys() == lorenz_curves(result, last).keys()
+    for column, curves in lorenz_curves(result, last).items():
+        assert np.array_equal(lorenz_curves(stored, last)[column], curves)
+    pd.testing.assert_frame_equal(revenue_shares(stored), revenue_shares(result), rtol=1e-12)
+    pd.testing.assert_frame_equal(payments(stored, 2035), payments(result, 2035), rtol=1e-12)
+    for there, here in zip(supply_links(stored, last), supply_links(result, last), strict=True):
+        pd.testing.assert_frame_equal(there, here, rtol=1e-12)
+    there, here = power_curve(stored), power_curve(result)
+    assert there.replicate == here.replicate and there.quarter == here.quarter
+    pd.testing.assert_frame_equal(there.firms, here.firms, check_categorical=False)
+    assert not stored._tables, "a figure read a whole table"
+
+
 def test_firms_of_one_owner_stand_as_one_on_a_lorenz_curve(result):
     firms = result.firms.assign(group_slot=0)
-    curves = lorenz_curves(SimpleNamespace(firms=firms), "revenue", "2035Q4")
+    curves = lorenz_curves(SimpleNamespace(pieces=lambda _, names: [firms[names]]), "2035Q4")["revenue"]
     assert curves.shape == (len(result.replicates), N_LORENZ)
     assert curves == pytest.approx(np.broadcast_to(np.linspace(0.0, 1.0, N_LORENZ), curves.shape))
-    assert lorenz_curves(result, "revenue", "2035Q4").mean() < 0.3
+    assert lorenz_curves(result, "2035Q4")["revenue"].mean() < 0.3
 
 
 def test_points_are_firms_of_the_median_replicate_and_lie_on_f(result, drawn):

@@ -49,7 +49,7 @@ CAPTIONS = {
 def drawable(result: Result) -> tuple[str, ...]:
     """Names of the figures whose numbers were recorded."""
     has = {
-        "firms": not result.firms.empty,
+        "firms": bool(result.firm_quarters()),
         "networks": bool(result.network_quarters()),
     }
     return tuple(name for name in FIGURES if has.get(_NEEDS.get(name, ""), True))

@@ -38,10 +38,11 @@ def concentration_paths(result: Result, index: str) -> dict[str, pd.DataFrame]:
         no path.
     """
     paths = {}
-    for layer in LAYERS:
-        name = f"{index}_{layer}"
-        if name in result.measures.columns and result.measures[name].notna().any():
-            groups = result.measures[name].groupby(level="quarter")
+    names = {layer: f"{index}_{layer}" for layer in LAYERS if f"{index}_{layer}" in result.catalogue}
+    measures = pd.concat(result.pieces("measures", list(names.values())))
+    for layer, name in names.items():
+        if measures[name].notna().any():
+            groups = measures[name].groupby(level="quarter")
             columns = {"mean": groups.mean(), "low": groups.quantile(LOW)}
             paths[layer] = pd.DataFrame({**columns, "high": groups.quantile(HIGH)})
     return paths

@@ -30,11 +30,9 @@ def revenue_shares(result: Result) -> pd.DataFrame:
         One row a recorded quarter, one column a firm or group; rows sum to 1. The largest firms in
         the last quarter come first, then other firms, then small firms and entrants.
     """
-    firms = result.firms
-    totals = firms["revenue"].groupby(level=["replicate", "quarter"]).transform("sum")
-    shares = (firms["revenue"] / totals.where(totals > 0)).fillna(0.0)
-    keys = ["quarter", "firm", firms["firm_class"]]
-    summed = shares.groupby(keys, observed=True).sum().reset_index()
+    parts = [_summed_shares(firms) for firms in result.pieces("firms", ["revenue", "firm_class"])]
+    keys = ["quarter", "firm", "firm_class"]
+    summed = pd.concat(parts).groupby(keys, observed=True)["revenue"].sum().reset_index()
     summed["group"] = groups_of(summed["firm"], summed["firm_class"])
     means = summed.pivot_table("revenue", "quarter", "group", aggfunc="sum", fill_value=0.0)
     means = means / len(result.replicates)
@@ -47,6 +45,13 @@ def revenue_shares(result: Result) -> pd.DataFrame:
     if style.SMALL in means.columns:
         frame[style.SMALL] = means[style.SMALL]
     return frame
+
+
+def _summed_shares(firms: pd.DataFrame) -> pd.DataFrame:
+    """Shares of firms' revenue added up over replicates, by quarter, firm and class."""
+    totals = firms["revenue"].groupby(level=["replicate", "quarter"]).transform("sum")
+    shares = (firms["revenue"] / totals.where(totals > 0)).fillna(0.0)
+    return shares.groupby(["quarter", "firm", firms["firm_class"]], observed=True).sum().reset_index()
 
 
 def firm_shares(result: Result) -> Figure:

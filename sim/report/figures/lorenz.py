@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from sim import indices
@@ -26,19 +27,29 @@ LORENZ = {"compute_used": "Compute used", "power": "AI power", "revenue": "Reven
 N_LORENZ = 201
 
 
-def lorenz_curves(result: Result, column: str, quarter: str) -> NDArray[np.float64]:
+def lorenz_curves(result: Result, quarter: str) -> dict[str, NDArray[np.float64]]:
     """Lorenz curves of each replicate, firms of one owner taken together as in the catalogue's indices.
 
     Returns
     -------
-    array, shape [replicate, N_LORENZ]
-        Shares held at ``N_LORENZ`` equal steps of the population; nan where nobody has any.
+    dict of str to array [replicate, N_LORENZ]
+        For each column of ``LORENZ``, shares held at ``N_LORENZ`` equal steps of the population; nan where nobody has
+        any.
     """
+    curves: dict[str, list[NDArray[np.float64]]] = {column: [] for column in LORENZ}
+    for piece in result.pieces("firms", [*LORENZ, "group_slot"]):
+        firms = pd.DataFrame(piece.xs(quarter, level="quarter"))
+        for column, found in curves.items():
+            found.extend(_curves_of(firms, column))
+    return {column: np.array(found) for column, found in curves.items()}
+
+
+def _curves_of(firms: pd.DataFrame, column: str) -> list[NDArray[np.float64]]:
     grid = np.linspace(0.0, 1.0, N_LORENZ)
-    firms = result.firms.xs(quarter, level="quarter")
-    held = firms[column].clip(lower=0.0).groupby([firms.index.get_level_values("replicate"), firms["group_slot"]]).sum()
+    replicates = firms.index.get_level_values("replicate")
+    held = firms[column].clip(lower=0.0).groupby([replicates, firms["group_slot"]]).sum()
     curves = [indices.lorenz(values.to_numpy(dtype=np.float64)) for _, values in held.groupby(level=0)]
-    return np.array([np.interp(grid, population, share) for population, share in curves])
+    return [np.interp(grid, population, share) for population, share in curves]
 
 
 def gini_of_curve(curve: NDArray[np.float64]) -> float:
@@ -48,11 +59,10 @@ def gini_of_curve(curve: NDArray[np.float64]) -> float:
 
 def lorenz_figure(result: Result) -> Figure:
     """Draw Lorenz curves of compute, power and revenue at the first and last recorded quarter."""
-    recorded = sorted(set(result.firms.index.get_level_values("quarter")))
-    ends = list(dict.fromkeys([str(recorded[0]), str(recorded[-1])]))
-    curves = {(column, quarter): lorenz_curves(result, column, quarter) for column in LORENZ for quarter in ends}
-    ginis = {key: gini_of_curve(value.mean(axis=0)) for key, value in curves.items()}
-    by_column = {column: ginis[column, ends[-1]] for column in LORENZ}
+    recorded = result.firm_quarters()
+    ends = list(dict.fromkeys([recorded[0], recorded[-1]]))
+    curves = {quarter: lorenz_curves(result, quarter) for quarter in ends}
+    by_column = {column: gini_of_curve(curve.mean(axis=0)) for column, curve in curves[ends[-1]].items()}
     most, least = (
         max(by_column, key=by_column.__getitem__),
         min(by_column, key=by_column.__getitem__),
@@ -73,7 +83,7 @@ def lorenz_figure(result: Result) -> Figure:
             box = (0.085 + 0.308 * position, 0.125, 0.28, top - 0.21)
             axes = figure.add_axes(box, label=column)
             axes.set_title(label, fontweight="bold")
-            _draw_lorenz(axes, {quarter: curves[column, quarter] for quarter in ends})
+            _draw_lorenz(axes, {quarter: curves[quarter][column] for quarter in ends})
             axes.set_xlabel("Share of firms (%), smallest first")
             if position == 0:
                 axes.set_ylabel("Share held (%)")

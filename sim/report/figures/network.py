@@ -40,7 +40,8 @@ def supply_links(result: Result, quarter: str) -> tuple[pd.DataFrame, pd.DataFra
         the quarter); rows supply, columns buy.
     """
     graph = result.network(quarter)
-    classes = result.firms["firm_class"].groupby(level="firm", observed=True).last()
+    last = [firms["firm_class"].groupby(level="firm").last() for firms in result.pieces("firms", ["firm_class"])]
+    classes = pd.concat(last).groupby(level="firm").last()
     used = _weights(graph, "owner", "firm")
     used = used.loc[:, used.sum() > 0.0] if used.to_numpy().any() else used
     groups = groups_of(used.columns, [classes.get(name, "") for name in used.columns])

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from matplotlib.colors import LogNorm
 
 from sim.report import style
@@ -12,7 +13,6 @@ from sim.report.figures.common import WIDTH, percent, run_remark
 from sim.report.tables import significant
 
 if TYPE_CHECKING:
-    import pandas as pd
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
@@ -30,10 +30,13 @@ def payments(result: Result, year: int) -> pd.DataFrame:
     pandas.DataFrame
         Rows pay, columns are paid.
     """
-    flows = result.flows
-    is_inside = flows.index.get_level_values("quarter").str.startswith(f"{year}Q")
-    groups = flows[is_inside].groupby(["payer", "payee"], observed=True)["amount"]
-    table = (groups.sum() / len(result.replicates)).unstack(fill_value=0)  # noqa: PD010 - of a series
+    keys = ["payer", "payee"]
+    parts = []
+    for flows in result.pieces("flows", [*keys, "amount"]):
+        is_inside = flows.index.get_level_values("quarter").str.startswith(f"{year}Q")
+        parts.append(flows[is_inside].groupby(keys, observed=True)["amount"].sum())
+    total = pd.concat(parts).groupby(level=keys, observed=True).sum()
+    table: pd.DataFrame = (total / len(result.replicates)).unstack(fill_value=0)  # noqa: PD010 - of a series
     table.index, table.columns = table.index.astype("str"), table.columns.astype("str")
     known = {*table.index, *table.columns}
     parties = [name for name in PARTIES if name in known]

@@ -50,20 +50,22 @@ class PowerCurve:
 
 def power_curve(result: Result) -> PowerCurve:
     """Collect what the figure of power against compute shows."""
-    quarters = result.firms.index.get_level_values("quarter")
-    quarter = str(max(set(quarters)))
-    frame = result.firms.xs(quarter, level="quarter")
-    totals = frame["power"].groupby(level="replicate").sum().sort_values(kind="stable")
+    begin, quarter = result.firm_quarters()[0], result.firm_quarters()[-1]
+    powers = (piece["power"].xs(quarter, level="quarter") for piece in result.pieces("firms", ["power"]))
+    totals = pd.concat([power.groupby(level="replicate").sum() for power in powers]).sort_values(kind="stable")
     replicate = int(totals.index[(len(totals) - 1) // 2])
-    is_shown = (frame["effective_compute"] > 0) & (frame["power"] > 0)
-    is_shown &= frame.index.get_level_values("replicate") == replicate
     columns = ["firm_class", "effective_compute", "power"]
-    firms = pd.DataFrame(frame.loc[is_shown, columns].droplevel("replicate"))
+    chosen = pd.concat([_of_replicate(piece, replicate) for piece in result.pieces("firms", columns)])
+    firms = pd.DataFrame(chosen.xs(quarter, level="quarter"))
+    firms = firms[(firms["effective_compute"] > 0) & (firms["power"] > 0)]
     compute = firms["effective_compute"]
     grid = np.geomspace(compute.min() / 1e3, compute.max() * 10, 400)
-    first = pd.DataFrame(result.firms.xs((min(set(quarters)), replicate), level=("quarter", "replicate")))
-    function = _power_function(result, first)
+    function = _power_function(result, pd.DataFrame(chosen.xs(begin, level="quarter")))
     return PowerCurve(quarter, replicate, firms, grid, function(grid))
+
+
+def _of_replicate(firms: pd.DataFrame, replicate: int) -> pd.DataFrame:
+    return firms[firms.index.get_level_values("replicate") == replicate].droplevel("replicate")
 
 
 def _power_function(result: Result, first: pd.DataFrame) -> Callable[[NDArray[np.float64]], NDArray[np.float64]]:

@@ -9,7 +9,7 @@ import numpy as np
 from sim.comparison import HEADLINES, label_of
 from sim.report.comparison import TURNS, UNCERTAIN, luck_note, notes, turning
 from sim.report.figures.effects import COMPARISON_CAPTIONS, COMPARISON_FIGURES
-from sim.report.figures.lorenz import LORENZ, gini_of_curve, lorenz_curves, lorenz_of_runs
+from sim.report.figures.lorenz import gini_of_curve, lorenz_curves, lorenz_of_runs
 from sim.report.page import assumptions, origin, replays, sentences, tables
 from sim.report.page.blocks import (
     FOOTER,
@@ -298,8 +298,8 @@ def _lorenz(comparison: Comparison) -> tuple[list[Block | None], Table | None]:
     done = {name: each for name, each in results.items() if not isinstance(each, str)}
     if comparison.baseline.name not in done:
         return [Text(f"Lorenz curves could not be drawn. {listed(failed)}")], None
-    quarter = max(done[comparison.baseline.name].firms.index.get_level_values("quarter"))
-    curves = {name: {column: lorenz_curves(each, column, quarter) for column in LORENZ} for name, each in done.items()}
+    quarter = done[comparison.baseline.name].firm_quarters()[-1]
+    curves = {name: lorenz_curves(each, quarter) for name, each in done.items()}
     ginis = {name: {key: gini_of_curve(c.mean(axis=0)) for key, c in each.items()} for name, each in curves.items()}
     table = tables.inequality_table(ginis, quarter)
     drawn = picture("lorenz", "Lorenz curves among firms", lorenz_of_runs(curves, quarter))
