@@ -68,7 +68,7 @@ class StoredTable:
         """Some columns, and the index, of successive replicates, each of them whole; memory holds one piece."""
         import pyarrow as pa
 
-        keys = [name for name in (*self._keys, "replicate") if name not in names]
+        keys = [name for name in dict.fromkeys([*self._keys, "replicate"]) if name not in names]
         waiting: list[pa.Table] = []
         for k in range(self._file.num_row_groups):
             waiting.append(self._file.read_row_group(k, [*names, *keys], use_pandas_metadata=True))
