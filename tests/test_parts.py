@@ -327,7 +327,7 @@ def test_drafts_of_killed_processes_are_removed_and_those_of_living_ones_are_not
         draft.mkdir()
         (draft / "half").touch()
     with folders.held(living):
-        folders.write_folder(tmp_path / "run", lambda _: {"format": manifests.FORMAT})
+        folders.write_folder(tmp_path / "run", lambda _: {"format": manifests.RESULT})
     assert sorted(path.name for path in tmp_path.iterdir()) == [living.name, "run"]
 
 

@@ -245,7 +245,8 @@ def page(tmp_path: Path):
     programs()
     (tmp_path / "sitecustomize.py").write_text(SPY, encoding="utf-8")
     calls = tmp_path / "calls.txt"
-    environment = os.environ | {
+    inherited = {name: value for name, value in os.environ.items() if name != "VIRTUAL_ENV"}  # of which IPython warns
+    environment = inherited | {
         "PYTHONPATH": str(tmp_path),
         "SPY_FILE": str(calls),
         "HOME": str(tmp_path),
@@ -257,6 +258,8 @@ def page(tmp_path: Path):
     ) as started:
         try:
             line = started.stdout.readline()
+            if not line.startswith("small_world: "):
+                started.kill()  # so that reading ends
             assert line.startswith("small_world: http://127.0.0.1:"), line + started.stdout.read()
             yield line.split()[1], calls
         finally:
