@@ -41,12 +41,17 @@ def frames(recording: Recording) -> dict[str, Callable[[], pd.DataFrame]]:
 
 
 def tables_of(recording: Recording, names: Sequence[str] | None = None) -> Iterator[tuple[str, pa.Table]]:
-    """Tables of a recording, or some of them, as Arrow holds them; one at a time, since together they are large."""
+    """Tables of a recording, or some of them, as Arrow holds them."""
+    makers = frames(recording)
+    return arrow_tables(makers if names is None else {name: makers[name] for name in names})
+
+
+def arrow_tables(makers: Mapping[str, Callable[[], pd.DataFrame]]) -> Iterator[tuple[str, pa.Table]]:
+    """Frames as Arrow holds them, by name; one at a time, since together they are large."""
     import pyarrow as pa
 
-    makers = frames(recording)
-    for name in makers if names is None else names:
-        yield name, pa.Table.from_pandas(makers[name](), preserve_index=None)
+    for name, make in makers.items():
+        yield name, pa.Table.from_pandas(make(), preserve_index=None)
 
 
 def to_bytes(table: pa.Table) -> bytes:

@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 from sim.result import Actors, Result
 
-FINISHING = ": finishing"
-
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from concurrent.futures import Executor
@@ -159,6 +157,9 @@ def _simulate_to_disk(
     return stored
 
 
+_FINISHING = ": finishing"
+
+
 @contextlib.contextmanager
 def progress_bar(name: str, *, is_shown: bool) -> Iterator[Callable[[int, int], None] | None]:
     """Yield a callback ``(done, total)`` that moves a bar on standard error, or None.
@@ -182,6 +183,6 @@ def progress_bar(name: str, *, is_shown: bool) -> Iterator[Callable[[int, int], 
 
         def move(done: int, total: int) -> None:
             is_done = done >= total
-            bar.update(task, completed=done, total=None if is_done else total, description=name + FINISHING * is_done)
+            bar.update(task, completed=done, total=None if is_done else total, description=name + _FINISHING * is_done)
 
         yield move

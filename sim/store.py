@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from sim.errors import ResultError
 from sim.folders import write_folder
+from sim.frames import arrow_tables
 from sim.identity import origin
 from sim.manifests import RESULT, SCHEMA, read_manifest
 from sim.table_files import TableFile, stored_table
@@ -78,7 +80,8 @@ def _fill(draft: Path, result: Result, artefacts: Sequence[Artefact], blocks: Bl
             name: stack.enter_context(TableFile(draft / f"{name}.parquet", name, catalogue, rows[name]))
             for name in names
         }
-        for name, table in _tables(result) if blocks is None else blocks.tables():
+        in_memory = {name: functools.partial(result.table, name) for name in names}
+        for name, table in arrow_tables(in_memory) if blocks is None else blocks.tables():
             files[name].add(table)
     (draft / RESOLVED_SCENARIO).write_text(result.scenario.to_yaml(), encoding="utf-8")
     summary = result.summary().to_csv(index=False, lineterminator="\n")
@@ -86,13 +89,6 @@ def _fill(draft: Path, result: Result, artefacts: Sequence[Artefact], blocks: Bl
     for artefact in artefacts:
         artefact(result, draft)
     return _describe(result, rows)
-
-
-def _tables(result: Result) -> Iterator[tuple[str, pa.Table]]:
-    import pyarrow as pa
-
-    for name in result.table_names:
-        yield name, pa.Table.from_pandas(result.table(name), preserve_index=None)
 
 
 class Blocks(NamedTuple):

@@ -71,7 +71,7 @@ class StoredTable:
         keys = [name for name in dict.fromkeys([*self._keys, "replicate"]) if name not in names]
         waiting: list[pa.Table] = []
         for k in range(self._file.num_row_groups):
-            waiting.append(self._file.read_row_group(k, [*names, *keys], use_pandas_metadata=True))
+            waiting.append(self._file.read_row_group(k, [*names, *keys]))
             if sum(map(len, waiting)) >= PIECE_ROWS:
                 rows = pa.concat_tables(waiting)
                 replicates = rows["replicate"].to_numpy()

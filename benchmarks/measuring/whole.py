@@ -9,8 +9,6 @@ import warnings
 from pathlib import Path
 from typing import NamedTuple
 
-import pandas as pd
-
 import sim
 from measuring.alone import peak, processor
 from sim.ensemble import Job, fair_size, prepare, run_task
@@ -108,5 +106,5 @@ def _stored(replicates: int, workers: int) -> float:
     """Run the baseline to a folder; firms and quarters simulated."""
     with tempfile.TemporaryDirectory() as folder:
         out = Path(folder) / "run"
-        sim.run("baseline", replicates=replicates, workers=workers, out=out, figures=False)
-        return float(pd.read_parquet(out / "measures.parquet", columns=["n_firms"])["n_firms"].sum())
+        run = sim.run("baseline", replicates=replicates, workers=workers, out=out, figures=False)
+        return sum(float(piece["n_firms"].sum()) for piece in run.pieces("measures", ["n_firms"]))

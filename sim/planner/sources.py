@@ -137,10 +137,11 @@ def recorded_quarters(result: Result) -> tuple[str, ...]:
     PlanError
         When it holds none.
     """
-    if result.firms.empty:
+    quarters = result.firm_quarters()
+    if not quarters:
         message = "this run recorded no firms, whom the planner needs; run the scenario with record: {firms: yearly}"
         raise PlanError(message)
-    return tuple(sorted(result.firms.index.get_level_values("quarter").unique()))
+    return quarters
 
 
 def firms_of(rows: pd.DataFrame) -> Firms:
