@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, Self
@@ -143,9 +144,9 @@ class BasePolicy(BaseModel):
             answer[lever] = LEVERS[lever].combine(np.asarray(answer.get(lever, 0.0)), amount)
         return answer
 
+    @abstractmethod
     def levers(self, scene: Scene) -> Mapping[str, Array | float]:
         """Levers of a quarter in force: neutral wherever strength or dose is zero."""
-        raise NotImplementedError
 
     def reached(self, observation: Observation) -> Flags:
         """Firms that are reached; ``[replicate, firm]``."""
