@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
@@ -40,7 +42,6 @@ def given(seed: int, **changes: object) -> Given:
         staying=0.5 * np.full((1, N_SECTORS, N_FIRMS), 1.0 / N_FIRMS),
         group=np.arange(N_FIRMS)[None],
         taken_differs=np.zeros((1, N_FIRMS), dtype=bool),
-        switching=np.array([0.5]),
         budget=np.array([1.0, 2.0]),
         initial_odds=np.array([0.3, 0.1]),
         substitution=3.0,
@@ -55,28 +56,71 @@ def start(log_rent: np.ndarray | None = None) -> Guess:
     return Guess(rent, np.full((1, N_SECTORS, N_FIRMS), 1.0 / N_FIRMS), np.full((1, N_SECTORS), 0.2))
 
 
-def evaluated(facts: Given, log_rent: np.ndarray) -> tuple:
-    tables = [table[0] for table in clearing.tabulated(facts, start(log_rent))]
-    clearing._sweep(*tables)
-    return tables
+def arrived(facts: Given, log_rent: np.ndarray) -> tuple:
+    """Tables of the one replicate, once shares and nests have come to rest at given rents."""
+    tables = clearing.tabulated(facts, start(log_rent))
+    tables.model["n_joined"] = N_FIRMS
+    model, owners, firms, ties, sectors, sales = row = tuple(table[0] for table in tables)
+    clearing._begin(model, owners, firms)
+    gap = np.inf
+    while gap > 1e-14:
+        clearing._sweep(*row)
+        clearing._foresee_costs(owners, firms, ties)
+        gap = max(clearing._step_sector(model, sectors[s], firms, sales[s]) for s in range(N_SECTORS))
+    clearing._sweep(*row)
+    return row
+
+
+def facts_of_many_kinds(seed: int) -> Given:
+    """Firms of one owner, taxes, limits on training and chips of one's own; far from any kink."""
+    rng = np.random.default_rng(100 + seed)
+    return given(
+        seed,
+        group=np.array([[0, 0, 2, 3, 2, 3, 6]]),
+        compute_tax=rng.uniform(-0.3, 0.5, (1, N_FIRMS)),
+        usage_tax=rng.uniform(0.0, 0.5, (1, N_FIRMS)),
+        training_cap=np.array([[0.01, *[np.inf] * (N_FIRMS - 1)]]),
+        means=np.array([[10.0, 0.05, *[10.0] * (N_FIRMS - 2)]]),
+        allotment=np.array([[0.0, 0.0, 0.02, 0.02, 0.0, 0.0, 0.0]]),
+        own_chips=np.array([[0.0, 0.0, 0.0, 0.0, 0.01, 0.01, 50.0]]),
+        loyalty=rng.uniform(0.0, 1.0, (1, N_FIRMS)),
+    )
 
 
 @pytest.mark.parametrize("seed", range(5))
-def test_responses_to_rents_are_derivatives(seed: int) -> None:
-    """Exact where firms only train, for their serving answers through customers, which the solver knows to first order."""
-    facts = given(seed, budget=np.full(N_SECTORS, 1e-12))
+@pytest.mark.parametrize("facts_of", [given, facts_of_many_kinds])
+def test_responses_to_rents_are_derivatives(seed: int, facts_of: Callable[[int], Given]) -> None:
+    facts = facts_of(seed)
     y, h = np.random.default_rng(seed).normal(0.0, 0.3, N_OWNERS), 1e-6
-    tables, jacobian = evaluated(facts, y), np.empty((N_OWNERS, N_OWNERS))
+    tables, jacobian = arrived(facts, y), np.empty((N_OWNERS, N_OWNERS))
     clearing._respond(*tables, jacobian)
     for k in range(N_OWNERS):
         up, down = y.copy(), y.copy()
         up[k] += h
         down[k] -= h
-        (_, owners_up, firms_up, *_), (_, owners_down, firms_down, *_) = evaluated(facts, up), evaluated(facts, down)
+        (_, owners_up, firms_up, *_), (_, owners_down, firms_down, *_) = arrived(facts, up), arrived(facts, down)
         rents = np.log(firms_up["user_rent"]) - np.log(firms_down["user_rent"])
-        assert np.allclose(tables[3]["response"][k], rents / (2 * h), rtol=1e-6, atol=1e-9)
+        assert np.allclose(tables[3]["response"][:, k], rents / (2 * h), rtol=1e-6, atol=1e-9)
         pressures = owners_up["pressure"] - owners_down["pressure"]
         assert np.allclose(jacobian[:, k], pressures / (2 * h), rtol=1e-6, atol=1e-8)
+
+
+@pytest.mark.parametrize("facts_of", [given, facts_of_many_kinds])
+def test_shares_and_nests_are_foreseen_to_first_order(facts_of: Callable[[int], Given]) -> None:
+    """After a step of rents what is left of the gaps falls with the square of its length."""
+    left = []
+    for length in (1e-2, 1e-3):
+        model, owners, firms, ties, sectors, sales = row = arrived(facts_of(0), np.zeros(N_OWNERS))
+        clearing._rent_responses(model, owners, firms, ties)
+        owners["pressure"] = owners["step"] = length * np.array([1.0, -0.5, 0.3, 0.0])
+        clearing._step_rents(owners)
+        clearing._foresee_costs(owners, firms, ties)
+        for s in range(N_SECTORS):
+            clearing._step_sector(model, sectors[s], firms, sales[s])
+        clearing._sweep(*row)
+        gaps = sales["target"] - sales["share"], sectors["nest"] - sectors["expected_nest"]
+        left.append(max(np.abs(gap).max() for gap in gaps))
+    assert left[1] < 0.02 * left[0]
 
 
 def test_a_newton_step_solves_a_linear_market_and_stops_at_the_floor() -> None:

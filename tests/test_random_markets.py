@@ -258,12 +258,30 @@ def marginal_profit(c: Cases) -> np.ndarray:
     return np.where(present, slope, 0.0)
 
 
+LEAST_ELASTICITY = 1.001
+
+
+def price_residual(c: Cases) -> np.ndarray:
+    """First-order conditions of owners' joint profit, with prices up to 1,001 times unit cost; ``[case, sector, firm]``.
+
+    A firm whose customers its owner would rather lose stands at that bound, where profit still rises with its price. Its
+    sisters' prices are then what they are without it, but for its share.
+    """
+    m, group = c.markets, c.state.group
+    at_bound = m.elasticity <= LEAST_ELASTICITY
+    withdrawn = np.where(at_bound, m.target_share, 0.0)
+    assert withdrawn.max() < 0.01, "as good as withdrawn"
+    of_owner = np.einsum("rsk,rik->rsi", withdrawn, group[:, :, None] == group[:, None, :])
+    slope = marginal_profit(c)
+    return np.where(at_bound, np.maximum(-slope, 0.0), np.maximum(np.abs(slope) - of_owner, 0.0))
+
+
 def check(c: Cases) -> dict[str, float]:
     """Every condition of an equilibrium; the largest residuals."""
     m, active = c.markets, c.state.is_active
     worst = {
         "clearing": float(clearing_residual(c).max()),
-        "prices": float(np.abs(marginal_profit(c)).max()),
+        "prices": float(price_residual(c).max()),
         "sweeps": float(m.iterations.max()),
     }
     assert worst["clearing"] <= 1e-8

@@ -22,7 +22,7 @@ _ARRAYS = (
     "capacity", "supply", "floor", "captive_outlay", "captive_tax", "affinity", "last_weight",
     "loyalty", "desired_outlay", "means", "allotment", "own_chips", "training_cap",
     "compute_tax", "usage_tax", "revenue_taken", "serving_need", "appeal", "staying",
-    "group", "taken_differs", "switching", "budget", "initial_odds",
+    "group", "taken_differs", "budget", "initial_odds",
 )  # fmt: skip
 _ANSWERS = ("log_rent", "share", "nest", "n_sweeps", "gap")
 

@@ -108,7 +108,6 @@ def stylised(n_firms: int, n_replicates: int = 1, seed: int = 0) -> Case:
         staying=0.5 * share,
         group=group,
         taken_differs=np.zeros((n_replicates, n_firms), dtype=bool),
-        switching=np.full(n_replicates, 0.5),
         budget=np.linspace(1.0, 2.0, n_sectors),
         initial_odds=np.full(n_sectors, 0.2),
         substitution=3.0,

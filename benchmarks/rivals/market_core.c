@@ -11,8 +11,10 @@
 
 #define TOLERANCE 1e-10
 #define MAX_SWEEPS 500
-#define ROUND 100
-#define CAREFUL_AFTER 40
+#define HASTY 40
+#define CAREFUL 24
+#define EXACT 6
+#define NEAR 0.1
 #define RIDGE 1e-9
 #define LARGEST_RENT_STEP 1.0
 #define TINY 1e-300
@@ -35,7 +37,7 @@ typedef struct {
     const double *appeal, *staying;
     const int64_t *group;
     const uint8_t *taken_differs;
-    const double *switching, *budget, *initial_odds;
+    const double *budget, *initial_odds;
     double *log_rent, *share, *nest;
     int64_t *n_sweeps;
     double *gap;
@@ -44,20 +46,21 @@ typedef struct {
 /* One replicate: firms that take part side by side, n of them. */
 typedef struct {
     int64_t O, S, n, n_joined;
-    double switching, rho, lambda, sigma;
+    double rho, lambda, sigma;
     const double *budget, *initial_odds;
     /* owners */
     double *capacity, *supply, *floor, *log_floor, *captive_outlay, *captive_tax;
     double *log_rent, *rent, *pull, *captive, *pressure, *last_pressure, *step, *length, *last_gap;
+    double *market, *exposed;
     /* sectors */
-    double *expected_nest, *nest, *choosing, *nest_length, *nest_last_gap;
+    double *expected_nest, *nest, *growth, *lead, *choosing;
     /* firms */
     double *loyalty, *desired_outlay, *means, *given, *own_chips, *training_cap, *gross, *usage_tax, *kept, *need;
-    double *served, *target_rent, *user_rent, *worth, *per_dollar, *quantity, *serving, *rented, *loyal, *free;
-    double *rise, *elasticity, *sum_share, *sum_other, *shift, *to_market, *to_own;
+    double *served, *target_rent, *user_rent, *rent_part, *worth, *quantity, *serving, *rented, *loyal, *free;
+    double *rise, *joint_rise, *elasticity, *sum_share, *sum_other, *shift, *own, *part, *through;
     /* owners x firms, sectors x firms */
-    double *affinity, *last_weight, *response, *choice, *weight;
-    double *appeal, *staying, *share, *reply, *target, *revenue;
+    double *affinity, *last_weight, *response, *choice, *weight, *joint_response, *joint_exposed;
+    double *appeal, *staying, *share, *reply, *steepening, *per_dollar, *target, *revenue;
     double *jacobian, *matrix, *members;
     int64_t *slot, *place, *joined, *head;
     uint8_t *differs;
@@ -75,7 +78,7 @@ static void pace(double *length, double *last_gap, double gap) {
 static void rents(Work *w) {
     const int64_t n = w->n;
     column served = w->served, target_rent = w->target_rent, user_rent = w->user_rent;
-    column worth = w->worth, quantity = w->quantity;
+    column worth = w->worth, rent_part = w->rent_part, quantity = w->quantity;
     memset(served, 0, n * sizeof *served);
     memset(target_rent, 0, n * sizeof *served);
     memset(user_rent, 0, n * sizeof *served);
@@ -95,7 +98,9 @@ static void rents(Work *w) {
     EACH for (int64_t i = 0; i < n; i++) {
         target_rent[i] /= served[i];
         user_rent[i] = loyalty[i] * user_rent[i] + (1.0 - loyalty[i]) * target_rent[i];
-        worth[i] = kept[i] / (need[i] * user_rent[i] * gross[i] + usage_tax[i]);
+        const double of_rent = need[i] * user_rent[i] * gross[i], cost = of_rent + usage_tax[i];
+        rent_part[i] = of_rent / cost;
+        worth[i] = kept[i] / cost;
         quantity[i] = 0.0;
     }
 }
@@ -107,7 +112,8 @@ static void sell(Work *w, int64_t s) {
     const double *restrict appeal = w->appeal + s * n, *restrict staying = w->staying + s * n;
     const double *restrict share = w->share + s * n, *restrict worth = w->worth, *restrict kept = w->kept;
     column reply = w->reply + s * n, target = w->target + s * n, revenue = w->revenue + s * n;
-    column elasticity = w->elasticity, per_dollar = w->per_dollar, quantity = w->quantity;
+    column steepening = w->steepening + s * n;
+    column elasticity = w->elasticity, per_dollar = w->per_dollar + s * n, quantity = w->quantity;
     column sum_share = w->sum_share, sum_other = w->sum_other;
 
     EACH for (int64_t i = 0; i < n; i++) {
@@ -145,16 +151,20 @@ static void sell(Work *w, int64_t s) {
     }
     const double odds = w->initial_odds[s] * pow(attraction, w->lambda);
     w->nest[s] = odds / (1.0 + odds);
+    w->growth[s] = w->lambda * odds / ((1.0 + odds) * (1.0 + odds));
 
+    const double steepness = w->lambda * (rho - 1.0) * (rho - 1.0);
     double push = 0.0, against = 0.0;
     SUM(push, against) for (int64_t i = 0; i < n; i++) {
         const double scale = elasticity[i] * (elasticity[i] - 1.0);
-        reply[i] = scale / (scale + (rho - 1.0) * (rho - elasticity[i]));
+        const double damped = scale + (rho - 1.0) * (rho - elasticity[i]);
+        reply[i] = scale / damped;
+        steepening[i] = steepness * sum_share[i] / damped;
         target[i] /= attraction;
         push += reply[i] * (target[i] - share[i]);
         against += reply[i] * share[i];
     }
-    const double common = push / against;
+    const double common = w->lead[s] = push / against;
     double whole = 0.0;
     if (!w->n_joined) {
         SUM(whole) for (int64_t i = 0; i < n; i++) {
@@ -220,62 +230,118 @@ static void sweep_once(Work *w) {
     demand(w);
 }
 
-/* Responses of mean rents and of demand to rents, in logs. */
-static void respond(Work *w) {
-    const int64_t n = w->n, O = w->O;
-    column shift = w->shift, to_market = w->to_market, to_own = w->to_own, all = w->sum_share;
-    column of_reply = w->sum_other, of_nest = w->elasticity;
-    memset(all, 0, n * sizeof *all);
-    memset(of_reply, 0, n * sizeof *all);
-    memset(of_nest, 0, n * sizeof *all);
-    double all_sales = 0.0;
-    for (int64_t s = 0; s < w->S; s++) {
-        const double *restrict revenue = w->revenue + s * n, *restrict reply = w->reply + s * n, nest = w->nest[s];
-        SUM(all_sales) for (int64_t i = 0; i < n; i++) {
-            all[i] += revenue[i];
-            of_reply[i] += revenue[i] * reply[i];
-            of_nest[i] += revenue[i] * nest;
-            all_sales += revenue[i];
-        }
-    }
-    const double stealing_one = w->switching * (w->rho - 1.0), growing_one = w->lambda * (w->rho - 1.0);
-    EACH for (int64_t i = 0; i < n; i++) {
-        const double reply = all[i] > 0.0 ? of_reply[i] / all[i] : 1.0, nest = all[i] > 0.0 ? of_nest[i] / all[i] : 0.0;
-        const double stealing = stealing_one * reply, growing = growing_one * (1.0 - nest);
-        const double serving = w->rented[i] > 0.0 ? fmin(w->serving[i] / w->rented[i], 1.0) : 0.0;
-        to_market[i] = w->rented[i] * serving * (stealing - growing);
-        to_own[i] = w->rented[i] * (1.0 + serving * stealing);
-        shift[i] = (1.0 - w->loyalty[i]) * w->sigma;
-    }
-    for (int64_t j = 0; j < O; j++) {
+static void rent_responses(Work *w) {
+    const int64_t n = w->n;
+    const double *restrict loyalty = w->loyalty;
+    for (int64_t j = 0; j < w->O; j++) {
         const double *restrict affinity = w->affinity + j * n, *restrict last = w->last_weight + j * n;
         column choice = w->choice + j * n, weight = w->weight + j * n, response = w->response + j * n;
         const double rent = w->rent[j], pull = w->pull[j];
         EACH for (int64_t i = 0; i < n; i++) {
             choice[i] = pull * affinity[i] / w->served[i];
-            weight[i] = w->loyalty[i] * last[i] + (1.0 - w->loyalty[i]) * choice[i];
-            response[i] = (weight[i] * rent - shift[i] * choice[i] * (rent - w->target_rent[i])) / w->user_rent[i];
+            const double free = (1.0 - loyalty[i]) * choice[i];
+            weight[i] = loyalty[i] * last[i] + free;
+            response[i] = (weight[i] * rent - free * w->sigma * (rent - w->target_rent[i])) / w->user_rent[i];
         }
     }
-    EACH for (int64_t i = 0; i < n; i++) shift[i] *= w->rented[i];
+    for (int64_t i = 0; i < n; i++) {
+        const double user_cost = w->user_rent[i] * w->gross[i], given = w->given[i];
+        const double wanted = w->desired_outlay[i] - user_cost * given;
+        const int moves = w->rented[i] > 0.0 && wanted > 0.0 &&
+                          given + fmin(wanted, w->means[i]) / user_cost < w->training_cap[i];
+        w->own[i] = moves ? (wanted < w->means[i] ? w->desired_outlay[i] : w->means[i]) / user_cost : 0.0;
+        w->shift[i] = (1.0 - loyalty[i]) * w->sigma * w->rented[i];
+    }
+}
+
+/* Responses of the mean cost of an owner's firms in a sector, at the place of their head. */
+static void joint_responses(Work *w, int64_t s) {
+    const int64_t n = w->n, O = w->O;
+    const double *restrict target = w->target + s * n;
+    memset(w->joint_response, 0, O * n * sizeof(double));
+    memset(w->joint_exposed, 0, O * n * sizeof(double));
+    memcpy(w->sum_share, target, n * sizeof(double));
+    for (int64_t m = 0; m < w->n_joined; m++) w->sum_share[w->head[w->joined[m]]] += target[w->joined[m]];
+    for (int64_t i = 0; i < n; i++) {
+        const int64_t head = w->head[i];
+        if (w->members[i] == 1.0 || target[i] <= 0.0) continue;
+        const double part = w->rent_part[i] * (target[i] / w->sum_share[head]);
+        for (int64_t j = 0; j < O; j++) w->joint_response[j * n + head] += part * w->response[j * n + i];
+    }
+}
+
+/* What a sector's sales add to the responses of demand. */
+static void expose(Work *w, int64_t s) {
+    const int64_t n = w->n, O = w->O;
+    const double *restrict reply = w->reply + s * n, *restrict target = w->target + s * n;
+    const double *restrict revenue = w->revenue + s * n, *restrict per_dollar = w->per_dollar + s * n;
+    const double *restrict rent_part = w->rent_part, *restrict rented = w->rented, *restrict need = w->need;
+    const double *restrict members = w->members, *restrict steepening = w->steepening + s * n;
+    column part = w->part, through = w->through, own = w->own, joint = w->elasticity;
+    double mean_reply = 0.0, steep = 0.0;
+    SUM(mean_reply, steep) for (int64_t i = 0; i < n; i++) {
+        const double answer = reply[i] * target[i];
+        mean_reply += answer;
+        steep += steepening[i] * target[i];
+        part[i] = answer * rent_part[i];
+    }
+    if (w->n_joined) joint_responses(w, s);
+    steep /= mean_reply;
+    const double growth = w->growth[s] / (1.0 + w->growth[s] * steep), change = w->rho - 1.0, nest = w->nest[s], size = w->budget[s] * nest * w->choosing[s];
+    EACH for (int64_t i = 0; i < n; i++) {
+        const double use = rented[i] > 0.0 ? need[i] * per_dollar[i] : 0.0;
+        const double kept = use * revenue[i], moving = change * use * size * target[i];
+        const double all = kept + moving, rivals = reply[i] * all - kept;
+        const double by_nest = change * kept / nest + steep * rivals - steepening[i] * all;
+        through[i] = rivals - growth * by_nest;
+        joint[i] = all * (1.0 - reply[i]);
+        own[i] += rent_part[i] * (members[i] > 1.0 ? all : all - joint[i]);
+    }
+    for (int64_t j = 0; j < O; j++) {
+        const double *restrict response = w->response + j * n, *restrict weight = w->weight + j * n;
+        double market = 0.0, exposed = 0.0;
+        SUM(market, exposed) for (int64_t i = 0; i < n; i++) {
+            market += part[i] * response[i];
+            exposed += weight[i] * through[i];
+        }
+        w->market[j] = market / mean_reply;
+        w->exposed[j] = exposed;
+    }
+    for (int64_t j = 0; j < O; j++)
+        for (int64_t k = 0; k < O; k++) w->jacobian[j * O + k] += w->exposed[j] * w->market[k];
+    if (!w->n_joined) return;
+    for (int64_t i = 0; i < n; i++)
+        if (members[i] > 1.0)
+            for (int64_t j = 0; j < O; j++) w->joint_exposed[j * n + w->head[i]] += w->weight[j * n + i] * joint[i];
+    for (int64_t i = 0; i < n; i++)
+        if (members[i] > 1.0 && w->head[i] == i)
+            for (int64_t j = 0; j < O; j++)
+                for (int64_t k = 0; k < O; k++)
+                    w->jacobian[j * O + k] += w->joint_exposed[j * n + i] * w->joint_response[k * n + i];
+}
+
+/* Responses of mean rents and of demand to rents, in logs. */
+static void respond(Work *w) {
+    const int64_t n = w->n, O = w->O;
+    rent_responses(w);
+    memset(w->jacobian, 0, O * O * sizeof(double));
+    for (int64_t s = 0; s < w->S; s++) expose(w, s);
+    const double *restrict own = w->own, *restrict shift = w->shift;
     for (int64_t k = 0; k < O; k++) {
         const double *restrict response = w->response + k * n, *restrict choice = w->choice + k * n;
         column use = w->rise, move = w->free;
-        double of_market = 0.0;
-        SUM(of_market) for (int64_t i = 0; i < n; i++) of_market += all[i] * response[i];
-        of_market /= all_sales;
         EACH for (int64_t i = 0; i < n; i++) {
-            use[i] = to_market[i] * of_market - to_own[i] * response[i];
+            use[i] = own[i] * response[i];
             move[i] = shift[i] * choice[i];
         }
         for (int64_t j = 0; j < O; j++) {
             const double *restrict weight = w->weight + j * n, *restrict other = w->choice + j * n;
-            double sum = 0.0, own = 0.0;
-            SUM(sum, own) for (int64_t i = 0; i < n; i++) {
-                sum += weight[i] * use[i] + other[i] * move[i];
-                own += move[i];
+            double sum = 0.0, moved = 0.0;
+            SUM(sum, moved) for (int64_t i = 0; i < n; i++) {
+                sum += other[i] * move[i] - weight[i] * use[i];
+                moved += move[i];
             }
-            w->jacobian[j * O + k] = j == k ? sum - own : sum;
+            w->jacobian[j * O + k] += j == k ? sum - moved : sum;
         }
     }
     for (int64_t j = 0; j < O; j++) {
@@ -335,50 +401,61 @@ static double step_rents(Work *w) {
     return gap;
 }
 
-static double step_shares(Work *w) {
+static void foresee_costs(Work *w) {
     const int64_t n = w->n;
     column rise = w->rise;
-    double gap = 0.0;
     memset(rise, 0, n * sizeof *rise);
     for (int64_t j = 0; j < w->O; j++) {
         const double *restrict response = w->response + j * n, step = w->step[j];
         EACH for (int64_t i = 0; i < n; i++) rise[i] += step * response[i];
     }
-    for (int64_t s = 0; s < w->S; s++) {
-        const double *restrict reply = w->reply + s * n, *restrict target = w->target + s * n;
-        column share = w->share + s * n;
-        double push = 0.0, against = 0.0, whole = 0.0, widest = 0.0;
-        SUM(push, against) for (int64_t i = 0; i < n; i++) {
-            push += reply[i] * target[i] * rise[i];
-            against += reply[i] * target[i];
-        }
-        const double common = push / against, change = 1.0 - w->rho;
-        SIMD(omp simd reduction(+:whole) reduction(max:widest)) for (int64_t i = 0; i < n; i++) {
-            const double moves = fabs(target[i] - share[i]);
-            widest = moves > widest ? moves : widest;
-            share[i] = fmax(target[i] * (1.0 + change * reply[i] * (rise[i] - common)), 0.0);
-            whole += share[i];
-        }
-        gap = larger(gap, isnan(whole) ? whole : widest);
-        EACH for (int64_t i = 0; i < n; i++) share[i] /= whole;
-    }
-    return gap;
+    EACH for (int64_t i = 0; i < n; i++) rise[i] *= w->rent_part[i];
 }
 
-static double step_nest(Work *w, int64_t s, int64_t sweep) {
-    const double nest = w->nest[s], expected = w->expected_nest[s], gap = nest - expected;
-    double new;
-    if (sweep <= CAREFUL_AFTER) {
-        const double *restrict target = w->target + s * w->n, *restrict rise = w->rise;
-        double sum = 0.0;
-        SUM(sum) for (int64_t i = 0; i < w->n; i++) sum += target[i] * rise[i];
-        new = nest - nest * (1.0 - nest) * w->lambda * (w->rho - 1.0) * sum;
-    } else {
-        pace(w->nest_length + s, w->nest_last_gap + s, gap);
-        new = expected + fmin(w->nest_length[s], 1.0) * gap;
+static double step_sector(Work *w, int64_t s) {
+    const int64_t n = w->n;
+    const double *restrict reply = w->reply + s * n, *restrict target = w->target + s * n, *restrict rise = w->rise;
+    const double *restrict steepening = w->steepening + s * n;
+    const double change = w->rho - 1.0, before = w->expected_nest[s], gap = w->nest[s] - before;
+    column share = w->share + s * n, joint_rise = w->joint_rise;
+    double mean_reply = 0.0, mean_rise = 0.0, steep = 0.0, whole = 0.0, widest = 0.0;
+    SUM(mean_reply, mean_rise, steep) for (int64_t i = 0; i < n; i++) {
+        const double answer = reply[i] * target[i];
+        mean_reply += answer;
+        mean_rise += answer * rise[i];
+        steep += steepening[i] * target[i];
     }
-    w->expected_nest[s] = between(new, 0.5 * expected, 0.5 * (1.0 + expected));
-    return fabs(gap);
+    mean_rise /= mean_reply;
+    steep /= mean_reply;
+    const double grown = w->growth[s] * (w->lead[s] - change * mean_rise);
+    const double nest = before + (gap + grown) / (1.0 + w->growth[s] * steep);
+    w->expected_nest[s] = between(nest, 0.5 * before, 0.5 * (1.0 + before));
+    const double nest_step = w->expected_nest[s] - before;
+
+    memcpy(joint_rise, rise, n * sizeof *rise);
+    if (w->n_joined) {
+        for (int64_t i = 0; i < n; i++) w->sum_share[i] = target[i], w->sum_other[i] = target[i] * rise[i];
+        for (int64_t m = 0; m < w->n_joined; m++) {
+            const int64_t i = w->joined[m], head = w->head[i];
+            w->sum_share[head] += target[i];
+            w->sum_other[head] += target[i] * rise[i];
+        }
+        for (int64_t i = 0; i < n; i++)
+            if (w->members[i] > 1.0) {
+                const int64_t head = w->head[i];
+                joint_rise[i] = w->sum_share[head] > 0.0 ? w->sum_other[head] / w->sum_share[head] : 0.0;
+            }
+    }
+    SIMD(omp simd reduction(+:whole) reduction(max:widest)) for (int64_t i = 0; i < n; i++) {
+        const double moves = fabs(target[i] - share[i]);
+        widest = moves > widest ? moves : widest;
+        const double more = change * (reply[i] * (mean_rise - joint_rise[i]) + joint_rise[i] - rise[i]) +
+                            (reply[i] * steep - steepening[i]) * nest_step;
+        share[i] = fmax(target[i] * (1.0 + more), 0.0);
+        whole += share[i];
+    }
+    EACH for (int64_t i = 0; i < n; i++) share[i] /= whole;
+    return larger(fabs(gap), isnan(whole) ? whole : widest);
 }
 
 static void learn(Work *w) {
@@ -394,25 +471,25 @@ static void learn(Work *w) {
 }
 
 static int64_t solve_one(Work *w, double *moved) {
-    sweep_once(w);
-    respond(w);
+    *moved = INFINITY;
     for (int64_t sweep = 1; sweep <= MAX_SWEEPS; sweep++) {
-        const int is_newton = sweep <= CAREFUL_AFTER, is_careful = !is_newton && sweep % ROUND > CAREFUL_AFTER;
-        if (is_careful || (!is_newton && sweep % ROUND == 1)) respond(w);
-        if (is_careful) {
+        const int is_hasty = sweep <= HASTY;
+        sweep_once(w);
+        if (is_hasty && *moved <= NEAR)
+            learn(w);
+        else
+            respond(w);
+        if (is_hasty || (sweep - HASTY - 1) % (CAREFUL + EXACT) >= CAREFUL)
+            newton_step(w);
+        else
             for (int64_t j = 0; j < w->O; j++) {
                 pace(w->length + j, w->last_gap + j, w->pressure[j]);
                 w->step[j] = w->length[j] * w->pressure[j];
             }
-        } else {
-            newton_step(w);
-        }
         *moved = step_rents(w);
-        *moved = larger(*moved, step_shares(w));
-        for (int64_t s = 0; s < w->S; s++) *moved = larger(*moved, step_nest(w, s, sweep));
+        foresee_costs(w);
+        for (int64_t s = 0; s < w->S; s++) *moved = larger(*moved, step_sector(w, s));
         if (*moved <= TOLERANCE) return sweep;
-        sweep_once(w);
-        learn(w);
     }
     return MAX_SWEEPS;
 }
@@ -482,11 +559,6 @@ static void gather(Work *w, const Problem *p, int64_t r) {
         w->length[j] = 0.5;
         w->last_gap[j] = 0.0;
     }
-    for (int64_t s = 0; s < S; s++) {
-        w->nest_length[s] = 0.5;
-        w->nest_last_gap[s] = 0.0;
-    }
-    w->switching = p->switching[r];
     w->log_rent = p->log_rent + r * O;
     w->expected_nest = p->nest + r * S;
 }
@@ -502,7 +574,7 @@ static void scatter(const Work *w, const Problem *p, int64_t r) {
 /* Move the guesses of all replicates to their fixed points. Not 0 when memory is short. */
 int solve(const Problem *p) {
     const int64_t N = p->n_firms, O = p->n_owners, S = p->n_sectors;
-    double *room = malloc(sizeof *room * (14 * O + 4 * S + 28 * N + 5 * O * N + 6 * S * N + 2 * O * O));
+    double *room = malloc(sizeof *room * (15 * O + 4 * S + 30 * N + 7 * O * N + 8 * S * N + 2 * O * O));
     int64_t *counts = malloc(sizeof *counts * 4 * N);
     uint8_t *flags = malloc(N);
     if (!room || !counts || !flags) return 1;
@@ -513,17 +585,18 @@ int solve(const Problem *p) {
 #define TAKE(name, size) (w.name = next, next += (size))
     TAKE(capacity, O), TAKE(supply, O), TAKE(log_floor, O), TAKE(captive_outlay, O), TAKE(captive_tax, O);
     TAKE(rent, O), TAKE(pull, O), TAKE(captive, O), TAKE(pressure, O), TAKE(last_pressure, O);
-    TAKE(step, O), TAKE(length, O), TAKE(last_gap, O);
-    TAKE(nest, S), TAKE(choosing, S), TAKE(nest_length, S), TAKE(nest_last_gap, S);
+    TAKE(step, O), TAKE(length, O), TAKE(last_gap, O), TAKE(market, O), TAKE(exposed, O);
+    TAKE(nest, S), TAKE(choosing, S), TAKE(growth, S), TAKE(lead, S);
     TAKE(loyalty, N), TAKE(desired_outlay, N), TAKE(means, N), TAKE(given, N), TAKE(own_chips, N);
     TAKE(training_cap, N), TAKE(gross, N), TAKE(usage_tax, N), TAKE(kept, N), TAKE(need, N);
-    TAKE(served, N), TAKE(target_rent, N), TAKE(user_rent, N), TAKE(worth, N), TAKE(per_dollar, N);
+    TAKE(served, N), TAKE(target_rent, N), TAKE(user_rent, N), TAKE(rent_part, N), TAKE(worth, N);
     TAKE(quantity, N), TAKE(serving, N), TAKE(rented, N), TAKE(loyal, N), TAKE(free, N), TAKE(rise, N);
-    TAKE(elasticity, N), TAKE(sum_share, N), TAKE(sum_other, N), TAKE(shift, N), TAKE(to_market, N);
-    TAKE(to_own, N), TAKE(members, N);
+    TAKE(elasticity, N), TAKE(sum_share, N), TAKE(sum_other, N), TAKE(shift, N), TAKE(own, N);
+    TAKE(joint_rise, N), TAKE(part, N), TAKE(through, N), TAKE(members, N);
     TAKE(affinity, O * N), TAKE(last_weight, O * N), TAKE(response, O * N), TAKE(choice, O * N), TAKE(weight, O * N);
+    TAKE(joint_response, O * N), TAKE(joint_exposed, O * N);
     TAKE(appeal, S * N), TAKE(staying, S * N), TAKE(share, S * N), TAKE(reply, S * N), TAKE(target, S * N);
-    TAKE(revenue, S * N), TAKE(jacobian, O * O), TAKE(matrix, O * O);
+    TAKE(steepening, S * N), TAKE(per_dollar, S * N), TAKE(revenue, S * N), TAKE(jacobian, O * O), TAKE(matrix, O * O);
     w.slot = counts, w.place = counts + N, w.joined = counts + 2 * N, w.head = counts + 3 * N;
     w.differs = flags;
     for (int64_t r = 0; r < p->n_replicates; r++) {

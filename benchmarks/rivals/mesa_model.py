@@ -15,26 +15,13 @@ from sim.submodels.clearing import MAX_SWEEPS, TOLERANCE, Guess
 
 from .cases import Case
 
-CAREFUL_AFTER, ROUND = 40, 100
+HASTY, CAREFUL, EXACT, NEAR = 40, 24, 6, 0.1
 RIDGE, LARGEST_RENT_STEP, TINY, LEAST_ELASTICITY = 1e-9, 1.0, 1e-300, 1.001
 _OF_OWNERS = ("capacity", "supply", "captive_outlay", "captive_tax")
 _OF_FIRMS = (
     "loyalty", "desired_outlay", "means", "allotment", "own_chips", "training_cap",
     "compute_tax", "usage_tax", "revenue_taken", "serving_need", "taken_differs",
 )  # fmt: skip
-
-
-class Paced:
-    """A step length that adapts: halved when the gap changes sign, longer while it does not."""
-
-    def __init__(self) -> None:
-        self.length, self.last_gap = 0.5, 0.0
-
-    def answer(self, gap: float) -> float:
-        factor = 0.5 if gap * self.last_gap < 0.0 else 1.2
-        self.length = min(max(self.length * factor, 1e-3), 3.0)
-        self.last_gap = gap
-        return self.length
 
 
 class Owner(mesa.Agent):
@@ -46,7 +33,7 @@ class Owner(mesa.Agent):
         self.capacity, self.supply = facts["capacity"], facts["supply"]
         self.captive_outlay, self.captive_tax = facts["captive_outlay"], facts["captive_tax"]
         self.log_floor, self.log_rent = math.log(floor), log_rent
-        self.pace = Paced()
+        self.length, self.last_gap = 0.5, 0.0
         self.step_taken = self.pressure = self.last_pressure = 0.0
 
     def quote(self) -> None:
@@ -60,6 +47,13 @@ class Owner(mesa.Agent):
             free += firm.free * firm.affinity[place]
         self.captive = self.captive_outlay / (self.rent * (1.0 + self.captive_tax))
         self.pressure = math.log(max(self.captive + loyal + self.pull * free, TINY) / self.supply)
+
+    def go_along_gap(self) -> None:
+        """A step whose length halves when the gap changes sign and grows while it does not."""
+        factor = 0.5 if self.pressure * self.last_gap < 0.0 else 1.2
+        self.length = min(max(self.length * factor, 1e-3), 3.0)
+        self.last_gap = self.pressure
+        self.step_taken = self.length * self.pressure
 
     def move(self) -> None:
         to_floor = self.log_floor - self.log_rent
@@ -94,7 +88,8 @@ class Firm(mesa.Agent):
         self.head: Firm = self
         self.members: list[Firm] = [self]
         n = len(appeal)
-        self.reply, self.target, self.revenue = [0.0] * n, [0.0] * n, [0.0] * n
+        self.reply, self.steepening, self.target = [0.0] * n, [0.0] * n, [0.0] * n
+        self.per_dollar, self.revenue = [0.0] * n, [0.0] * n
 
     def choose_owners(self) -> None:
         served = target_rent = user_rent = 0.0
@@ -105,8 +100,9 @@ class Firm(mesa.Agent):
             user_rent += weight * owner.rent
         self.served, self.target_rent = served, target_rent / served
         self.user_rent = self.loyalty * user_rent + (1.0 - self.loyalty) * self.target_rent
-        cost = self.serving_need * self.user_rent * self.gross + self.usage_tax
-        self.dollar_worth = self.kept / cost
+        of_rent = self.serving_need * self.user_rent * self.gross
+        cost = of_rent + self.usage_tax
+        self.rent_part, self.dollar_worth = of_rent / cost, self.kept / cost
         self.quantity = 0.0
 
     def price(self, sector: int, outer: float) -> float:
@@ -120,15 +116,17 @@ class Firm(mesa.Agent):
             mean_kept = kept / share if share else 1.0
             own = rho / (1.0 + (rho - elasticity) / elasticity * mean_kept / self.kept)
             elasticity = max(own, LEAST_ELASTICITY)
-        self.per_dollar = self.dollar_worth * ((elasticity - 1.0) / elasticity)
+        self.per_dollar[sector] = self.dollar_worth * ((elasticity - 1.0) / elasticity)
         scale = elasticity * (elasticity - 1.0)
-        self.reply[sector] = scale / (scale + (rho - 1.0) * (rho - elasticity))
-        self.target[sector] = attracted = self.appeal[sector] * self.per_dollar ** (rho - 1.0)
+        damped = scale + (rho - 1.0) * (rho - elasticity)
+        self.reply[sector] = scale / damped
+        self.steepening[sector] = self.model.nest_growth * (rho - 1.0) ** 2 * share / damped
+        self.target[sector] = attracted = self.appeal[sector] * self.per_dollar[sector] ** (rho - 1.0)
         return attracted
 
     def sell(self, sector: int, size: float, choosing: float) -> None:
         self.revenue[sector] = size * (self.staying[sector] + choosing * self.target[sector])
-        self.quantity += self.revenue[sector] * self.per_dollar
+        self.quantity += self.revenue[sector] * self.per_dollar[sector]
 
     def rent_compute(self) -> None:
         user_cost = self.user_rent * self.gross
@@ -140,34 +138,51 @@ class Firm(mesa.Agent):
         self.free = (1.0 - self.loyalty) * self.rented / self.served
 
     def foresee(self) -> None:
-        """How the firm's rent, choice and use answer to owners' rents."""
-        model, loyalty = self.model, self.loyalty
-        free = (1.0 - loyalty) * model.price_elasticity
+        """How the firm's mean rent, choice and training answer to owners' rents."""
+        loyalty = self.loyalty
+        free = (1.0 - loyalty) * self.model.price_elasticity
         self.choice, self.weight, self.response = [], [], []
-        for owner, affinity, last in zip(model.owners, self.affinity, self.last_weight, strict=True):
+        for owner, affinity, last in zip(self.model.owners, self.affinity, self.last_weight, strict=True):
             choice = owner.pull * affinity / self.served
             weight = loyalty * last + (1.0 - loyalty) * choice
-            shift = free * choice * (owner.rent - self.target_rent)
             self.choice.append(choice)
             self.weight.append(weight)
-            self.response.append((weight * owner.rent - shift) / self.user_rent)
-        self.all_sales = sum(self.revenue)
-        reply, nest = 1.0, 0.0
-        if self.all_sales > 0.0:
-            reply = sum(map(float.__mul__, self.revenue, self.reply)) / self.all_sales
-            nest = sum(r * sector.nest for r, sector in zip(self.revenue, model.sectors, strict=True)) / self.all_sales
-        stealing = model.switching * (model.substitution - 1.0) * reply
-        growing = model.nest_growth * (model.substitution - 1.0) * (1.0 - nest)
-        serving = min(self.serving / self.rented, 1.0) if self.rented > 0.0 else 0.0
-        self.to_market = self.rented * serving * (stealing - growing)
-        self.to_own = self.rented * (1.0 + serving * stealing)
-        self.shift = free * self.rented
+            self.response.append(
+                (weight * owner.rent - free * choice * (owner.rent - self.target_rent)) / self.user_rent
+            )
+        self.shift, self.own = free * self.rented, 0.0
+        user_cost = self.user_rent * self.gross
+        wanted = self.desired_outlay - user_cost * self.allotted
+        below_cap = self.allotted + min(wanted, self.means) / user_cost < self.training_cap
+        if self.rented > 0.0 and wanted > 0.0 and below_cap:
+            self.own = (self.desired_outlay if wanted < self.means else self.means) / user_cost
+
+    def foresee_sales(self, sector: Sector, steepening: float) -> tuple[float, float]:
+        """What serves the firm when mean costs rise: those of the sector, and those of its owner's firms."""
+        if self.rented <= 0.0:
+            return 0.0, 0.0
+        s, change = sector.place, self.model.substitution - 1.0
+        use, reply = self.serving_need * self.per_dollar[s], self.reply[s]
+        kept = use * self.revenue[s]
+        moving = change * use * sector.budget * sector.nest * sector.choosing * self.target[s]
+        own, rivals = kept + moving, reply * (kept + moving) - kept
+        nest = change * kept / sector.nest + steepening * rivals - self.steepening[s] * own
+        growth = sector.growth / (1.0 + sector.growth * steepening)
+        joint = own * (1.0 - reply)
+        self.own += self.rent_part * (own if len(self.head.members) > 1 else own - joint)
+        return rivals - growth * nest, joint
 
     def foresee_rise(self) -> None:
-        """Change of the mean log rent after the owners' step."""
-        self.rise = sum(
+        """Change of the log cost after the owners' step."""
+        self.rise = self.rent_part * sum(
             owner.step_taken * response for owner, response in zip(self.model.owners, self.response, strict=True)
         )
+
+
+def mean_by_sales(firms: list[Firm], sector: int, values: list[float]) -> float:
+    """Mean of firms' values, weighted by what customers choose now."""
+    whole = sum(firm.target[sector] for firm in firms)
+    return sum(firm.target[sector] * value for firm, value in zip(firms, values, strict=True)) / whole if whole else 0.0
 
 
 class Sector(mesa.Agent):
@@ -176,7 +191,6 @@ class Sector(mesa.Agent):
     def __init__(self, model: MarketModel, place: int, budget: float, initial_odds: float, nest: float) -> None:
         super().__init__(model)
         self.place, self.budget, self.initial_odds, self.expected_nest = place, budget, initial_odds, nest
-        self.pace = Paced()
 
     def trade(self) -> None:
         """Firms' prices, mutual best replies, and sales."""
@@ -188,10 +202,11 @@ class Sector(mesa.Agent):
             attraction += firm.price(s, outer)
         odds = self.initial_odds * attraction**model.nest_growth
         self.nest = odds / (1.0 + odds)
+        self.growth = model.nest_growth * odds / (1.0 + odds) ** 2
         self._reply(attraction)
-        size, choosing = self.budget * self.nest, 1.0 - sum([firm.staying[s] for firm in firms])
+        self.choosing = 1.0 - sum([firm.staying[s] for firm in firms])
         for firm in firms:
-            firm.sell(s, size, choosing)
+            firm.sell(s, self.budget * self.nest, self.choosing)
 
     def _reply(self, attraction: float) -> None:
         s, firms = self.place, self.model.firms
@@ -201,6 +216,7 @@ class Sector(mesa.Agent):
             push += firm.reply[s] * (firm.target[s] - firm.share[s])
             against += firm.reply[s] * firm.share[s]
         common, whole, moved = push / against, 0.0, []
+        self.lead = common
         for firm in firms:
             share = firm.share[s]
             moved.append(share + firm.reply[s] * (firm.target[s] - share - share * common))
@@ -217,32 +233,58 @@ class Sector(mesa.Agent):
         for firm in firms:
             firm.target[s] /= whole
 
+    def foresee(self) -> None:
+        """What costs in the sector do to owners' demand, in the model's Jacobian."""
+        model, s = self.model, self.place
+        firms, places = model.firms, range(len(model.owners))
+        mean_reply = sum(firm.reply[s] * firm.target[s] for firm in firms)
+        market = [
+            sum(firm.reply[s] * firm.target[s] * firm.rent_part * firm.response[k] for firm in firms) / mean_reply
+            for k in places
+        ]
+        steepening = sum(firm.steepening[s] * firm.target[s] for firm in firms) / mean_reply
+        exposed = [0.0] * len(places)
+        joint_exposed = {head: [0.0] * len(places) for head in model.corporations}
+        for firm in firms:
+            through_mean, through_joint = firm.foresee_sales(self, steepening)
+            for j in places:
+                exposed[j] += firm.weight[j] * through_mean
+                if firm.head in joint_exposed:
+                    joint_exposed[firm.head][j] += firm.weight[j] * through_joint
+        model.add(exposed, market)
+        for head, uses in joint_exposed.items():
+            members = head.members
+            model.add(uses, [mean_by_sales(members, s, [f.rent_part * f.response[k] for f in members]) for k in places])
+
     def expect(self) -> None:
         """Firms' expected shares and the nest's, where the owners' step will lead."""
         model, s = self.model, self.place
-        firms, change = model.firms, 1.0 - model.substitution
-        push = against = whole = gap = rise = 0.0
+        firms, change = model.firms, model.substitution - 1.0
+        mean_reply = steepening = rise = whole = 0.0
         for firm in firms:
             answer = firm.reply[s] * firm.target[s]
-            push += answer * firm.rise
-            against += answer
-            rise += firm.target[s] * firm.rise
-        common = push / against
+            mean_reply += answer
+            rise += answer * firm.rise
+            steepening += firm.steepening[s] * firm.target[s]
+        rise /= mean_reply
+        steepening /= mean_reply
+        nest_gap, before = self.nest - self.expected_nest, self.expected_nest
+        grown = self.growth * (self.lead - change * rise)
+        nest = before + (nest_gap + grown) / (1.0 + self.growth * steepening)
+        self.expected_nest = min(max(nest, 0.5 * before), 0.5 * (1.0 + before))
+        nest_step = self.expected_nest - before
+        gap = abs(nest_gap)
+        joint = {head: mean_by_sales(head.members, s, [f.rise for f in head.members]) for head in model.corporations}
         for firm in firms:
-            target = firm.target[s]
+            reply, target, mean = firm.reply[s], firm.target[s], joint.get(firm.head, firm.rise)
+            more = change * (reply * (rise - mean) + mean - firm.rise)
+            more += (reply * steepening - firm.steepening[s]) * nest_step
             gap = max(gap, abs(target - firm.share[s]))
-            firm.share[s] = max(target * (1.0 + change * firm.reply[s] * (firm.rise - common)), 0.0)
+            firm.share[s] = max(target * (1.0 + more), 0.0)
             whole += firm.share[s]
         for firm in firms:
             firm.share[s] /= whole
-        nest_gap, expected = self.nest - self.expected_nest, self.expected_nest
-        if model.sweep <= CAREFUL_AFTER:
-            growing = model.nest_growth * (model.substitution - 1.0)
-            new = self.nest - self.nest * (1.0 - self.nest) * growing * rise
-        else:
-            new = expected + min(self.pace.answer(nest_gap), 1.0) * nest_gap
-        self.expected_nest = min(max(new, 0.5 * expected), 0.5 * (1.0 + expected))
-        self.gap = max(gap, abs(nest_gap))
+        self.gap = gap
 
 
 class MarketModel(mesa.Model):
@@ -258,7 +300,7 @@ class MarketModel(mesa.Model):
         super().__init__(rng=0)
         given, start = case
         self.substitution, self.nest_growth = given.substitution, given.nest_growth
-        self.price_elasticity, self.switching = given.price_elasticity, float(given.switching[0])
+        self.price_elasticity = given.price_elasticity
         n_owners, self.n_slots = start.log_rent.shape[1], given.means.shape[1]
         self.owner_set = mesa.agent.AgentSet(
             [
@@ -305,26 +347,23 @@ class MarketModel(mesa.Model):
 
     def step(self) -> None:
         """Clear both markets."""
-        self._evaluate()
-        self._foresee()
         for self.sweep in range(1, MAX_SWEEPS + 1):
-            is_newton = self.sweep <= CAREFUL_AFTER
-            is_careful = not is_newton and self.sweep % ROUND > CAREFUL_AFTER
-            if is_careful or (not is_newton and self.sweep % ROUND == 1):
-                self._foresee()
-            if is_careful:
-                for owner in self.owners:
-                    owner.step_taken = owner.pace.answer(owner.pressure) * owner.pressure
+            is_hasty = self.sweep <= HASTY
+            self._evaluate()
+            if is_hasty and self.gap <= NEAR:
+                self._learn()
             else:
+                self._foresee()
+            if is_hasty or (self.sweep - HASTY - 1) % (CAREFUL + EXACT) >= CAREFUL:
                 self._newton_step()
+            else:
+                self.owner_set.do("go_along_gap")
             self.owner_set.do("move")
             self.firm_set.do("foresee_rise")
             self.sector_set.do("expect")
             self.gap = max(agent.gap for agent in (*self.owners, *self.sectors))
             if self.gap <= TOLERANCE:
                 return
-            self._evaluate()
-            self._learn()
 
     def found(self) -> Guess:
         """The answer, as the engine's solver gives it."""
@@ -340,21 +379,23 @@ class MarketModel(mesa.Model):
         self.firm_set.do("rent_compute")
         self.owner_set.do("count_demand")
 
+    def add(self, rows: list[float], columns: list[float]) -> None:
+        """Add the products of two lists to the Jacobian."""
+        for row, exposed in zip(self.jacobian, rows, strict=True):
+            for k, response in enumerate(columns):
+                row[k] += exposed * response
+
     def _foresee(self) -> None:
-        self.firm_set.do("foresee")
-        all_sales = sum(firm.all_sales for firm in self.firms)
         places = range(len(self.owners))
-        for k in places:
-            market = sum(firm.all_sales * firm.response[k] for firm in self.firms) / all_sales
-            column = [0.0] * len(places)
-            for firm in self.firms:
-                use = firm.to_market * market - firm.to_own * firm.response[k]
-                shift, weight, choice = firm.shift * firm.choice[k], firm.weight, firm.choice
-                for j in places:
-                    column[j] += weight[j] * use + choice[j] * shift
-                column[k] -= shift
+        self.jacobian = [[0.0] * len(places) for _ in places]
+        self.firm_set.do("foresee")
+        self.sector_set.do("foresee")
+        for firm in self.firms:
+            own, shift, choice = firm.own, firm.shift, firm.choice
+            self.add([-weight * own for weight in firm.weight], firm.response)
+            self.add([shift * one for one in choice], choice)
             for j in places:
-                self.jacobian[j][k] = column[j]
+                self.jacobian[j][j] -= shift * choice[j]
         for j, owner in enumerate(self.owners):
             self.jacobian[j][j] -= owner.captive
             demand = max(math.exp(owner.pressure) * owner.supply, TINY)

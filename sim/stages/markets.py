@@ -194,7 +194,6 @@ def _pose(
         substitution=p.substitution,
         nest_growth=p.nest_growth,
         price_elasticity=p.owner_price_elasticity,
-        switching=switching,
     )
     return given, allotments
 

@@ -25,8 +25,10 @@ TOLERANCE = 1e-10
 """Largest gap of a log rent, a share or a nest's share when a replicate counts as solved."""
 
 MAX_SWEEPS = 500
-_ROUND = 100
-_CAREFUL_AFTER = 40
+_HASTY, _CAREFUL, _EXACT = 40, 24, 6
+"""Sweeps with Newton steps that learn, and of the rounds after them: along the gaps, and with an exact Jacobian."""
+_NEAR = 0.1
+"""Largest move from which a Jacobian learns; after larger ones it is worked out anew."""
 _RIDGE = 1e-9
 _LARGEST_RENT_STEP = 1.0
 _TINY = 1e-300
@@ -57,8 +59,6 @@ class Given(NamedTuple):
         Slot of the firm that stands for each firm's owner.
     taken_differs : flags [replicate, firm]
         Whether firms of the same owner have different parts of their revenue taken.
-    switching : array [replicate]
-        Share of customers that choose anew.
     budget, initial_odds : array [sector]
         M, $bn, and o_0.
     substitution, nest_growth, price_elasticity : float
@@ -86,7 +86,6 @@ class Given(NamedTuple):
     staying: Array
     group: Counts
     taken_differs: Flags
-    switching: Array
     budget: Array
     initial_odds: Array
     substitution: float
@@ -109,26 +108,37 @@ def _table(*names: str) -> np.dtype[Any]:
 _OWNER = _table(
     "capacity", "supply", "floor", "captive_outlay", "captive_tax",
     "log_rent", "rent", "pull", "captive", "loyal", "free", "pressure", "last_pressure", "step", "length", "last_gap",
-    "choice", "weight", "use", "market",
+    "market", "exposed",
 )  # fmt: skip
 _FIRM = np.dtype(
     [
         *_table(
             "loyalty", "desired_outlay", "means", "allotment", "own_chips", "training_cap", "compute_tax", "usage_tax",
-            "serving_need", "served", "target_rent", "user_rent", "cost", "serving", "rented", "rise",
-            "revenue_taken", "dollar_worth", "per_dollar", "quantity", "members", "sum_share", "sum_other",
+            "serving_need", "served", "target_rent", "user_rent", "cost", "rent_part", "serving", "rented", "own",
+            "rise", "joint_rise", "revenue_taken", "dollar_worth", "quantity", "members", "sum_share", "sum_other",
         ).descr,
         ("group", np.int64),
         ("taken_differs", np.bool_),
     ],
     align=True,
 )  # fmt: skip
-_TIE = _table("affinity", "last_weight", "response")
-_SECTOR = _table("budget", "initial_odds", "choosing", "expected_nest", "nest", "length", "last_gap")
-_SALE = _table("appeal", "staying", "share", "reply", "target", "revenue", "own_elasticity", "own_reply")
+_TIE = _table("affinity", "last_weight", "choice", "weight", "response", "joint_response", "joint_exposed")
+_SECTOR = _table("budget", "initial_odds", "choosing", "expected_nest", "nest", "growth", "lead")
+_SALE = _table(
+    "appeal",
+    "staying",
+    "share",
+    "reply",
+    "steepening",
+    "per_dollar",
+    "target",
+    "revenue",
+    "own_elasticity",
+    "own_reply",
+)
 _MODEL = np.dtype(
     [
-        *_table("switching", "substitution", "nest_growth", "price_elasticity").descr,
+        *_table("substitution", "nest_growth", "price_elasticity").descr,
         *((name, np.int64) for name in ("n_firms", "n_joined")),
     ]
 )
@@ -137,9 +147,15 @@ _MODEL = np.dtype(
 First what is given, then the guess: ``log_rent``, ``share``, ``expected_nest``. Rules of single firms give
 ``own_elasticity`` and ``own_reply``, nan for everyone else. The rest is worked out in each sweep: ``pull`` is
 K w^-sigma, ``served`` its sum over a firm's owners by affinity, ``pressure`` ln demand - ln supply, ``dollar_worth``
-what a dollar buys at cost, ``per_dollar`` at the price, ``rise`` a change of log cost, ``market`` of the market's, and
-``sum_*`` are sums over an owner's firms at the slot of their head. Owners of several firms are looked for among the
-first ``n_joined`` of the ``n_firms`` that take part. ``choice``, ``weight`` and ``use`` are those of the firm at hand.
+what a dollar buys at cost, ``per_dollar`` at the price, ``growth`` d nest / d ln attraction of its sector, and ``lead``
+what shares do to the log of that while they move to mutual best replies. ``sum_*`` and ``joint_*`` are those of an
+owner's firms, at the slot of their head; owners of several firms are looked for among the first ``n_joined`` of the
+``n_firms`` that take part.
+
+Responses are derivatives to log rents: ``response`` of a firm's mean log rent, of which ``rent_part`` of its cost
+consists; ``own`` is what a rise of its own log cost takes from its use, ``market`` the response of rivals' mean log
+cost in the sector at hand, and ``exposed`` what a rise of that does to an owner's demand. ``rise`` is the change of a
+firm's log cost after a step of rents.
 """
 
 Table = npt.NDArray[Any]
@@ -152,7 +168,7 @@ class Tables(NamedTuple):
     model: Table  # [replicate]
     owners: Table  # [replicate, owner]
     firms: Table  # [replicate, firm]
-    ties: Table  # [replicate, owner, firm]
+    ties: Table  # [replicate, firm, owner]
     sectors: Table  # [replicate, sector]
     sales: Table  # [replicate, sector, firm]
 
@@ -160,9 +176,9 @@ class Tables(NamedTuple):
 def solve(given: Given, start: Guess) -> tuple[Guess, Counts, Array]:
     """Fixed point of one evaluation of both markets.
 
-    Newton steps for rents, with a Jacobian that learns from each step (Broyden 1965), and for shares. A replicate that
-    has not arrived after ``_CAREFUL_AFTER`` sweeps goes on along its gaps with lengths that adapt, in turn with Newton
-    steps.
+    Newton steps for rents, with a Jacobian that learns from short steps (Broyden 1965), for shares and for nests
+    (docs/decisions/0005). Where that has not arrived after ``_HASTY`` sweeps, rents go along their gaps with lengths
+    that adapt, in turn with Newton steps.
 
     Parameters
     ----------
@@ -184,7 +200,7 @@ def solve(given: Given, start: Guess) -> tuple[Guess, Counts, Array]:
         _filled(dtype, (n_replicates, *axes), values)
         for dtype, axes in ((_MODEL, ()), (_OWNER, (n_owners,)), (_SECTOR, (n_sectors,)), (_FIRM, (n_slots,)))
     )
-    some_firms, some_ties = np.zeros(n_slots, _FIRM), np.zeros((n_owners, n_slots), _TIE)
+    some_firms, some_ties = np.zeros(n_slots, _FIRM), np.zeros((n_slots, n_owners), _TIE)
     some_sales = _filled(_SALE, (n_sectors, n_slots), {"own_elasticity": np.nan, "own_reply": np.nan})
     n_sweeps, gap, share = np.zeros(n_replicates, dtype=np.int64), np.zeros(n_replicates), np.zeros(shape)
     affinity, last_weight = np.ascontiguousarray(given.affinity), np.ascontiguousarray(given.last_weight)
@@ -214,19 +230,19 @@ def solve_asking(given: Given, start: Guess, asking: Asking) -> tuple[Guess, Cou
 
     def sweep() -> None:
         for slot, weights in asking.weights(np.exp(tables.owners["log_rent"])).items():
-            row.ties["last_weight"][:, slot], row.firms["loyalty"][slot] = weights, 1.0
+            row.ties["last_weight"][slot], row.firms["loyalty"][slot] = weights, 1.0
         _rent(row.model, row.owners, row.firms, row.ties)
         for slot, (elasticity, reply) in asking.prices(tables.firms["cost"], _guess(tables)).items():
             row.sales["own_elasticity"][:, slot], row.sales["own_reply"][:, slot] = elasticity, reply
         _trade(*row)
 
     n_sweeps, moved, is_polished = 0, np.inf, False
-    _begin(row.model, row.owners, row.firms, row.sectors)
+    _begin(row.model, row.owners, row.firms)
     while n_sweeps < MAX_SWEEPS and not is_polished:
         is_polished = moved <= TOLERANCE  # once more after arrival: the solver foresees less of rules
         n_sweeps += 1
         sweep()
-        moved = _advance(*row, jacobian, matrix, n_sweeps)
+        moved = _advance(*row, jacobian, matrix, n_sweeps, moved)
     return _guess(tables), np.array([n_sweeps]), np.array([moved])
 
 
@@ -234,7 +250,12 @@ def tabulated(given: Given, start: Guess) -> Tables:
     """What is given and the guess, as the solver takes them."""
     n_replicates, n_sectors, n_firms = start.share.shape
     n_owners = start.log_rent.shape[-1]
-    values = _values(given, start) | {"own_elasticity": np.nan, "own_reply": np.nan}
+    values = _values(given, start) | {
+        "own_elasticity": np.nan,
+        "own_reply": np.nan,
+        "affinity": np.swapaxes(given.affinity, -1, -2),
+        "last_weight": np.swapaxes(given.last_weight, -1, -2),
+    }
     return Tables(
         *(
             _filled(dtype, (n_replicates, *axes), values)
@@ -242,7 +263,7 @@ def tabulated(given: Given, start: Guess) -> Tables:
                 (_MODEL, ()),
                 (_OWNER, (n_owners,)),
                 (_FIRM, (n_firms,)),
-                (_TIE, (n_owners, n_firms)),
+                (_TIE, (n_firms, n_owners)),
                 (_SECTOR, (n_sectors,)),
                 (_SALE, (n_sectors, n_firms)),
             )
@@ -287,7 +308,7 @@ def _solve_each(
     gap: Array,
 ) -> None:
     """Solve one replicate after the other, each in tables with rows for those of its firms that take part."""
-    n_owners, n_slots = some_ties.shape
+    n_slots, n_owners = some_ties.shape
     jacobian, matrix = np.empty((n_owners, n_owners)), np.empty((n_owners, n_owners))
     part, slot, place = np.empty(n_slots, np.int64), np.empty(n_slots, np.int64), np.empty(n_slots, np.int64)
     for r in range(len(n_sweeps)):
@@ -299,15 +320,15 @@ def _solve_each(
             some_firms[m].group = place[some_firms[m].group]
         for j in range(n_owners):
             for m in range(n):
-                some_ties[j, m].affinity = affinity[r, j, slot[m]]
-                some_ties[j, m].last_weight = last_weight[r, j, slot[m]]
+                some_ties[m, j].affinity = affinity[r, j, slot[m]]
+                some_ties[m, j].last_weight = last_weight[r, j, slot[m]]
         for s in range(len(some_sales)):
             for m in range(n):
                 sale = some_sales[s, m]
                 sale.appeal, sale.staying = appeal[r, s, slot[m]], staying[r, s, slot[m]]
                 sale.share = start_share[r, s, slot[m]]
         n_sweeps[r], gap[r] = _solve_one(
-            model[r], owners[r], some_firms[:n], some_ties[:, :n], sectors[r], some_sales[:, :n], jacobian, matrix
+            model[r], owners[r], some_firms[:n], some_ties[:n], sectors[r], some_sales[:, :n], jacobian, matrix
         )
         for s in range(len(some_sales)):
             for m in range(n):
@@ -348,22 +369,20 @@ def _solve_one(
 ) -> tuple[int, float]:
     """Move the guess of one replicate to its fixed point; how many sweeps that took and what is left."""
     moved = np.inf
-    _begin(model, owners, firms, sectors)
+    _begin(model, owners, firms)
     for sweep in range(1, MAX_SWEEPS + 1):
         _sweep(model, owners, firms, ties, sectors, sales)
-        moved = _advance(model, owners, firms, ties, sectors, sales, jacobian, matrix, sweep)
+        moved = _advance(model, owners, firms, ties, sectors, sales, jacobian, matrix, sweep, moved)
         if moved <= TOLERANCE:
             return sweep, moved
     return MAX_SWEEPS, moved
 
 
 @compiled
-def _begin(model: Row, owners: Table, firms: Table, sectors: Table) -> None:
+def _begin(model: Row, owners: Table, firms: Table) -> None:
     """Lengths of careful steps, and how many firms an owner of several has."""
     for owner in owners:
         owner.length = 0.5
-    for sector in sectors:
-        sector.length = 0.5
     for i in range(model.n_joined):
         firms[firms[i].group].members += 1.0
 
@@ -379,23 +398,23 @@ def _advance(
     jacobian: Array,
     matrix: Array,
     sweep: int,
+    moved: float,
 ) -> float:
     """Move the guess once, by what the last sweep found; the largest gap before."""
-    is_newton = sweep <= _CAREFUL_AFTER
-    is_careful = not is_newton and sweep % _ROUND > _CAREFUL_AFTER
-    if is_careful or sweep % _ROUND == 1:
-        _respond(model, owners, firms, ties, sectors, sales, jacobian)
-    else:
+    is_hasty = sweep <= _HASTY
+    if is_hasty and moved <= _NEAR:
         _learn(owners, jacobian)
-    if is_careful:
-        for owner in owners:
-            _pace(owner, owner.pressure)
-            owner.step = owner.length * owner.pressure
     else:
+        _respond(model, owners, firms, ties, sectors, sales, jacobian)
+    if is_hasty or (sweep - _HASTY - 1) % (_CAREFUL + _EXACT) >= _CAREFUL:
         _newton_step(owners, jacobian, matrix)
-    moved = _larger(_step_rents(owners), _step_shares(model, owners, firms, ties, sales))
+    else:
+        for owner in owners:
+            _pace(owner)
+    moved = _step_rents(owners)
+    _foresee_costs(owners, firms, ties)
     for s in range(len(sectors)):
-        moved = _larger(moved, _step_nest(model, sectors[s], firms, sales[s], sweep))
+        moved = _larger(moved, _step_sector(model, sectors[s], firms, sales[s]))
     return moved
 
 
@@ -406,11 +425,12 @@ def _larger(one: float, other: float) -> float:
 
 
 @compiled
-def _pace(entry: Row, gap: float) -> None:
-    """Length of the next step of an entry: halved when its gap changes sign, longer while it does not."""
-    factor = 0.5 if gap * entry.last_gap < 0.0 else 1.2
-    entry.length = min(max(entry.length * factor, 1e-3), 3.0)
-    entry.last_gap = gap
+def _pace(owner: Row) -> None:
+    """A careful step along an owner's gap: half as far when the gap changes sign, further while it does not."""
+    factor = 0.5 if owner.pressure * owner.last_gap < 0.0 else 1.2
+    owner.length = min(max(owner.length * factor, 1e-3), 3.0)
+    owner.last_gap = owner.pressure
+    owner.step = owner.length * owner.pressure
 
 
 # --- one evaluation -----------------------------------------------------------
@@ -433,7 +453,8 @@ def _trade(model: Row, owners: Table, firms: Table, ties: Table, sectors: Table,
         attraction = _price(model, sectors[s], firms, sales[s])
         odds = sectors[s].initial_odds * attraction**model.nest_growth
         sectors[s].nest = odds / (1.0 + odds)
-        whole = _reply(model, firms, sales[s], 1.0 / attraction)
+        sectors[s].growth = model.nest_growth * odds / (1.0 + odds) ** 2
+        whole = _reply(model, sectors[s], firms, sales[s], 1.0 / attraction)
         _sell(sectors[s], firms, sales[s], 1.0 / whole)
     _demand(owners, firms, ties)
 
@@ -448,14 +469,16 @@ def _rent(model: Row, owners: Table, firms: Table, ties: Table) -> None:
         firm = firms[i]
         served = target_rent = user_rent = 0.0
         for j in range(len(owners)):
-            pull = owners[j].pull * ties[j, i].affinity
+            pull = owners[j].pull * ties[i, j].affinity
             served += pull
             target_rent += pull * owners[j].rent
-            user_rent += ties[j, i].last_weight * owners[j].rent
+            user_rent += ties[i, j].last_weight * owners[j].rent
         firm.served = served
         firm.target_rent = target_rent / served
         firm.user_rent = firm.loyalty * user_rent + (1.0 - firm.loyalty) * firm.target_rent
-        firm.cost = firm.serving_need * firm.user_rent * (1.0 + firm.compute_tax) + firm.usage_tax
+        of_rent = firm.serving_need * firm.user_rent * (1.0 + firm.compute_tax)
+        firm.cost = of_rent + firm.usage_tax
+        firm.rent_part = of_rent / firm.cost
         firm.dollar_worth = (1.0 - firm.revenue_taken) / firm.cost
         firm.quantity = 0.0
 
@@ -465,6 +488,7 @@ def _price(model: Row, sector: Row, firms: Table, sales: Table) -> float:
     """Prices of a sector at the shares that firms expect, what each attracts, and the sum of that."""
     rho = model.substitution
     outer = 1.0 + model.nest_growth * (rho - 1.0) * (1.0 - sector.expected_nest)
+    steepness = model.nest_growth * (rho - 1.0) ** 2
     for i in range(model.n_joined):
         firms[i].sum_share = firms[i].sum_other = 0.0
     for i in range(model.n_joined):
@@ -482,17 +506,19 @@ def _price(model: Row, sector: Row, firms: Table, sales: Table) -> float:
             elasticity = max(own, _LEAST_ELASTICITY)
         if not np.isnan(sale.own_elasticity):
             elasticity = sale.own_elasticity
-        firm.per_dollar = firm.dollar_worth * ((elasticity - 1.0) / elasticity)
-        drawn = firm.per_dollar**2 if rho - 1.0 == _SQUARE else firm.per_dollar ** (rho - 1.0)
+        sale.per_dollar = firm.dollar_worth * ((elasticity - 1.0) / elasticity)
+        drawn = sale.per_dollar**2 if rho - 1.0 == _SQUARE else sale.per_dollar ** (rho - 1.0)
         sale.target = sale.appeal * drawn
         attraction += sale.target
         scale = elasticity * (elasticity - 1.0)
-        sale.reply = scale / (scale + (rho - 1.0) * (rho - elasticity)) if np.isnan(sale.own_reply) else sale.own_reply
+        damped = scale + (rho - 1.0) * (rho - elasticity)
+        sale.reply = scale / damped if np.isnan(sale.own_reply) else sale.own_reply
+        sale.steepening = steepness * joint / damped
     return attraction
 
 
 @compiled
-def _reply(model: Row, firms: Table, sales: Table, scale: float) -> float:
+def _reply(model: Row, sector: Row, firms: Table, sales: Table, scale: float) -> float:
     """Turn customers' answer to prices, once scaled, into one Newton step on mutual best replies; the sum of shares.
 
     The firms of an owner move together and divide its share as customers would.
@@ -503,7 +529,7 @@ def _reply(model: Row, firms: Table, sales: Table, scale: float) -> float:
         sale.target *= scale
         push += sale.reply * (sale.target - sale.share)
         against += sale.reply * sale.share
-    common = push / against
+    common = sector.lead = push / against
     for i in range(model.n_joined):
         firms[i].sum_share = firms[i].sum_other = 0.0
     for i in range(model.n_joined):
@@ -537,7 +563,7 @@ def _sell(sector: Row, firms: Table, sales: Table, scale: float) -> None:
         sale = sales[i]
         sale.target *= scale
         sale.revenue = size * (sale.staying + sector.choosing * sale.target)
-        firms[i].quantity += sale.revenue * firms[i].per_dollar
+        firms[i].quantity += sale.revenue * sale.per_dollar
 
 
 @compiled
@@ -556,8 +582,8 @@ def _demand(owners: Table, firms: Table, ties: Table) -> None:
         loyal = firm.loyalty * firm.rented
         free = (1.0 - firm.loyalty) * firm.rented / firm.served
         for j in range(len(owners)):
-            owners[j].loyal += loyal * ties[j, i].last_weight
-            owners[j].free += free * ties[j, i].affinity
+            owners[j].loyal += loyal * ties[i, j].last_weight
+            owners[j].free += free * ties[i, j].affinity
     for owner in owners:
         owner.captive = owner.captive_outlay / (owner.rent * (1.0 + owner.captive_tax))
         owner.pressure = np.log(max(owner.captive + owner.loyal + owner.pull * owner.free, _TINY) / owner.supply)
@@ -572,24 +598,23 @@ def _respond(
 ) -> None:
     """Responses of mean rents and of demand to rents, in logs; they guide the solver and do not move its fixed point.
 
-    Firms shift between owners, and d ln use_i = -own_i d ln w_i + common_i sum_k share_k d ln w_k.
+    Exact where shares and nests have arrived, but for owners whose firms keep different parts of their revenue.
     """
     n_owners = len(owners)
-    _rent_responses(model, owners, firms, ties, sales)
+    _rent_responses(model, owners, firms, ties)
     jacobian[:] = 0.0
+    for s in range(len(sectors)):
+        steepening = _mean_responses(owners, firms, ties, sales[s])
+        _joint_responses(model, firms, ties, sales[s])
+        _expose(model, owners, firms, ties, sectors[s], sales[s], steepening)
+        _add_exposed(model, owners, firms, ties, jacobian)
     for i in range(len(firms)):
         firm = firms[i]
-        to_market, to_own = _use_response(model, firm, i, sectors, sales)
         free = (1.0 - firm.loyalty) * model.price_elasticity * firm.rented
         for j in range(n_owners):
-            owner = owners[j]
-            owner.choice = owner.pull * ties[j, i].affinity / firm.served
-            owner.weight = firm.loyalty * ties[j, i].last_weight + (1.0 - firm.loyalty) * owner.choice
-            owner.use = to_market * owner.market - to_own * ties[j, i].response
-        for j in range(n_owners):
-            shift, weight = free * owners[j].choice, owners[j].weight
+            own, shift = ties[i, j].weight * firm.own, free * ties[i, j].choice
             for k in range(n_owners):
-                jacobian[j, k] += weight * owners[k].use + shift * owners[k].choice
+                jacobian[j, k] += shift * ties[i, k].choice - own * ties[i, k].response
             jacobian[j, j] -= shift
     for j in range(n_owners):
         jacobian[j, j] -= owners[j].captive
@@ -599,39 +624,102 @@ def _respond(
 
 
 @compiled
-def _rent_responses(model: Row, owners: Table, firms: Table, ties: Table, sales: Table) -> None:
-    """Response of each firm's mean log rent to owners', and of the market's, weighted by sales."""
-    all_sales = 0.0
-    for owner in owners:
-        owner.market = 0.0
+def _rent_responses(model: Row, owners: Table, firms: Table, ties: Table) -> None:
+    """Response of each firm's mean log rent to owners', and of what it trains to that."""
     for i in range(len(firms)):
-        firm, revenue = firms[i], 0.0
-        for s in range(len(sales)):
-            revenue += sales[s, i].revenue
-        all_sales += revenue
+        firm = firms[i]
         for j in range(len(owners)):
-            owner, tie = owners[j], ties[j, i]
-            free = (1.0 - firm.loyalty) * (owner.pull * tie.affinity / firm.served)
+            owner, tie = owners[j], ties[i, j]
+            tie.choice = owner.pull * tie.affinity / firm.served
+            free = (1.0 - firm.loyalty) * tie.choice
+            tie.weight = firm.loyalty * tie.last_weight + free
             shift = free * model.price_elasticity * (owner.rent - firm.target_rent)
-            tie.response = ((firm.loyalty * tie.last_weight + free) * owner.rent - shift) / firm.user_rent
-            owner.market += revenue * tie.response
-    for owner in owners:
-        owner.market /= all_sales
+            tie.response = (tie.weight * owner.rent - shift) / firm.user_rent
+        user_cost = firm.user_rent * (1.0 + firm.compute_tax)
+        given = min(firm.allotment, firm.training_cap)
+        wanted = firm.desired_outlay - user_cost * given
+        firm.own = 0.0
+        if firm.rented > 0.0 and wanted > 0.0 and given + min(wanted, firm.means) / user_cost < firm.training_cap:
+            firm.own = (firm.desired_outlay if wanted < firm.means else firm.means) / user_cost
 
 
 @compiled
-def _use_response(model: Row, firm: Row, i: int, sectors: Table, sales: Table) -> tuple[float, float]:
-    """Change of a firm's use when the market's mean log rent rises, and when its own falls; M H100e."""
-    all_sales = of_reply = of_nest = 0.0
-    for s in range(len(sectors)):
-        all_sales += sales[s, i].revenue
-        of_reply += sales[s, i].revenue * sales[s, i].reply
-        of_nest += sales[s, i].revenue * sectors[s].nest
-    reply, nest = (of_reply / all_sales, of_nest / all_sales) if all_sales > 0.0 else (1.0, 0.0)
-    stealing = model.switching * (model.substitution - 1.0) * reply
-    growing = model.nest_growth * (model.substitution - 1.0) * (1.0 - nest)
-    serving = min(firm.serving / firm.rented, 1.0) if firm.rented > 0.0 else 0.0
-    return firm.rented * serving * (stealing - growing), firm.rented * (1.0 + serving * stealing)
+def _mean_responses(owners: Table, firms: Table, ties: Table, sales: Table) -> float:
+    """Response of the mean log cost in a sector, weighted by replies; gives the mean steepening so weighted."""
+    steepening = mean_reply = 0.0
+    for owner in owners:
+        owner.market = owner.exposed = 0.0
+    for i in range(len(firms)):
+        answer = sales[i].reply * sales[i].target
+        mean_reply += answer
+        steepening += sales[i].steepening * sales[i].target
+        part = answer * firms[i].rent_part
+        for j in range(len(owners)):
+            owners[j].market += part * ties[i, j].response
+    for owner in owners:
+        owner.market /= mean_reply
+    return steepening / mean_reply
+
+
+@compiled
+def _joint_responses(model: Row, firms: Table, ties: Table, sales: Table) -> None:
+    """Response of the mean log cost of an owner's firms in a sector, weighted by their sales."""
+    n_owners = ties.shape[1]
+    for i in range(model.n_joined):
+        firms[i].sum_share = 0.0
+        for j in range(n_owners):
+            ties[i, j].joint_exposed = ties[i, j].joint_response = 0.0
+    for i in range(model.n_joined):
+        firms[firms[i].group].sum_share += sales[i].target
+    for i in range(model.n_joined):
+        head = firms[i].group
+        if sales[i].target > 0.0:
+            part = firms[i].rent_part * (sales[i].target / firms[head].sum_share)
+            for j in range(n_owners):
+                ties[head, j].joint_response += part * ties[i, j].response
+
+
+@compiled
+def _expose(model: Row, owners: Table, firms: Table, ties: Table, sector: Row, sales: Table, steepening: float) -> None:
+    """What rises of costs in a sector do to owners' demand, by way of sales.
+
+    They move what serves a firm by -own times its own rise, where own is ``kept`` by revenue and ``moving`` with those
+    who choose now; by own (1 - reply) times its owner's mean; and by the mean of all, through rivals and the nest.
+    """
+    rho, n_owners = model.substitution, len(owners)
+    growth, size = sector.growth / (1.0 + sector.growth * steepening), sector.budget * sector.nest
+    for i in range(len(firms)):
+        firm, sale = firms[i], sales[i]
+        if firm.rented > 0.0:
+            use = firm.serving_need * sale.per_dollar
+            kept = use * sale.revenue
+            moving = (rho - 1.0) * use * size * sector.choosing * sale.target
+            own = kept + moving
+            rivals = sale.reply * own - kept
+            nest = (rho - 1.0) * kept / sector.nest + steepening * rivals - sale.steepening * own
+            through_mean, through_joint = rivals - growth * nest, own * (1.0 - sale.reply)
+            for j in range(n_owners):
+                owners[j].exposed += ties[i, j].weight * through_mean
+            if i < model.n_joined:
+                for j in range(n_owners):
+                    ties[firm.group, j].joint_exposed += ties[i, j].weight * through_joint
+            else:
+                own -= through_joint
+            firm.own += firm.rent_part * own
+
+
+@compiled
+def _add_exposed(model: Row, owners: Table, firms: Table, ties: Table, jacobian: Array) -> None:
+    """Add what means do to demand, by how they answer to rents."""
+    n_owners = len(owners)
+    for j in range(n_owners):
+        for k in range(n_owners):
+            jacobian[j, k] += owners[j].exposed * owners[k].market
+    for i in range(model.n_joined):
+        if firms[i].group == i:
+            for j in range(n_owners):
+                for k in range(n_owners):
+                    jacobian[j, k] += ties[i, j].joint_exposed * ties[i, k].joint_response
 
 
 @compiled
@@ -648,48 +736,59 @@ def _step_rents(owners: Table) -> float:
 
 
 @compiled
-def _step_shares(model: Row, owners: Table, firms: Table, ties: Table, sales: Table) -> float:
-    """Move expected shares to where a step of rents will lead, to first order; the largest gap before."""
-    gap = 0.0
+def _foresee_costs(owners: Table, firms: Table, ties: Table) -> None:
+    """Change of each firm's log cost after the owners' step, to first order."""
     for i in range(len(firms)):
         rise = 0.0
         for j in range(len(owners)):
-            rise += owners[j].step * ties[j, i].response
-        firms[i].rise = rise
-    for s in range(len(sales)):
-        push = against = whole = 0.0
-        for i in range(len(firms)):
-            answer = sales[s, i].reply * sales[s, i].target
-            push += answer * firms[i].rise
-            against += answer
-        common = push / against
-        for i in range(len(firms)):
-            sale = sales[s, i]
-            change = (1.0 - model.substitution) * sale.reply * (firms[i].rise - common)
-            gap = _larger(gap, abs(sale.target - sale.share))
-            sale.share = max(sale.target * (1.0 + change), 0.0)
-            whole += sale.share
-        scale = 1.0 / whole
-        for i in range(len(firms)):
-            sales[s, i].share *= scale
+            rise += owners[j].step * ties[i, j].response
+        firms[i].rise = firms[i].rent_part * rise
+
+
+@compiled
+def _step_sector(model: Row, sector: Row, firms: Table, sales: Table) -> float:
+    """Move a sector's expected shares and nest to where a step of rents will lead; the largest gap before."""
+    rho = model.substitution
+    mean_reply = steepening = rise = whole = 0.0
+    for i in range(len(firms)):
+        answer = sales[i].reply * sales[i].target
+        mean_reply += answer
+        steepening += sales[i].steepening * sales[i].target
+        rise += answer * firms[i].rise
+    steepening /= mean_reply
+    rise /= mean_reply
+    _join_rises(model, firms, sales)
+    nest_gap, before = sector.nest - sector.expected_nest, sector.expected_nest
+    grown = sector.growth * (sector.lead - (rho - 1.0) * rise)
+    nest = before + (nest_gap + grown) / (1.0 + sector.growth * steepening)
+    sector.expected_nest = min(max(nest, 0.5 * before), 0.5 * (1.0 + before))
+    nest_step = sector.expected_nest - before
+    gap = abs(nest_gap)
+    for i in range(len(firms)):
+        firm, sale = firms[i], sales[i]
+        joint = firms[firm.group].joint_rise if i < model.n_joined else firm.rise
+        change = (rho - 1.0) * (sale.reply * (rise - joint) + joint - firm.rise)
+        change += (sale.reply * steepening - sale.steepening) * nest_step
+        gap = _larger(gap, abs(sale.target - sale.share))
+        sale.share = max(sale.target * (1.0 + change), 0.0)
+        whole += sale.share
+    scale = 1.0 / whole
+    for i in range(len(firms)):
+        sales[i].share *= scale
     return gap
 
 
 @compiled
-def _step_nest(model: Row, sector: Row, firms: Table, sales: Table, sweep: int) -> float:
-    """Move a nest's expected share to where a step of rents will lead, or part of the way; the gap before."""
-    gap = sector.nest - sector.expected_nest
-    if sweep <= _CAREFUL_AFTER:
-        rise = 0.0
-        for i in range(len(firms)):
-            rise += sales[i].target * firms[i].rise
-        growing = model.nest_growth * (model.substitution - 1.0)
-        new = sector.nest - sector.nest * (1.0 - sector.nest) * growing * rise
-    else:
-        _pace(sector, gap)
-        new = sector.expected_nest + min(sector.length, 1.0) * gap
-    sector.expected_nest = min(max(new, 0.5 * sector.expected_nest), 0.5 * (1.0 + sector.expected_nest))
-    return abs(gap)
+def _join_rises(model: Row, firms: Table, sales: Table) -> None:
+    """Change of the mean log cost of an owner's firms in a sector, weighted by their sales."""
+    for i in range(model.n_joined):
+        firms[i].sum_share = firms[i].sum_other = 0.0
+    for i in range(model.n_joined):
+        head = firms[firms[i].group]
+        head.sum_share += sales[i].target
+        head.sum_other += sales[i].target * firms[i].rise
+    for i in range(model.n_joined):
+        firms[i].joint_rise = firms[i].sum_other / firms[i].sum_share if firms[i].sum_share > 0.0 else 0.0
 
 
 @compiled
