@@ -312,6 +312,12 @@ def test_300_random_markets_clear() -> None:
     check_many(N_WORLDS, 50)
 
 
+def test_markets_that_newton_steps_leave_open_clear_in_rounds() -> None:
+    """In rounds of careful steps and exact ones, which hardly any market needs."""
+    sweeps = [check(random_cases(250, world))["sweeps"] for world in (0, 33, 34)]
+    assert 40 < max(sweeps) < 200
+
+
 @pytest.mark.long
 def test_10000_random_markets_clear() -> None:
     check_many(40, 250)

@@ -125,17 +125,9 @@ _FIRM = np.dtype(
 _TIE = _table("affinity", "last_weight", "choice", "weight", "response", "joint_response", "joint_exposed")
 _SECTOR = _table("budget", "initial_odds", "choosing", "expected_nest", "nest", "growth", "lead")
 _SALE = _table(
-    "appeal",
-    "staying",
-    "share",
-    "reply",
-    "steepening",
-    "per_dollar",
-    "target",
-    "revenue",
-    "own_elasticity",
-    "own_reply",
-)
+    "appeal", "staying", "share", "reply", "steepening", "per_dollar", "target", "revenue",
+    "own_elasticity", "own_reply",
+)  # fmt: skip
 _MODEL = np.dtype(
     [
         *_table("substitution", "nest_growth", "price_elasticity").descr,
