@@ -95,7 +95,12 @@ def observe(m: Moments, *, with_stocks: bool = True) -> dict[str, Array]:
         value = np.asarray(function(m), dtype=float)
         if SECTOR in name:
             for place, sector in enumerate(m.world.sector_names):
-                values[name.replace(SECTOR, sector)] = np.broadcast_to(value[..., place], shape)
+                values[name.replace(SECTOR, sector)] = _shaped(value[..., place], shape)
         else:
-            values[name] = np.broadcast_to(value, shape)
+            values[name] = _shaped(value, shape)
     return values
+
+
+def _shaped(value: Array, shape: tuple[int, ...]) -> Array:
+    """Numbers that all replicates share as often as there are replicates."""
+    return value if value.shape == shape else np.broadcast_to(value, shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -65,7 +66,7 @@ VARIABLES: dict[str, Variable] = {
     "chip_sales": Variable("makers", "flow", "chips sold by makers", lambda m: (m.flows.investment.shipments, None)),
     "chip_stock": Variable("makers", "stock", "chips ever sold by makers", lambda m: (m.after.chips_sold, None)),
 }
-"""Every variable of which all indices are taken."""
+"""Every variable of which all indices are taken; those of a population have the same members, and follow each other."""
 
 INDEX_SENTENCES: dict[str, tuple[str, str]] = {
     "gini": ("index", "Gini coefficient of"),
@@ -104,11 +105,13 @@ _enter_indices()
 def observe_indices(m: Moments) -> dict[str, Array]:
     """Every index of every variable of a quarter, by name; ``[replicate]`` each."""
     values: dict[str, Array] = {}
-    for name, variable in VARIABLES.items():
-        amounts, where = variable.values(m)
-        for index, value in indices.all_indices(np.ascontiguousarray(amounts), where=where).items():
-            scale = units.HHI_POINTS if index == "hhi" else 1.0
-            values[f"{index}_{name}"] = np.where(np.isfinite(value), value * scale, np.nan)
+    for _, group in itertools.groupby(VARIABLES.items(), key=lambda item: item[1].population):
+        names, variables = zip(*group, strict=True)
+        amounts, members = zip(*(variable.values(m) for variable in variables), strict=True)
+        found = indices.all_indices(np.stack(amounts), where=members[0])
+        found["hhi"] = found["hhi"] * units.HHI_POINTS
+        defined = {index: np.where(np.isfinite(value), value, np.nan) for index, value in found.items()}
+        values |= {f"{index}_{name}": value[k] for k, name in enumerate(names) for index, value in defined.items()}
     return values
 
 
