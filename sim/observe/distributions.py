@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 
 from sim import indices, units
-from sim.arrays import Array, Flags, total
+from sim.arrays import Array, total
 from sim.observe.catalogue import MEASURES, Kind, Measure, Moments, by_corporation, measure
 
 
@@ -19,54 +19,24 @@ class Variable(NamedTuple):
     population: str
     kind: Kind
     sentence: str
-    values: Callable[[Moments], tuple[Array, Flags | None]]
-
-
-def _of_firms(values: Array, m: Moments) -> tuple[Array, Flags]:
-    added, stands = by_corporation(values, m)
-    return np.maximum(added, 0.0), stands
+    values: Callable[[Moments], Array]
 
 
 VARIABLES: dict[str, Variable] = {
-    "revenue": Variable(
-        "firms",
-        "flow",
-        "revenue of firms",
-        lambda m: _of_firms(total(m.flows.markets.revenue, axis=-2), m),
-    ),
-    "profit": Variable(
-        "firms",
-        "flow",
-        "operating profit of firms",
-        lambda m: _of_firms(total(m.flows.markets.profit, axis=-2), m),
-    ),
+    "revenue": Variable("firms", "flow", "revenue of firms", lambda m: total(m.flows.markets.revenue, axis=-2)),
+    "profit": Variable("firms", "flow", "operating profit of firms", lambda m: total(m.flows.markets.profit, axis=-2)),
     "own_effective_compute": Variable(
-        "firms", "stock", "own effective compute of firms", lambda m: _of_firms(m.before.own_compute, m)
+        "firms", "stock", "own effective compute of firms", lambda m: m.before.own_compute
     ),
-    "power": Variable("firms", "stock", "AI power of firms", lambda m: _of_firms(m.flows.funding.power, m)),
-    "compute_used": Variable(
-        "firms",
-        "flow",
-        "compute used by firms",
-        lambda m: _of_firms(m.flows.markets.compute_used, m),
-    ),
-    "training_compute": Variable(
-        "firms",
-        "flow",
-        "training compute of firms",
-        lambda m: _of_firms(m.flows.markets.training, m),
-    ),
-    "compute_owned": Variable("owners", "stock", "compute owned", lambda m: (m.after.capacity, None)),
-    "chips_bought": Variable(
-        "owners",
-        "stock",
-        "chips bought since the start of AI",
-        lambda m: (m.after.chips_bought, None),
-    ),
-    "chip_sales": Variable("makers", "flow", "chips sold by makers", lambda m: (m.flows.investment.shipments, None)),
-    "chip_stock": Variable("makers", "stock", "chips ever sold by makers", lambda m: (m.after.chips_sold, None)),
+    "power": Variable("firms", "stock", "AI power of firms", lambda m: m.flows.funding.power),
+    "compute_used": Variable("firms", "flow", "compute used by firms", lambda m: m.flows.markets.compute_used),
+    "training_compute": Variable("firms", "flow", "training compute of firms", lambda m: m.flows.markets.training),
+    "compute_owned": Variable("owners", "stock", "compute owned", lambda m: m.after.capacity),
+    "chips_bought": Variable("owners", "stock", "chips bought since the start of AI", lambda m: m.after.chips_bought),
+    "chip_sales": Variable("makers", "flow", "chips sold by makers", lambda m: m.flows.investment.shipments),
+    "chip_stock": Variable("makers", "stock", "chips ever sold by makers", lambda m: m.after.chips_sold),
 }
-"""Every variable of which all indices are taken; those of a population have the same members, and follow each other."""
+"""Every variable of which all indices are taken, population by population; firms are those of one owner together."""
 
 INDEX_SENTENCES: dict[str, tuple[str, str]] = {
     "gini": ("index", "Gini coefficient of"),
@@ -105,13 +75,16 @@ _enter_indices()
 def observe_indices(m: Moments) -> dict[str, Array]:
     """Every index of every variable of a quarter, by name; ``[replicate]`` each."""
     values: dict[str, Array] = {}
-    for _, group in itertools.groupby(VARIABLES.items(), key=lambda item: item[1].population):
+    for population, group in itertools.groupby(VARIABLES.items(), key=lambda item: item[1].population):
         names, variables = zip(*group, strict=True)
-        amounts, members = zip(*(variable.values(m) for variable in variables), strict=True)
-        found = indices.all_indices(np.stack(amounts), where=members[0])
+        amounts, members = np.stack([variable.values(m) for variable in variables], axis=-2), None
+        if population == "firms":
+            amounts, stands = by_corporation(amounts, m)
+            amounts, members = np.maximum(amounts, 0.0), stands[:, None]
+        found = indices.all_indices(amounts, where=members)
         found["hhi"] = found["hhi"] * units.HHI_POINTS
         defined = {index: np.where(np.isfinite(value), value, np.nan) for index, value in found.items()}
-        values |= {f"{index}_{name}": value[k] for k, name in enumerate(names) for index, value in defined.items()}
+        values |= {f"{index}_{name}": value[:, k] for k, name in enumerate(names) for index, value in defined.items()}
     return values
 
 
