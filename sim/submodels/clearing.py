@@ -122,7 +122,7 @@ _FIRM = np.dtype(
     ],
     align=True,
 )  # fmt: skip
-_TIE = _table("affinity", "last_weight", "choice", "weight", "response", "joint_response", "joint_exposed")
+_TIE = _table("affinity", "last_weight", "response")
 _SECTOR = _table("budget", "initial_odds", "choosing", "expected_nest", "nest", "growth", "lead")
 _SALE = _table(
     "appeal", "staying", "share", "reply", "steepening", "per_dollar", "target", "revenue",
@@ -145,9 +145,9 @@ owner's firms, at the slot of their head; owners of several firms are looked for
 ``n_firms`` that take part.
 
 Responses are derivatives to log rents: ``response`` of a firm's mean log rent, of which ``rent_part`` of its cost
-consists; ``own`` is what a rise of its own log cost takes from its use, ``market`` the response of rivals' mean log
-cost in the sector at hand, and ``exposed`` what a rise of that does to an owner's demand. ``rise`` is the change of a
-firm's log cost after a step of rents.
+consists; ``own`` is what a rise of its own log cost takes from its use, ``market`` the response of the mean log cost in
+the sector at hand, and ``exposed`` what a rise of that does to an owner's demand. ``rise`` is the change of a firm's
+log cost after a step of rents.
 """
 
 Table = npt.NDArray[Any]
@@ -594,20 +594,21 @@ def _respond(
     """
     n_owners = len(owners)
     _rent_responses(model, owners, firms, ties)
+    joint_response, joint_exposed = np.empty((model.n_joined, n_owners)), np.empty((model.n_joined, n_owners))
     jacobian[:] = 0.0
     for s in range(len(sectors)):
         steepening = _mean_responses(owners, firms, ties, sales[s])
-        _joint_responses(model, firms, ties, sales[s])
-        _expose(model, owners, firms, ties, sectors[s], sales[s], steepening)
-        _add_exposed(model, owners, firms, ties, jacobian)
-    for i in range(len(firms)):
-        firm = firms[i]
-        free = (1.0 - firm.loyalty) * model.price_elasticity * firm.rented
+        _join_responses(model, firms, ties, sales[s], joint_response)
+        _expose(model, owners, firms, ties, sectors[s], sales[s], steepening, joint_exposed)
         for j in range(n_owners):
-            own, shift = ties[i, j].weight * firm.own, free * ties[i, j].choice
             for k in range(n_owners):
-                jacobian[j, k] += shift * ties[i, k].choice - own * ties[i, k].response
-            jacobian[j, j] -= shift
+                jacobian[j, k] += owners[j].exposed * owners[k].market
+        for i in range(model.n_joined):
+            if firms[i].group == i:
+                for j in range(n_owners):
+                    for k in range(n_owners):
+                        jacobian[j, k] += joint_exposed[i, j] * joint_response[i, k]
+    _add_own_responses(model, owners, firms, ties, jacobian)
     for j in range(n_owners):
         jacobian[j, j] -= owners[j].captive
         demand = max(np.exp(owners[j].pressure) * owners[j].supply, _TINY)
@@ -622,11 +623,10 @@ def _rent_responses(model: Row, owners: Table, firms: Table, ties: Table) -> Non
         firm = firms[i]
         for j in range(len(owners)):
             owner, tie = owners[j], ties[i, j]
-            tie.choice = owner.pull * tie.affinity / firm.served
-            free = (1.0 - firm.loyalty) * tie.choice
-            tie.weight = firm.loyalty * tie.last_weight + free
+            free = (1.0 - firm.loyalty) * (owner.pull * tie.affinity / firm.served)
+            weight = firm.loyalty * tie.last_weight + free
             shift = free * model.price_elasticity * (owner.rent - firm.target_rent)
-            tie.response = (tie.weight * owner.rent - shift) / firm.user_rent
+            tie.response = (weight * owner.rent - shift) / firm.user_rent
         user_cost = firm.user_rent * (1.0 + firm.compute_tax)
         given = min(firm.allotment, firm.training_cap)
         wanted = firm.desired_outlay - user_cost * given
@@ -640,7 +640,7 @@ def _mean_responses(owners: Table, firms: Table, ties: Table, sales: Table) -> f
     """Response of the mean log cost in a sector, weighted by replies; gives the mean steepening so weighted."""
     steepening = mean_reply = 0.0
     for owner in owners:
-        owner.market = owner.exposed = 0.0
+        owner.market = 0.0
     for i in range(len(firms)):
         answer = sales[i].reply * sales[i].target
         mean_reply += answer
@@ -654,25 +654,32 @@ def _mean_responses(owners: Table, firms: Table, ties: Table, sales: Table) -> f
 
 
 @compiled
-def _joint_responses(model: Row, firms: Table, ties: Table, sales: Table) -> None:
+def _join_responses(model: Row, firms: Table, ties: Table, sales: Table, joint_response: Array) -> None:
     """Response of the mean log cost of an owner's firms in a sector, weighted by their sales."""
-    n_owners = ties.shape[1]
+    joint_response[:] = 0.0
     for i in range(model.n_joined):
         firms[i].sum_share = 0.0
-        for j in range(n_owners):
-            ties[i, j].joint_exposed = ties[i, j].joint_response = 0.0
     for i in range(model.n_joined):
         firms[firms[i].group].sum_share += sales[i].target
     for i in range(model.n_joined):
         head = firms[i].group
         if sales[i].target > 0.0:
             part = firms[i].rent_part * (sales[i].target / firms[head].sum_share)
-            for j in range(n_owners):
-                ties[head, j].joint_response += part * ties[i, j].response
+            for j in range(joint_response.shape[1]):
+                joint_response[head, j] += part * ties[i, j].response
 
 
 @compiled
-def _expose(model: Row, owners: Table, firms: Table, ties: Table, sector: Row, sales: Table, steepening: float) -> None:
+def _expose(
+    model: Row,
+    owners: Table,
+    firms: Table,
+    ties: Table,
+    sector: Row,
+    sales: Table,
+    steepening: float,
+    joint_exposed: Array,
+) -> None:
     """What rises of costs in a sector do to owners' demand, by way of sales.
 
     They move what serves a firm by -own times its own rise, where own is ``kept`` by revenue and ``moving`` with those
@@ -680,6 +687,9 @@ def _expose(model: Row, owners: Table, firms: Table, ties: Table, sector: Row, s
     """
     rho, n_owners = model.substitution, len(owners)
     growth, size = sector.growth / (1.0 + sector.growth * steepening), sector.budget * sector.nest
+    joint_exposed[:] = 0.0
+    for owner in owners:
+        owner.loyal = owner.free = 0.0
     for i in range(len(firms)):
         firm, sale = firms[i], sales[i]
         if firm.rented > 0.0:
@@ -690,28 +700,38 @@ def _expose(model: Row, owners: Table, firms: Table, ties: Table, sector: Row, s
             rivals = sale.reply * own - kept
             nest = (rho - 1.0) * kept / sector.nest + steepening * rivals - sale.steepening * own
             through_mean, through_joint = rivals - growth * nest, own * (1.0 - sale.reply)
+            loyalty, choosing = firm.loyalty, (1.0 - firm.loyalty) / firm.served
+            loyal, free = loyalty * through_mean, choosing * through_mean
             for j in range(n_owners):
-                owners[j].exposed += ties[i, j].weight * through_mean
+                owners[j].loyal += loyal * ties[i, j].last_weight
+                owners[j].free += free * ties[i, j].affinity
             if i < model.n_joined:
                 for j in range(n_owners):
-                    ties[firm.group, j].joint_exposed += ties[i, j].weight * through_joint
+                    weight = loyalty * ties[i, j].last_weight + choosing * owners[j].pull * ties[i, j].affinity
+                    joint_exposed[firm.group, j] += weight * through_joint
             else:
                 own -= through_joint
             firm.own += firm.rent_part * own
+    for owner in owners:
+        owner.exposed = owner.loyal + owner.pull * owner.free
 
 
 @compiled
-def _add_exposed(model: Row, owners: Table, firms: Table, ties: Table, jacobian: Array) -> None:
-    """Add what means do to demand, by how they answer to rents."""
+def _add_own_responses(model: Row, owners: Table, firms: Table, ties: Table, jacobian: Array) -> None:
+    """What each firm does when its own mean rent rises, and how it shifts between owners."""
     n_owners = len(owners)
-    for j in range(n_owners):
-        for k in range(n_owners):
-            jacobian[j, k] += owners[j].exposed * owners[k].market
-    for i in range(model.n_joined):
-        if firms[i].group == i:
-            for j in range(n_owners):
-                for k in range(n_owners):
-                    jacobian[j, k] += ties[i, j].joint_exposed * ties[i, k].joint_response
+    choices = np.empty(n_owners)
+    for i in range(len(firms)):
+        firm = firms[i]
+        free = (1.0 - firm.loyalty) * firm.rented * model.price_elasticity
+        for j in range(n_owners):
+            choices[j] = owners[j].pull * ties[i, j].affinity / firm.served
+        for j in range(n_owners):
+            weight = firm.loyalty * ties[i, j].last_weight + (1.0 - firm.loyalty) * choices[j]
+            own, shift = weight * firm.own, free * choices[j]
+            for k in range(n_owners):
+                jacobian[j, k] += shift * choices[k] - own * ties[i, k].response
+            jacobian[j, j] -= shift
 
 
 @compiled
