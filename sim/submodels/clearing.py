@@ -140,9 +140,10 @@ First what is given, then the guess: ``log_rent``, ``share``, ``expected_nest``.
 ``own_elasticity`` and ``own_reply``, nan for everyone else. The rest is worked out in each sweep: ``pull`` is
 K w^-sigma, ``served`` its sum over a firm's owners by affinity, ``pressure`` ln demand - ln supply, ``dollar_worth``
 what a dollar buys at cost, ``per_dollar`` at the price, ``growth`` d nest / d ln attraction of its sector, and ``lead``
-what shares do to the log of that while they move to mutual best replies. ``sum_*`` and ``joint_*`` are those of an
-owner's firms, at the slot of their head; owners of several firms are looked for among the first ``n_joined`` of the
-``n_firms`` that take part.
+what shares do to the log of that while they move to mutual best replies. ``reply`` is what a firm's own mark-up leaves
+of a push to its log share, and ``steepening`` what of the push of a nest that is expected to grow. ``sum_*`` and
+``joint_*`` are those of an owner's firms, at the slot of their head; owners of several firms are looked for among the
+first ``n_joined`` of the ``n_firms`` that take part.
 
 Responses are derivatives to log rents: ``response`` of a firm's mean log rent, of which ``rent_part`` of its cost
 consists; ``own`` is what a rise of its own log cost takes from its use, ``market`` the response of the mean log cost in
