@@ -53,10 +53,10 @@ typedef struct {
     double *log_rent, *rent, *pull, *captive, *pressure, *last_pressure, *step, *length, *last_gap;
     double *market, *exposed;
     /* sectors */
-    double *expected_nest, *nest, *growth, *lead, *choosing;
+    double *expected_nest, *nest, *growth, *lead, *mean_reply, *steep, *choosing;
     /* firms */
     double *loyalty, *desired_outlay, *means, *given, *own_chips, *training_cap, *gross, *usage_tax, *kept, *need;
-    double *served, *target_rent, *user_rent, *rent_part, *worth, *quantity, *serving, *rented, *loyal, *free;
+    double *served, *target_rent, *user_rent, *rent_part, *worth, *quantity, *rented, *loyal, *free;
     double *rise, *joint_rise, *elasticity, *sum_share, *sum_other, *shift, *own, *part, *through;
     /* owners x firms, sectors x firms */
     double *affinity, *last_weight, *response, *choice, *weight, *joint_response, *joint_exposed;
@@ -193,22 +193,26 @@ static void sell(Work *w, int64_t s) {
         }
     }
     const double size = w->budget[s] * w->nest[s], choosing = w->choosing[s];
-    EACH for (int64_t i = 0; i < n; i++) {
+    double mean_reply = 0.0, steep = 0.0;
+    SUM(mean_reply, steep) for (int64_t i = 0; i < n; i++) {
         target[i] /= whole;
         revenue[i] = size * (staying[i] + choosing * target[i]);
         quantity[i] += revenue[i] * per_dollar[i];
+        mean_reply += reply[i] * target[i];
+        steep += steepening[i] * target[i];
     }
+    w->mean_reply[s] = mean_reply;
+    w->steep[s] = steep / mean_reply;
 }
 
 static void demand(Work *w) {
     const int64_t n = w->n;
-    column serving = w->serving, rented = w->rented, loyal = w->loyal, free = w->free;
+    column rented = w->rented, loyal = w->loyal, free = w->free;
     EACH for (int64_t i = 0; i < n; i++) {
         const double user_cost = w->user_rent[i] * w->gross[i], given = w->given[i];
         const double wanted = fmax(w->desired_outlay[i] - user_cost * given, 0.0);
         const double training = fmin(given + fmin(wanted, w->means[i]) / user_cost, w->training_cap[i]);
-        serving[i] = w->need[i] * w->quantity[i];
-        rented[i] = fmax(training - given + serving[i] - w->own_chips[i], 0.0);
+        rented[i] = fmax(training - given + w->need[i] * w->quantity[i] - w->own_chips[i], 0.0);
         loyal[i] = w->loyalty[i] * rented[i];
         free[i] = (1.0 - w->loyalty[i]) * rented[i] / w->served[i];
     }
@@ -278,16 +282,11 @@ static void expose(Work *w, int64_t s) {
     const double *restrict rent_part = w->rent_part, *restrict rented = w->rented, *restrict need = w->need;
     const double *restrict members = w->members, *restrict steepening = w->steepening + s * n;
     column part = w->part, through = w->through, own = w->own, joint = w->elasticity;
-    double mean_reply = 0.0, steep = 0.0;
-    SUM(mean_reply, steep) for (int64_t i = 0; i < n; i++) {
-        const double answer = reply[i] * target[i];
-        mean_reply += answer;
-        steep += steepening[i] * target[i];
-        part[i] = answer * rent_part[i];
-    }
+    const double mean_reply = w->mean_reply[s], steep = w->steep[s];
+    EACH for (int64_t i = 0; i < n; i++) part[i] = reply[i] * target[i] * rent_part[i];
     if (w->n_joined) joint_responses(w, s);
-    steep /= mean_reply;
-    const double growth = w->growth[s] / (1.0 + w->growth[s] * steep), change = w->rho - 1.0, nest = w->nest[s], size = w->budget[s] * nest * w->choosing[s];
+    const double growth = w->growth[s] / (1.0 + w->growth[s] * steep), change = w->rho - 1.0;
+    const double nest = w->nest[s], size = w->budget[s] * nest * w->choosing[s];
     EACH for (int64_t i = 0; i < n; i++) {
         const double use = rented[i] > 0.0 ? need[i] * per_dollar[i] : 0.0;
         const double kept = use * revenue[i], moving = change * use * size * target[i];
@@ -418,15 +417,10 @@ static double step_sector(Work *w, int64_t s) {
     const double *restrict steepening = w->steepening + s * n;
     const double change = w->rho - 1.0, before = w->expected_nest[s], gap = w->nest[s] - before;
     column share = w->share + s * n, joint_rise = w->joint_rise;
-    double mean_reply = 0.0, mean_rise = 0.0, steep = 0.0, whole = 0.0, widest = 0.0;
-    SUM(mean_reply, mean_rise, steep) for (int64_t i = 0; i < n; i++) {
-        const double answer = reply[i] * target[i];
-        mean_reply += answer;
-        mean_rise += answer * rise[i];
-        steep += steepening[i] * target[i];
-    }
-    mean_rise /= mean_reply;
-    steep /= mean_reply;
+    const double steep = w->steep[s];
+    double mean_rise = 0.0, whole = 0.0, widest = 0.0;
+    SUM(mean_rise) for (int64_t i = 0; i < n; i++) mean_rise += reply[i] * target[i] * rise[i];
+    mean_rise /= w->mean_reply[s];
     const double grown = w->growth[s] * (w->lead[s] - change * mean_rise);
     const double nest = before + (gap + grown) / (1.0 + w->growth[s] * steep);
     w->expected_nest[s] = between(nest, 0.5 * before, 0.5 * (1.0 + before));
@@ -574,7 +568,7 @@ static void scatter(const Work *w, const Problem *p, int64_t r) {
 /* Move the guesses of all replicates to their fixed points. Not 0 when memory is short. */
 int solve(const Problem *p) {
     const int64_t N = p->n_firms, O = p->n_owners, S = p->n_sectors;
-    double *room = malloc(sizeof *room * (15 * O + 4 * S + 30 * N + 7 * O * N + 8 * S * N + 2 * O * O));
+    double *room = malloc(sizeof *room * (15 * O + 6 * S + 29 * N + 7 * O * N + 8 * S * N + 2 * O * O));
     int64_t *counts = malloc(sizeof *counts * 4 * N);
     uint8_t *flags = malloc(N);
     if (!room || !counts || !flags) return 1;
@@ -586,11 +580,11 @@ int solve(const Problem *p) {
     TAKE(capacity, O), TAKE(supply, O), TAKE(log_floor, O), TAKE(captive_outlay, O), TAKE(captive_tax, O);
     TAKE(rent, O), TAKE(pull, O), TAKE(captive, O), TAKE(pressure, O), TAKE(last_pressure, O);
     TAKE(step, O), TAKE(length, O), TAKE(last_gap, O), TAKE(market, O), TAKE(exposed, O);
-    TAKE(nest, S), TAKE(choosing, S), TAKE(growth, S), TAKE(lead, S);
+    TAKE(nest, S), TAKE(choosing, S), TAKE(growth, S), TAKE(lead, S), TAKE(mean_reply, S), TAKE(steep, S);
     TAKE(loyalty, N), TAKE(desired_outlay, N), TAKE(means, N), TAKE(given, N), TAKE(own_chips, N);
     TAKE(training_cap, N), TAKE(gross, N), TAKE(usage_tax, N), TAKE(kept, N), TAKE(need, N);
     TAKE(served, N), TAKE(target_rent, N), TAKE(user_rent, N), TAKE(rent_part, N), TAKE(worth, N);
-    TAKE(quantity, N), TAKE(serving, N), TAKE(rented, N), TAKE(loyal, N), TAKE(free, N), TAKE(rise, N);
+    TAKE(quantity, N), TAKE(rented, N), TAKE(loyal, N), TAKE(free, N), TAKE(rise, N);
     TAKE(elasticity, N), TAKE(sum_share, N), TAKE(sum_other, N), TAKE(shift, N), TAKE(own, N);
     TAKE(joint_rise, N), TAKE(part, N), TAKE(through, N), TAKE(members, N);
     TAKE(affinity, O * N), TAKE(last_weight, O * N), TAKE(response, O * N), TAKE(choice, O * N), TAKE(weight, O * N);

@@ -132,8 +132,7 @@ class Firm(mesa.Agent):
         user_cost = self.user_rent * self.gross
         bought = min(max(self.desired_outlay - user_cost * self.allotted, 0.0), self.means) / user_cost
         training = min(self.allotted + bought, self.training_cap)
-        self.serving = self.serving_need * self.quantity
-        self.rented = max(training - self.allotted + self.serving - self.own_chips, 0.0)
+        self.rented = max(training - self.allotted + self.serving_need * self.quantity - self.own_chips, 0.0)
         self.loyal = self.loyalty * self.rented
         self.free = (1.0 - self.loyalty) * self.rented / self.served
 
@@ -157,7 +156,7 @@ class Firm(mesa.Agent):
         if self.rented > 0.0 and wanted > 0.0 and below_cap:
             self.own = (self.desired_outlay if wanted < self.means else self.means) / user_cost
 
-    def foresee_sales(self, sector: Sector, steepening: float) -> tuple[float, float]:
+    def foresee_sales(self, sector: Sector) -> tuple[float, float]:
         """What serves the firm when mean costs rise: those of the sector, and those of its owner's firms."""
         if self.rented <= 0.0:
             return 0.0, 0.0
@@ -166,8 +165,8 @@ class Firm(mesa.Agent):
         kept = use * self.revenue[s]
         moving = change * use * sector.budget * sector.nest * sector.choosing * self.target[s]
         own, rivals = kept + moving, reply * (kept + moving) - kept
-        nest = change * kept / sector.nest + steepening * rivals - self.steepening[s] * own
-        growth = sector.growth / (1.0 + sector.growth * steepening)
+        nest = change * kept / sector.nest + sector.steepening * rivals - self.steepening[s] * own
+        growth = sector.growth / (1.0 + sector.growth * sector.steepening)
         joint = own * (1.0 - reply)
         self.own += self.rent_part * (own if len(self.head.members) > 1 else own - joint)
         return rivals - growth * nest, joint
@@ -207,6 +206,8 @@ class Sector(mesa.Agent):
         self.choosing = 1.0 - sum([firm.staying[s] for firm in firms])
         for firm in firms:
             firm.sell(s, self.budget * self.nest, self.choosing)
+        self.mean_reply = sum(firm.reply[s] * firm.target[s] for firm in firms)
+        self.steepening = sum(firm.steepening[s] * firm.target[s] for firm in firms) / self.mean_reply
 
     def _reply(self, attraction: float) -> None:
         s, firms = self.place, self.model.firms
@@ -237,16 +238,14 @@ class Sector(mesa.Agent):
         """What costs in the sector do to owners' demand, in the model's Jacobian."""
         model, s = self.model, self.place
         firms, places = model.firms, range(len(model.owners))
-        mean_reply = sum(firm.reply[s] * firm.target[s] for firm in firms)
         market = [
-            sum(firm.reply[s] * firm.target[s] * firm.rent_part * firm.response[k] for firm in firms) / mean_reply
+            sum(firm.reply[s] * firm.target[s] * firm.rent_part * firm.response[k] for firm in firms) / self.mean_reply
             for k in places
         ]
-        steepening = sum(firm.steepening[s] * firm.target[s] for firm in firms) / mean_reply
         exposed = [0.0] * len(places)
         joint_exposed = {head: [0.0] * len(places) for head in model.corporations}
         for firm in firms:
-            through_mean, through_joint = firm.foresee_sales(self, steepening)
+            through_mean, through_joint = firm.foresee_sales(self)
             for j in places:
                 exposed[j] += firm.weight[j] * through_mean
                 if firm.head in joint_exposed:
@@ -260,17 +259,11 @@ class Sector(mesa.Agent):
         """Firms' expected shares and the nest's, where the owners' step will lead."""
         model, s = self.model, self.place
         firms, change = model.firms, model.substitution - 1.0
-        mean_reply = steepening = rise = whole = 0.0
-        for firm in firms:
-            answer = firm.reply[s] * firm.target[s]
-            mean_reply += answer
-            rise += answer * firm.rise
-            steepening += firm.steepening[s] * firm.target[s]
-        rise /= mean_reply
-        steepening /= mean_reply
+        rise = sum(firm.reply[s] * firm.target[s] * firm.rise for firm in firms) / self.mean_reply
+        whole = 0.0
         nest_gap, before = self.nest - self.expected_nest, self.expected_nest
         grown = self.growth * (self.lead - change * rise)
-        nest = before + (nest_gap + grown) / (1.0 + self.growth * steepening)
+        nest = before + (nest_gap + grown) / (1.0 + self.growth * self.steepening)
         self.expected_nest = min(max(nest, 0.5 * before), 0.5 * (1.0 + before))
         nest_step = self.expected_nest - before
         gap = abs(nest_gap)
@@ -278,7 +271,7 @@ class Sector(mesa.Agent):
         for firm in firms:
             reply, target, mean = firm.reply[s], firm.target[s], joint.get(firm.head, firm.rise)
             more = change * (reply * (rise - mean) + mean - firm.rise)
-            more += (reply * steepening - firm.steepening[s]) * nest_step
+            more += (reply * self.steepening - firm.steepening[s]) * nest_step
             gap = max(gap, abs(target - firm.share[s]))
             firm.share[s] = max(target * (1.0 + more), 0.0)
             whole += firm.share[s]

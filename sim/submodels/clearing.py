@@ -114,7 +114,7 @@ _FIRM = np.dtype(
     [
         *_table(
             "loyalty", "desired_outlay", "means", "allotment", "own_chips", "training_cap", "compute_tax", "usage_tax",
-            "serving_need", "served", "target_rent", "user_rent", "cost", "rent_part", "serving", "rented", "own",
+            "serving_need", "served", "target_rent", "user_rent", "cost", "rent_part", "rented", "own",
             "rise", "joint_rise", "revenue_taken", "dollar_worth", "quantity", "members", "sum_share", "sum_other",
         ).descr,
         ("group", np.int64),
@@ -123,7 +123,9 @@ _FIRM = np.dtype(
     align=True,
 )  # fmt: skip
 _TIE = _table("affinity", "last_weight", "response")
-_SECTOR = _table("budget", "initial_odds", "choosing", "expected_nest", "nest", "growth", "lead")
+_SECTOR = _table(
+    "budget", "initial_odds", "choosing", "expected_nest", "nest", "growth", "lead", "mean_reply", "steepening"
+)
 _SALE = _table(
     "appeal", "staying", "share", "reply", "steepening", "per_dollar", "target", "revenue",
     "own_elasticity", "own_reply",
@@ -141,9 +143,9 @@ First what is given, then the guess: ``log_rent``, ``share``, ``expected_nest``.
 K w^-sigma, ``served`` its sum over a firm's owners by affinity, ``pressure`` ln demand - ln supply, ``dollar_worth``
 what a dollar buys at cost, ``per_dollar`` at the price, ``growth`` d nest / d ln attraction of its sector, and ``lead``
 what shares do to the log of that while they move to mutual best replies. ``reply`` is what a firm's own mark-up leaves
-of a push to its log share, and ``steepening`` what of the push of a nest that is expected to grow. ``sum_*`` and
-``joint_*`` are those of an owner's firms, at the slot of their head; owners of several firms are looked for among the
-first ``n_joined`` of the ``n_firms`` that take part.
+of a push to its log share, and ``steepening`` what of the push of a nest that is expected to grow, a sector's its mean
+weighted by replies. ``sum_*`` and ``joint_*`` are those of an owner's firms, at the slot of their head; owners of
+several firms are looked for among the first ``n_joined`` of the ``n_firms`` that take part.
 
 Responses are derivatives to log rents: ``response`` of a firm's mean log rent, of which ``rent_part`` of its cost
 consists; ``own`` is what a rise of its own log cost takes from its use, ``market`` the response of the mean log cost in
@@ -550,13 +552,17 @@ def _moved(sale: Row, common: float) -> float:
 
 @compiled
 def _sell(sector: Row, firms: Table, sales: Table, scale: float) -> None:
-    """Revenue of a sector, when those choose who do not stay, and units sold."""
+    """Revenue of a sector, when those choose who do not stay, and units sold; how its shares and nest will answer."""
     size = sector.budget * sector.nest
+    mean_reply = steepening = 0.0
     for i in range(len(firms)):
         sale = sales[i]
         sale.target *= scale
         sale.revenue = size * (sale.staying + sector.choosing * sale.target)
         firms[i].quantity += sale.revenue * sale.per_dollar
+        mean_reply += sale.reply * sale.target
+        steepening += sale.steepening * sale.target
+    sector.mean_reply, sector.steepening = mean_reply, steepening / mean_reply
 
 
 @compiled
@@ -570,8 +576,7 @@ def _demand(owners: Table, firms: Table, ties: Table) -> None:
         given = min(firm.allotment, firm.training_cap)
         bought = min(max(firm.desired_outlay - user_cost * given, 0.0), firm.means) / user_cost
         training = min(given + bought, firm.training_cap)
-        firm.serving = firm.serving_need * firm.quantity
-        firm.rented = max(training - given + firm.serving - firm.own_chips, 0.0)
+        firm.rented = max(training - given + firm.serving_need * firm.quantity - firm.own_chips, 0.0)
         loyal = firm.loyalty * firm.rented
         free = (1.0 - firm.loyalty) * firm.rented / firm.served
         for j in range(len(owners)):
@@ -598,9 +603,9 @@ def _respond(
     joint_response, joint_exposed = np.empty((model.n_joined, n_owners)), np.empty((model.n_joined, n_owners))
     jacobian[:] = 0.0
     for s in range(len(sectors)):
-        steepening = _mean_responses(owners, firms, ties, sales[s])
+        _mean_responses(owners, firms, ties, sectors[s], sales[s])
         _join_responses(model, firms, ties, sales[s], joint_response)
-        _expose(model, owners, firms, ties, sectors[s], sales[s], steepening, joint_exposed)
+        _expose(model, owners, firms, ties, sectors[s], sales[s], joint_exposed)
         for j in range(n_owners):
             for k in range(n_owners):
                 jacobian[j, k] += owners[j].exposed * owners[k].market
@@ -637,21 +642,16 @@ def _rent_responses(model: Row, owners: Table, firms: Table, ties: Table) -> Non
 
 
 @compiled
-def _mean_responses(owners: Table, firms: Table, ties: Table, sales: Table) -> float:
-    """Response of the mean log cost in a sector, weighted by replies; gives the mean steepening so weighted."""
-    steepening = mean_reply = 0.0
+def _mean_responses(owners: Table, firms: Table, ties: Table, sector: Row, sales: Table) -> None:
+    """Response of the mean log cost in a sector, weighted by replies."""
     for owner in owners:
         owner.market = 0.0
     for i in range(len(firms)):
-        answer = sales[i].reply * sales[i].target
-        mean_reply += answer
-        steepening += sales[i].steepening * sales[i].target
-        part = answer * firms[i].rent_part
+        part = sales[i].reply * sales[i].target * firms[i].rent_part
         for j in range(len(owners)):
             owners[j].market += part * ties[i, j].response
     for owner in owners:
-        owner.market /= mean_reply
-    return steepening / mean_reply
+        owner.market /= sector.mean_reply
 
 
 @compiled
@@ -678,7 +678,6 @@ def _expose(
     ties: Table,
     sector: Row,
     sales: Table,
-    steepening: float,
     joint_exposed: Array,
 ) -> None:
     """What rises of costs in a sector do to owners' demand, by way of sales.
@@ -686,7 +685,7 @@ def _expose(
     They move what serves a firm by -own times its own rise, where own is ``kept`` by revenue and ``moving`` with those
     who choose now; by own (1 - reply) times its owner's mean; and by the mean of all, through rivals and the nest.
     """
-    rho, n_owners = model.substitution, len(owners)
+    rho, n_owners, steepening = model.substitution, len(owners), sector.steepening
     growth, size = sector.growth / (1.0 + sector.growth * steepening), sector.budget * sector.nest
     joint_exposed[:] = 0.0
     for owner in owners:
@@ -761,15 +760,11 @@ def _foresee_costs(owners: Table, firms: Table, ties: Table) -> None:
 @compiled
 def _step_sector(model: Row, sector: Row, firms: Table, sales: Table) -> float:
     """Move a sector's expected shares and nest to where a step of rents will lead; the largest gap before."""
-    rho = model.substitution
-    mean_reply = steepening = rise = whole = 0.0
+    rho, steepening = model.substitution, sector.steepening
+    rise = whole = 0.0
     for i in range(len(firms)):
-        answer = sales[i].reply * sales[i].target
-        mean_reply += answer
-        steepening += sales[i].steepening * sales[i].target
-        rise += answer * firms[i].rise
-    steepening /= mean_reply
-    rise /= mean_reply
+        rise += sales[i].reply * sales[i].target * firms[i].rise
+    rise /= sector.mean_reply
     _join_rises(model, firms, sales)
     nest_gap, before = sector.nest - sector.expected_nest, sector.expected_nest
     grown = sector.growth * (sector.lead - (rho - 1.0) * rise)
