@@ -11,15 +11,14 @@ from __future__ import annotations
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from scipy.special import ndtri
 
 from sim.arrays import Array, repeated
 
-_MANTISSA_SHIFT = np.uint64(11)
-_MANTISSA_STEP = 2.0**-53
+_HALF_A_STEP, _LARGEST = 2.0**-54, 1.0 - 2.0**-53
 _REPLICATE_SHIFT = 32
 _SPARE = 16
 
@@ -49,14 +48,16 @@ class Luck:
 
     def uniform(self, decision: str, period: int, n_slots: int) -> Array:
         """Uniform draws inside (0, 1), never at its ends; ``[replicate, slot]``."""
-        stream = np.random.Philox(key=0)
-        code = zlib.crc32(decision.encode())
-        raw = np.empty((len(self.replicates), n_slots), dtype=np.uint64)
+        stream, code = np.random.Philox(key=0), zlib.crc32(decision.encode())
+        generator, place = np.random.Generator(stream), stream.state
+        key, counter = place["state"]["key"], place["state"]["counter"]
+        key[0], counter[1] = self.seed, period
+        draws = np.empty((len(self.replicates), n_slots))
         for row, replicate in enumerate(self.replicates):
-            stream.state = _place(self.seed, (replicate << _REPLICATE_SHIFT) | code, period)
-            raw[row] = stream.random_raw(n_slots)
-        whole: Array = (raw >> _MANTISSA_SHIFT).astype(np.float64)
-        return (whole + 0.5) * _MANTISSA_STEP
+            key[1] = (replicate << _REPLICATE_SHIFT) | code
+            stream.state = place
+            generator.random(out=draws[row])
+        return np.minimum(draws + _HALF_A_STEP, _LARGEST)
 
     def normal(self, decision: str, period: int, n_slots: int) -> Array:
         """Standard normal draws; ``[replicate, slot]``."""
@@ -140,17 +141,3 @@ def poisson_distribution(mean: float, tail: float = 1e-12) -> Array:
         terms.append(terms[-1] * mean / n)
         total += float(terms[-1])
     return np.cumsum(terms)
-
-
-def _place(seed: int, word: int, period: int) -> Any:  # noqa: ANN401  NumPy keeps the type to itself
-    """State of a generator that stands at the first slot of a decision in a period."""
-    key = np.array([seed, word], dtype=np.uint64)
-    counter = np.array([0, period, 0, 0], dtype=np.uint64)
-    return {
-        "bit_generator": "Philox",
-        "state": {"counter": counter, "key": key},
-        "buffer": np.zeros(4, dtype=np.uint64),
-        "buffer_pos": 4,
-        "has_uint32": 0,
-        "uinteger": 0,
-    }

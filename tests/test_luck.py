@@ -1,5 +1,7 @@
 """Luck depends on its key alone."""
 
+import zlib
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -34,6 +36,15 @@ def test_every_part_of_the_key_matters(left, right) -> None:
     ]
     assert abs(np.corrcoef(draws[0][0], draws[1][0])[0, 1]) < 0.5
     assert not np.isclose(draws[0], draws[1]).any()
+
+
+@pytest.mark.parametrize("seed", [0, 2**63 - 1])
+def test_draws_stand_where_a_new_generator_with_the_same_key_starts(seed: int) -> None:
+    replicates = [3, 2**32 - 1]
+    words = [(replicate << 32) | zlib.crc32(b"quality") for replicate in replicates]
+    streams = [np.random.Philox(key=np.array([seed, word], np.uint64), counter=[0, 5, 0, 0]) for word in words]
+    expected = [[((int(raw) >> 11) + 0.5) / 2**53 for raw in stream.random_raw(9)] for stream in streams]
+    assert np.array_equal(Luck(seed, replicates).uniform("quality", 5, 9), expected)
 
 
 def test_uniform_draws_are_uniform_inside_the_unit_interval() -> None:
