@@ -24,6 +24,7 @@ from sim.frames import from_bytes, tables_of, to_bytes
 from sim.observe import Failure, Recording, yearly
 from sim.parameter_sets import ParameterSets, by_set, parameter_sets, set_of_replicate
 from sim.parts import Part, Shelf, about_of, gaps, packed
+from sim.policies.registry import is_shipped
 from sim.pool import Advance, Lost, Pool, Progress, Task
 from sim.quarters import QUARTERS_PER_YEAR, Quarter, quarter_range
 from sim.world.build import Mechanisms, World, WorldSpec, build
@@ -291,12 +292,14 @@ def prepare(scenario: Scenario, seed: int | None = None, world: World | None = N
     WorldError
         When the world cannot be built.
     """
-    spec = world_spec(scenario)
+    spec, when, rules = world_spec(scenario), timeline(scenario), policies.build(scenario.policies)
+    if scenario.record.measures == "yearly":
+        when = replace(when, stocks=stocks_of_years(when, rules))
     return Job(
         world or build(spec),
-        timeline(scenario),
+        when,
         scenario.run.seed if seed is None else seed,
-        policies.build(scenario.policies),
+        rules,
         Uncertain(spec, parameter_sets(scenario.world.base)) if scenario.uncertainty == "ensemble" else None,
     )
 
@@ -345,6 +348,16 @@ def timeline(scenario: Scenario) -> Timeline:
         networks=frozenset(Quarter.parse(quarter) for quarter in record.networks),
         planner=_kept(record.planner, start, end),
     )
+
+
+def stocks_of_years(when: Timeline, rules: Sequence[Policy]) -> frozenset[Quarter] | None:
+    """Quarters whose stocks are needed where a year keeps its last; every one, as None, where a policy may look."""
+    return None if any(map(may_look, rules)) else frozenset({each.year: each for each in when.quarters}.values())
+
+
+def may_look(policy: object) -> bool:
+    """Whether a policy may look at stocks between the ends of years: one with a trigger, or a user's own."""
+    return not is_shipped(policy) or getattr(policy, "trigger", None) is not None
 
 
 def _kept(frequency: str, start: Quarter, end: Quarter) -> frozenset[Quarter]:

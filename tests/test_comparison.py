@@ -15,7 +15,7 @@ from sim.comparison.design import design, key_of
 from sim.comparison.effects import PAIRED_MEASURES
 from sim.comparison.outcomes import Outcome
 from sim.comparison.worlds import Worlds
-from sim.ensemble import Job
+from sim.ensemble import Job, may_look
 from sim.errors import FailureError, InputError, ResultError, ScenarioError
 from sim.observe import MEASURES, OPTIONAL, Failure
 from sim.submodels.demand import consumer_gain
@@ -212,8 +212,8 @@ class Plain(Trigger):
 
 
 def test_indices_are_there_in_every_quarter_for_policies_that_may_look():
-    assert outcomes.may_look(Trigger()) and not outcomes.may_look(Plain())
-    assert outcomes.may_look(lambda _observation, _quarter: {}), "a user's own may look at anything"
+    assert may_look(Trigger()) and not may_look(Plain())
+    assert may_look(lambda _observation, _quarter: {}), "a user's own may look at anything"
 
 
 # --- until ---------------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from sim import engine, ensemble
 from sim.engine import QuarterError, simulate_block
 from sim.errors import FailureError
 from sim.luck import Luck
-from sim.observe import MEASURES, SECTOR, described
+from sim.observe import MEASURES, SECTOR, described, yearly
 from sim.policies.levers import LEVERS, combine
 from sim.scenario import load_scenario
 from sim.state import (
@@ -469,6 +469,25 @@ def test_yearly_measures_are_the_quarterly_ones_aggregated() -> None:
         assert np.allclose(per_year.measures[name][:, 0], how(quarterly.measures[name][:, :4], axis=1)), name
     assert np.array_equal(per_year.measures["hhi_power"], quarterly.measures["hhi_power"][:, [3, 5]])
     assert np.allclose(per_year.flows["sales|households|firms"], per_year.measures["industry_revenue"])
+
+
+@pytest.mark.parametrize("trigger", [False, True], ids=["nobody looks", "a trigger looks"])
+def test_stocks_that_nobody_needs_are_left_out_and_change_nothing(trigger: bool) -> None:
+    after = {"measure": "hhi_power", "above": 0.0, "for": 2} if trigger else None
+    rule = {"break_up": {"successors": 2, "who": {"top": 1, "by": "revenue"}, "start": "2024Q2", "trigger": after}}
+    changes = {
+        "horizon": {"start": "2024Q1", "end": "2026Q1"},
+        "world": {"parameters": {"entry_slots": 60}},
+        "policies": [rule],
+    }
+    scenario = load_scenario({**changes, "record": {"measures": "yearly"}})
+    assert (ensemble.prepare(scenario).timeline.stocks is None) == trigger
+    quarterly = ensemble.simulate(load_scenario(changes), replicates=2)
+    assert quarterly.measures["break_ups"].any()
+    expected, found = yearly(quarterly), ensemble.simulate(scenario, replicates=2)
+    assert found.quarters == expected.quarters and found.measures.keys() == expected.measures.keys()
+    for name, values in expected.measures.items():
+        assert np.array_equal(found.measures[name], values, equal_nan=True), name
 
 
 # --- failures ------------------------------------------------------------------------

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from sim.ensemble import BLOCK_SIZE, Job, block_name, prepare, run_block, run_branches
+from sim.ensemble import BLOCK_SIZE, Job, block_name, prepare, run_block, run_branches, stocks_of_years
 from sim.errors import AipowerError
 from sim.observe import Failure, Recording, yearly
 from sim.parts import Part, Shelf, packed
-from sim.policies.registry import is_shipped
 from sim.pool import Lost, Pool, Task
 
 if TYPE_CHECKING:
@@ -219,15 +218,9 @@ def lean_job(scenario: Scenario, world: World | None = None) -> Job | Outcome:
     except AipowerError as error:
         return Outcome.failed(str(error))
     nothing: frozenset[Quarter] = frozenset()
-    ends = frozenset({quarter.year: quarter for quarter in job.timeline.quarters}.values())
-    stocks = None if any(map(may_look, job.policies)) else ends
+    stocks = stocks_of_years(job.timeline, job.policies)
     lean = replace(job.timeline, firms=nothing, owners=nothing, networks=nothing, stocks=stocks, chronicle=False)
     return job._replace(timeline=lean)
-
-
-def may_look(policy: object) -> bool:
-    """Whether a policy may look at stocks between the ends of years: one with a trigger, or a user's own."""
-    return not is_shipped(policy) or getattr(policy, "trigger", None) is not None
 
 
 def _run(needs: _Needs, advance: Advance | None) -> list[Outcome]:
