@@ -172,7 +172,10 @@ def engine(quick: bool) -> list[whole.Run]:
 
 def starts() -> list[start.Start]:
     """New processes."""
-    print(f"\nA new process, shortest of {start.RUNS}\n{'':30} {'seconds':>9} {'processor s':>12}", flush=True)
+    print(
+        f"\nA new process, shortest of {start.RUNS} but for the last\n{'':30} {'seconds':>9} {'processor s':>12}",
+        flush=True,
+    )
     rows = []
     for name in start.COMMANDS:
         rows.append(start.measured(name))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Literal, TypeVar
 
 import numba
 
@@ -16,7 +16,19 @@ def compiled(function: F) -> F:
     Division by zero gives infinity or nan, as in NumPy. Where compiled code cannot be kept on disk, it is compiled anew
     in each process.
     """
+    return _compiled(function, "never")
+
+
+def inlined(function: F) -> F:
+    """Compile a function as a part of those that call it: for a long one that is called from one place.
+
+    By itself it would be compiled, and then again with each caller of its caller.
+    """
+    return _compiled(function, "always")
+
+
+def _compiled(function: F, inline: Literal["never", "always"]) -> F:
     try:
-        return numba.njit(function, cache=True, error_model="numpy")  # type: ignore[no-any-return]
+        return numba.njit(function, cache=True, error_model="numpy", inline=inline)  # type: ignore[no-any-return]
     except RuntimeError:
-        return numba.njit(function, error_model="numpy")  # type: ignore[no-any-return]
+        return numba.njit(function, error_model="numpy", inline=inline)  # type: ignore[no-any-return]

@@ -73,7 +73,8 @@ def _in_lanes(entries: Array, rest: Array) -> float:
         g += entries[i + 6]
         h += entries[i + 7]
     if whole < len(entries):
-        rest[: len(entries) - whole] = entries[whole:]
+        for i in range(whole, len(entries)):
+            rest[i - whole] = entries[i]
         a += rest[0]
         b += rest[1]
         c += rest[2]

@@ -6,9 +6,9 @@ into the fastest cache, and nothing is written out between formulas. What it fin
 oracle, in production as in tests. Every replicate is solved by itself, so that it gives the same bits in every block.
 
 Written as loops over the rows of a few tables, which compile in seconds; many arrays, and operations on whole arrays,
-take several times as long. Firms without part in the markets are left out, and a firm's owners are gone through while
-its row is at hand. Nothing here calls compiled code of another file, which the cache of compiled code would not
-notice to have changed.
+take several times as long. What is long and called from one place is compiled there only. Firms without part in the
+markets are left out, and a firm's owners are gone through while its row is at hand. Nothing here calls compiled code of
+another file, which the cache of compiled code would not notice to have changed.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from sim.arrays import Array, Counts, Flags, total
-from sim.compiled import compiled
+from sim.compiled import compiled, inlined
 
 TOLERANCE = 1e-10
 """Largest gap of a log rent, a share or a nest's share when a replicate counts as solved."""
@@ -358,7 +358,7 @@ def _line_up(model: Row, part: Counts, slot: Counts, place: Counts) -> None:
     model.n_firms = n
 
 
-@compiled
+@inlined
 def _solve_one(
     model: Row, owners: Table, firms: Table, ties: Table, sectors: Table, sales: Table, jacobian: Array, matrix: Array
 ) -> tuple[int, float]:
@@ -382,7 +382,7 @@ def _begin(model: Row, owners: Table, firms: Table) -> None:
         firms[firms[i].group].members += 1.0
 
 
-@compiled
+@inlined
 def _advance(
     model: Row,
     owners: Table,
@@ -431,7 +431,7 @@ def _pace(owner: Row) -> None:
 # --- one evaluation -----------------------------------------------------------
 
 
-@compiled
+@inlined
 def _sweep(model: Row, owners: Table, firms: Table, ties: Table, sectors: Table, sales: Table) -> None:
     """Owners' choice, costs, prices, sales and the demand for compute that they cause.
 
@@ -441,7 +441,7 @@ def _sweep(model: Row, owners: Table, firms: Table, ties: Table, sectors: Table,
     _trade(model, owners, firms, ties, sectors, sales)
 
 
-@compiled
+@inlined
 def _trade(model: Row, owners: Table, firms: Table, ties: Table, sectors: Table, sales: Table) -> None:
     """Prices, sales and demand for compute."""
     for s in range(len(sectors)):
@@ -590,7 +590,7 @@ def _demand(owners: Table, firms: Table, ties: Table) -> None:
 # --- how things answer to rents -----------------------------------------------
 
 
-@compiled
+@inlined
 def _respond(
     model: Row, owners: Table, firms: Table, ties: Table, sectors: Table, sales: Table, jacobian: Array
 ) -> None:
