@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import contextlib
 import glob
-import hashlib
-import json
 import os
 import shutil
 import uuid
@@ -260,11 +258,6 @@ def save_beside(made: Storable, base: Path, save: Callable[[Path], object]) -> N
             return
         with contextlib.suppress(FolderTakenError):
             save(choice.folder)
-
-
-def hash_of(content: object) -> str:
-    """SHA-256 (hex) of plain data."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True, default=list).encode()).hexdigest()
 
 
 def candidates(base: Path) -> Iterator[Path]:

@@ -54,7 +54,7 @@ def sealed(draft: Path, manifest: dict[str, Any]) -> dict[str, Any]:
     manifest["files"] = {
         name: {"sha256": sha256(draft / name), "bytes": (draft / name).stat().st_size} for name in names_of_files(draft)
     }
-    manifest["manifest_sha256"] = _sha256_of(manifest)
+    manifest["manifest_sha256"] = hash_of(manifest)
     (draft / MANIFEST).write_text(_manifest_text(manifest), encoding="utf-8", newline="\n")
     return manifest
 
@@ -121,7 +121,7 @@ def verify(folder: str | Path) -> Verification:
     listed = manifest.get("files")
     body = {key: value for key, value in manifest.items() if key != "manifest_sha256"}
     is_manifest_sound = isinstance(listed, dict) and all(map(_is_inside, listed))
-    is_manifest_sound &= manifest.get("manifest_sha256") == _sha256_of(body)
+    is_manifest_sound &= manifest.get("manifest_sha256") == hash_of(body)
     is_manifest_sound &= (folder / MANIFEST).read_text(encoding="utf-8") == _manifest_text(manifest)
     files: dict[str, Any] = {}
     if isinstance(listed, dict):
@@ -159,6 +159,7 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _sha256_of(manifest: dict[str, Any]) -> str:
-    text = json.dumps(manifest, sort_keys=True, ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
+def hash_of(content: object) -> str:
+    """SHA-256 (hex) of plain data."""
+    text = json.dumps(content, sort_keys=True, ensure_ascii=False, default=list)
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()

@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.errors import Interrupted, StoreError, WorkersError
-from sim.folders import candidates, hash_of, held
+from sim.folders import candidates, held
+from sim.manifests import hash_of
 
 if TYPE_CHECKING:
     from sim.scenario import Scenario

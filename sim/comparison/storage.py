@@ -35,7 +35,7 @@ def content_hash(plan: Design, options: Mapping[str, Any]) -> str:
     """SHA-256 (hex) of what determines the numbers and tables of a comparison."""
     asked = {key: value for key, value in options.items() if value is not None}
     scenarios = [[name, scenario.content_hash()] for name, scenario in plan.scenarios.items()]
-    return folders.hash_of([plan.baseline.content_hash(), scenarios, asked])
+    return manifests.hash_of([plan.baseline.content_hash(), scenarios, asked])
 
 
 def write(comparison: Comparison, folder: Path, *, figures: bool = True) -> Path:

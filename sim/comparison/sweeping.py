@@ -262,7 +262,7 @@ def sweep(
     axes = axes_of(over)
     cells = {place: _cell(given, dict(zip(axes, place, strict=True))) for place in itertools.product(*axes.values())}
     options = {"axes": {k: list(v) for k, v in axes.items()}, "measures": measures, "horizons": horizons}
-    content_hash = folders.hash_of([given.content_hash(), {key: value for key, value in options.items() if value}])
+    content_hash = manifests.hash_of([given.content_hash(), {key: value for key, value in options.items() if value}])
     if out is not None:
         choice = folders.choose_folder(Path(out), content_hash)
         if choice.is_complete:
