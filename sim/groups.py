@@ -61,16 +61,17 @@ class Groups:
         self.head = head
         self._rows = self._slots = self._first = self._size = np.zeros(0, dtype=np.int64)
         n_slots = head.shape[-1]
-        rows, followers = np.nonzero(head != np.arange(n_slots))
+        is_member = head != np.arange(n_slots)
+        rows, followers = np.nonzero(is_member)
         if not rows.size:
             return
-        key = rows * n_slots + head[rows, followers]  # of a group
-        heads = np.unique(key)
-        key, members = np.concatenate([key, heads]), np.concatenate([followers, heads % n_slots])
-        order = np.lexsort((members, key))  # a group's members side by side
-        self._rows, self._slots = key[order] // n_slots, members[order]
-        self._first = np.searchsorted(key[order], heads)
-        self._size = np.diff(self._first, append=len(key))
+        is_member[rows, head[rows, followers]] = True
+        rows, members = np.nonzero(is_member)
+        group = rows * n_slots + head[rows, members]
+        order = np.argsort(group, kind="stable")  # a group's members side by side
+        self._rows, self._slots = rows[order], members[order]
+        self._first = np.flatnonzero(np.diff(group[order], prepend=-1))
+        self._size = np.diff(self._first, append=len(group))
 
     @classmethod
     def of(cls, head: Counts) -> Groups:
