@@ -105,6 +105,17 @@ def mixture(amounts: Array, of: Array) -> Array:
     return mixed
 
 
+def group_totals(values: npt.NDArray[Any], rows: Counts, slots: Counts, first: Counts) -> Array:
+    """Values ``[row, ..., entry]`` with the sum over its group at each member; groups begin at ``first`` in the list.
+
+    >>> group_totals(np.array([[1.0, 2.0, 4.0]]), np.array([0, 0]), np.array([0, 2]), np.array([0]))
+    array([[5., 2., 5.]])
+    """
+    totals = np.array(values, dtype=np.float64, order="C")
+    _sums().add_up_groups(totals.reshape(len(totals), -1, totals.shape[-1]), rows, slots, first)
+    return totals
+
+
 def _require_alike(shape: tuple[int, ...], other: tuple[int, ...]) -> None:
     """Compiled code does not look where arrays end.
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from sim.arrays import Array, Counts, Flags, safe_ratio
+from sim.arrays import Array, Counts, Flags, group_totals, safe_ratio
 
 
 def without(head: Counts, leaves: Flags) -> Counts:
@@ -97,7 +97,7 @@ class Groups:
 
     def total(self, values: npt.NDArray[Any]) -> Array:
         """Each entry's sum over its group; ``[replicate, ..., firm]``."""
-        return self._put(values, self._sums)
+        return values if self.is_trivial else group_totals(values, self._rows, self._slots, self._first)
 
     def largest(self, values: Array) -> Array:
         """Each entry's largest value in its group; ``[replicate, ..., firm]``."""

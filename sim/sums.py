@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sim.arrays import Array
+from sim.arrays import Array, Counts
 from sim.compiled import compiled
 
 _CHUNK, _LANES = 512, 8
@@ -56,6 +56,20 @@ def mixtures(amounts: Array, rows: Array) -> Array:
             for i in range(n):
                 mixed[r, i] += amount * rows[r, k, i]
     return mixed
+
+
+@compiled
+def add_up_groups(values: Array, rows: Counts, slots: Counts, first: Counts) -> None:
+    """Put the sum over a group in the place of each of its members; values are ``[row, kind, entry]``."""
+    for g in range(len(first)):
+        last = first[g + 1] if g + 1 < len(first) else len(slots)
+        row = rows[first[g]]
+        for k in range(values.shape[1]):
+            whole = 0.0
+            for m in range(first[g], last):
+                whole += values[row, k, slots[m]]
+            for m in range(first[g], last):
+                values[row, k, slots[m]] = whole
 
 
 @compiled
