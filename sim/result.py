@@ -15,6 +15,7 @@ import numpy as np
 
 from sim.errors import ResultError
 from sim.frames import LAYERS, frames, grid
+from sim.quarters import Quarter, quarter_range
 from sim.stored_table import StoredTable
 
 if TYPE_CHECKING:
@@ -261,8 +262,14 @@ class Result:
 
     @property
     def quarters(self) -> tuple[str, ...]:
-        """Labels of the quarters simulated, in order."""
+        """Labels of the quarters that measures are kept of, in order: every one, or the last of each year."""
         return tuple(self._distinct("measures", "quarter"))
+
+    @property
+    def simulated_quarters(self) -> tuple[str, ...]:
+        """Labels of the quarters simulated, in order."""
+        horizon = self.scenario.horizon
+        return tuple(map(str, quarter_range(Quarter.parse(horizon.start), Quarter.parse(horizon.end))))
 
     @property
     def years(self) -> tuple[int, ...]:

@@ -27,11 +27,17 @@ def recorded():
 
 @pytest.fixture(scope="module")
 def result(recorded):
-    return Result.from_recording(load_scenario({"name": "made-up"}), recorded)
+    return told(recorded)
+
+
+def told(recorded):
+    scenario = load_scenario({"name": "made-up"})
+    horizon = scenario.horizon.model_copy(update={"start": recorded.quarters[0], "end": recorded.quarters[-1]})
+    return Result.from_recording(scenario.model_copy(update={"horizon": horizon}), recorded)
 
 
 def made(**options):
-    return Result.from_recording(load_scenario({"name": "made-up"}), recording(**options))
+    return told(recording(**options))
 
 
 # -- tables
@@ -276,6 +282,13 @@ def test_notes_tell_failures_and_years_in_part(result):
     failed, partial = tables.notes(result)
     assert "did not clear" in failed
     assert "2027" in partial
+
+
+def test_a_run_that_keeps_one_value_a_year_simulated_every_quarter():
+    result = run({"horizon": {"start": "2024Q1", "end": "2025Q2"}, "record": {"measures": "yearly"}}, replicates=1)
+    assert result.quarters == ("2024Q4", "2025Q2")
+    assert "2024Q1 to 2025Q2" in tables.headline(result)
+    assert tables.notes(result) == ("Only a part of 2025 was simulated.",)
 
 
 def test_grids_hold_every_cell_once(result):

@@ -128,7 +128,7 @@ def _facts(result: sim.Result, folder: Path) -> dict[str, object]:
         "failed_replicates": manifest["failed_replicates"],
         "lost": list(result.lost),
         "n_resumed": result.n_resumed,
-        "quarters": [result.quarters[0], result.quarters[-1]],
+        "quarters": [result.simulated_quarters[0], result.simulated_quarters[-1]],
         "timing_seconds": manifest["timing_seconds"],
         "rows": manifest["rows"],
     }

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from sim.quarters import QUARTERS_PER_YEAR
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -101,7 +103,8 @@ def headline(result: Result) -> str:
     first, last = result.years[0], result.years[-1]
     summary = _Summary(result)
     count = _count(len(result.replicates), "replicate")
-    parts = [f"{result.scenario.name}: {count}, {result.quarters[0]} to {result.quarters[-1]}."]
+    quarters = result.simulated_quarters
+    parts = [f"{result.scenario.name}: {count}, {quarters[0]} to {quarters[-1]}."]
     elasticity = flywheel(result)
     if elasticity is not None:
         parts.append(
@@ -145,7 +148,7 @@ def notes(result: Result) -> tuple[str, ...]:
     partial = [
         str(year)
         for year in shown_years(result)
-        if sum(quarter.startswith(str(year)) for quarter in result.quarters) < _QUARTERS_PER_YEAR
+        if sum(quarter.startswith(str(year)) for quarter in result.simulated_quarters) < QUARTERS_PER_YEAR
     ]
     if partial:
         remarks.append(f"Only a part of {', '.join(partial)} was simulated.")
@@ -230,7 +233,6 @@ def _leading(result: Result) -> list[Row]:
 
 
 _OTHERS = "all others"
-_QUARTERS_PER_YEAR = 4
 
 
 class _Summary:

@@ -100,7 +100,7 @@ def page(result: Result, step: Callable[[str], None]) -> Page:
     return Page(
         title=f"What happens in {scenario.name}",
         subtitle=f"{counted(len(result.replicates), 'simulated history', 'simulated histories')}, "
-        f"{result.quarters[0]} to {result.quarters[-1]}.",
+        f"{result.simulated_quarters[0]} to {result.simulated_quarters[-1]}.",
         warning=origin.warning(result.manifest, "luck alone"),
         sections=tuple(part for part in sections if part.blocks),
         tables=tuple(table for table in every if table is not None),
