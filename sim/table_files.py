@@ -22,14 +22,14 @@ GROUP_VALUES = 1 << 19
 
 KEY_COLUMNS: dict[str, tuple[str, str]] = {
     "replicate": ("count", "Number of the replicate; the same number has the same luck"),
-    "quarter": ("quarter", "Calendar quarter, as in 2024Q1"),
+    "quarter": ("quarter", "Calendar quarter, as in 2024Q1; the last of its year where a year has one row"),
     "firm": ("name", "Firm slot; a slot freed by exit can be reused, see generation"),
     "owner": ("name", "Compute owner"),
     "maker": ("name", "Chip maker"),
     "flow": ("name", "What is paid for"),
     "payer": ("name", "Who pays"),
     "payee": ("name", "Who is paid"),
-    "amount": ("$bn per quarter", "Payment, in billions of 2024 US dollars"),
+    "amount": ("$bn", "Payments of the quarter, or of the year where it has one row, in billions of 2024 US dollars"),
     "firm_class": ("giant, lab or sme", "Class of the firm"),
     "layer": (
         "name",

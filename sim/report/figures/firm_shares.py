@@ -82,7 +82,7 @@ def firm_shares(result: Result) -> Figure:
         for area, name in zip(axes.collections, shares.columns, strict=True):
             area.set_gid(str(name))
         axes.set_ylim(0, 1)
-        set_time_axis(axes, result.quarters)
+        set_time_axis(axes, result.simulated_quarters)
         axes.set_xlim(times[0], times[-1])
         axes.set_ylabel("Share of firms' revenue")
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: percent(value)))
