@@ -89,7 +89,7 @@ def weighted_total(values: Array, weights: Array) -> Array:
     >>> weighted_total(np.array([1.0, 2.0]), np.array([[3.0, 4.0], [1.0, 0.0]]))
     array([11.,  1.])
     """
-    _require_alike(values.shape, (*weights.shape[:-2], weights.shape[-1]))
+    require_alike(values.shape, (*weights.shape[:-2], weights.shape[-1]))
     sums: Array = _sums().row_products(_stacked(values, 1), _stacked(weights, 2)).reshape(weights.shape[:-1])
     return sums
 
@@ -100,13 +100,15 @@ def mixture(amounts: Array, of: Array) -> Array:
     >>> mixture(np.array([1.0, 2.0]), np.array([[3.0, 4.0], [1.0, 0.0]]))
     array([5., 4.])
     """
-    _require_alike(amounts.shape, of.shape[:-1])
+    require_alike(amounts.shape, of.shape[:-1])
     mixed: Array = _sums().mixtures(_stacked(amounts, 1), _stacked(of, 2)).reshape(*of.shape[:-2], of.shape[-1])
     return mixed
 
 
 def group_totals(values: npt.NDArray[Any], rows: Counts, slots: Counts, first: Counts) -> Array:
     """Values ``[row, ..., entry]`` with the sum over its group at each member; groups begin at ``first`` in the list.
+
+    Rows and slots must be there.
 
     >>> group_totals(np.array([[1.0, 2.0, 4.0]]), np.array([0, 0]), np.array([0, 2]), np.array([0]))
     array([[5., 2., 5.]])
@@ -116,7 +118,7 @@ def group_totals(values: npt.NDArray[Any], rows: Counts, slots: Counts, first: C
     return totals
 
 
-def _require_alike(shape: tuple[int, ...], other: tuple[int, ...]) -> None:
+def require_alike(shape: tuple[int, ...], other: tuple[int, ...]) -> None:
     """Compiled code does not look where arrays end.
 
     Raises

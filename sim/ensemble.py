@@ -292,14 +292,14 @@ def prepare(scenario: Scenario, seed: int | None = None, world: World | None = N
     WorldError
         When the world cannot be built.
     """
-    spec, when, rules = world_spec(scenario), timeline(scenario), policies.build(scenario.policies)
+    spec, when, built = world_spec(scenario), timeline(scenario), policies.build(scenario.policies)
     if scenario.record.measures == "yearly":
-        when = replace(when, stocks=stocks_of_years(when, rules))
+        when = replace(when, stocks=stocks_of_years(when, built))
     return Job(
         world or build(spec),
         when,
         scenario.run.seed if seed is None else seed,
-        rules,
+        built,
         Uncertain(spec, parameter_sets(scenario.world.base)) if scenario.uncertainty == "ensemble" else None,
     )
 
@@ -350,9 +350,9 @@ def timeline(scenario: Scenario) -> Timeline:
     )
 
 
-def stocks_of_years(when: Timeline, rules: Sequence[Policy]) -> frozenset[Quarter] | None:
+def stocks_of_years(when: Timeline, in_force: Sequence[Policy]) -> frozenset[Quarter] | None:
     """Quarters whose stocks are needed where a year keeps its last; every one, as None, where a policy may look."""
-    return None if any(map(may_look, rules)) else frozenset({each.year: each for each in when.quarters}.values())
+    return None if any(map(may_look, in_force)) else frozenset({each.year: each for each in when.quarters}.values())
 
 
 def may_look(policy: object) -> bool:

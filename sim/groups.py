@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from sim.arrays import Array, Counts, Flags, group_totals, safe_ratio
+from sim.arrays import Array, Counts, Flags, group_totals, require_alike, safe_ratio
 
 
 def without(head: Counts, leaves: Flags) -> Counts:
@@ -97,7 +97,10 @@ class Groups:
 
     def total(self, values: npt.NDArray[Any]) -> Array:
         """Each entry's sum over its group; ``[replicate, ..., firm]``."""
-        return values if self.is_trivial else group_totals(values, self._rows, self._slots, self._first)
+        if self.is_trivial:
+            return values
+        require_alike((len(values), values.shape[-1]), self.head.shape)
+        return group_totals(values, self._rows, self._slots, self._first)
 
     def largest(self, values: Array) -> Array:
         """Each entry's largest value in its group; ``[replicate, ..., firm]``."""

@@ -2,7 +2,7 @@
 
 NumPy adds up in an order that depends on a row's length. Here entry i always goes into lane i mod 8 of chunk i div 512,
 lanes and chunks are added in pairs, and zeros at the end add nothing. Rounding grows as slowly as with NumPy's pairwise
-sums.
+sums. Sums over an owner's firms are those of a few entries, one after the other.
 """
 
 from __future__ import annotations

@@ -53,6 +53,12 @@ def test_group_sums_and_parts_are_those_of_plain_loops(head: np.ndarray, seed: i
             assert total[r, s, i] == largest[r, s, i] == part[r, s, i] == values[r, s, i]
 
 
+@pytest.mark.parametrize("shape", [(1, 2), (1, 4), (2, 3)])
+def test_group_sums_refuse_values_of_others(shape: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match="shapes do not match"):
+        Groups(np.array([[0, 1, 1]])).total(np.ones(shape))
+
+
 @settings(max_examples=60)
 @given(heads(), st.integers(0, 1000))
 def test_who_stays_keeps_its_company_when_others_leave(head: np.ndarray, seed: int) -> None:
