@@ -157,14 +157,15 @@ def _simulate_to_disk(
     return stored
 
 
-_FINISHING = ": finishing"
+_STARTING, _FINISHING = ": starting", ": finishing"
 
 
 @contextlib.contextmanager
 def progress_bar(name: str, *, is_shown: bool) -> Iterator[Callable[[int, int], None] | None]:
     """Yield a callback ``(done, total)`` that moves a bar on standard error, or None.
 
-    When all is done, the bar says so and goes on moving until the end of the context: tables and figures take a while.
+    It says that work is starting, since the first run of all compiles. When all is done, it says so and goes on moving
+    until the end of the context: tables and figures take a while.
     """
     if not is_shown:
         yield None
@@ -179,10 +180,10 @@ def progress_bar(name: str, *, is_shown: bool) -> Iterator[Callable[[int, int], 
         return
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeLeft())
     with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(name, total=None)
+        task = bar.add_task(name + _STARTING, total=None)
 
         def move(done: int, total: int) -> None:
-            is_done = done >= total
-            bar.update(task, completed=done, total=None if is_done else total, description=name + _FINISHING * is_done)
+            stage = _STARTING if done == 0 else _FINISHING if done >= total else ""
+            bar.update(task, completed=done, total=None if stage else total, description=name + stage)
 
         yield move

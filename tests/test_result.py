@@ -390,8 +390,11 @@ def plain_terminal(monkeypatch):
 
 
 @pytest.mark.usefixtures("plain_terminal")
-def test_a_full_progress_bar_says_that_the_rest_is_being_finished(monkeypatch):
+def test_a_progress_bar_says_that_work_starts_and_that_the_rest_is_being_finished(monkeypatch):
     monkeypatch.setattr(sys, "stderr", Terminal())
+    with progress_bar("short", is_shown=True) as move:
+        move(0, 2)
+    assert "short: starting" in sys.stderr.getvalue()
     with progress_bar("short", is_shown=True) as move:
         move(1, 2)
     assert "short" in sys.stderr.getvalue() and "short: finishing" not in sys.stderr.getvalue()
