@@ -8,7 +8,7 @@ from sim.errors import ResultError
 from sim.report import style
 from sim.report.comparison import amount, grids, headline, notes, turning
 from sim.report.figures.effects import COMPARISON_CAPTIONS, COMPARISON_FIGURES
-from tests.comparisons import base, scenario
+from tests.comparisons import base, scenario, synthetic
 
 
 @pytest.fixture(scope="module")
@@ -124,6 +124,13 @@ def test_the_remarks_name_luck_multiplicity_and_variants(made):
     n = len(made.effects[made.effects["p_holm"].notna()])
     assert f"{n} effects were asked about at once" in text and "Holm" in text
     assert "flywheel 0.8" in text
+    assert ("fewer than 50 pairs" in text) == (made.effects["n"].min() < 50)
+
+
+def test_few_pairs_are_told_of_and_many_not():
+    levels = list(np.random.default_rng(0).random(50))
+    told = {n: " ".join(notes(synthetic({"hhi_revenue": ([0.0] * n, levels[:n])}))) for n in (49, 50)}
+    assert "fewer than 50 pairs" in told[49] and "fewer than 50 pairs" not in told[50]
 
 
 def test_a_clear_effect_that_turns_elsewhere_is_marked(made):

@@ -96,12 +96,21 @@ def luck_note() -> str:
     )
 
 
+FEW_PAIRS = 50
+"""From so many on, Student's intervals hold the truth as often as they say, also where mergers are rare."""
+
+
 def notes(comparison: Comparison) -> tuple[str, ...]:
-    """Remarks for below the tables: verdicts, multiplicity, stopping, failures."""
+    """Remarks for below the tables: verdicts, multiplicity, few pairs, stopping, failures."""
     remarks = [
         VERDICTS,
         _multiplicity(comparison),
     ]
+    if comparison.effects["n"].min() < FEW_PAIRS:
+        remarks.append(
+            f"Intervals of fewer than {FEW_PAIRS} pairs are too narrow where a rare event, such as a merger, moves a "
+            "measure far; --replicates asks for more."
+        )
     if len(comparison.robustness):
         remarks.append(_robustness(comparison))
     if comparison.stopping is not None:
