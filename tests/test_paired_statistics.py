@@ -7,7 +7,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
+from sim.comparison.bootstrap import FEW_PAIRS, widening
 from sim.comparison.statistics import (
+    LEVELS,
     half_width,
     holm,
     interval,
@@ -180,6 +182,82 @@ def test_rare_events_are_why_a_handful_of_pairs_decides_nothing():
     assert is_right.mean() < 0.75
     words = verdict(found.effect, found.error, found.n, np.full(4000, 0.0001), found.changed)
     assert (words == "clear").mean() < 0.01
+
+
+# --- few pairs -------------------------------------------------------------------------------
+
+
+def widened(values):
+    return widening(values, np.isfinite(values), LEVELS)
+
+
+@pytest.mark.parametrize("n", [8, 20, 45])
+def test_widening_is_that_of_resamples_drawn_one_by_one(n):
+    """SciPy's t of 20,000 other resamples: the quantiles differ by their own luck only."""
+    rng = np.random.default_rng(n)
+    sample = rng.exponential(1.0, n)
+    again = rng.choice(sample, (20_000, n))
+    scores = np.abs(stats.ttest_1samp(again, sample.mean(), axis=1).statistic)
+    for level, mine in zip(LEVELS, widened(sample[:, None]), strict=True):
+        theirs = np.quantile(scores[np.isfinite(scores)], level) / stats.t.ppf(0.5 + 0.5 * level, n - 1)
+        assert theirs > 1.02
+        assert mine.item() == pytest.approx(theirs, rel=0.08)
+
+
+def test_many_pairs_and_fewer_than_five_are_not_widened():
+    rng = np.random.default_rng(1)
+    for n in (0, 1, 4, FEW_PAIRS, 2 * FEW_PAIRS):
+        assert (widened(rng.lognormal(0.0, 2.0, (n, 40))) == 1.0).all()
+    for n in (5, FEW_PAIRS - 1):
+        assert (widened(rng.lognormal(0.0, 2.0, (n, 40))) > 1.05).mean() > 0.9
+
+
+def test_pairs_that_do_not_vary_are_not_widened_and_one_that_does_is_finite():
+    values = np.zeros((20, 3))
+    values[:, 1] = 0.1
+    values[7, 2] = 1.0
+    found = widened(values)
+    assert (found[:, :2] == 1.0).all() and np.isfinite(found).all()
+
+
+def test_widening_depends_on_the_column_alone():
+    rng = np.random.default_rng(2)
+    values = rng.exponential(1.0, (20, 3, 5))
+    values[4, 1, 2] = np.nan
+    together = widened(values)
+    assert together.shape == (2, 3, 5)
+    for place in np.ndindex(3, 5):
+        alone = values[(slice(None), *place)]
+        assert (widened(alone) == together[(slice(None), *place)]).all()
+    kept = np.delete(values[:, 1, 2], 4)
+    assert (widened(kept) == together[:, 1, 2]).all()
+
+
+def test_widened_intervals_verdicts_and_p_values_say_the_same():
+    rng = np.random.default_rng(3)
+    values = rng.exponential(1.0, (12, 3000)) - 0.6
+    found = paired(values, np.zeros_like(values))
+    low, high = found.interval(0.95)
+    is_out = (low > 0.0) | (high < 0.0)
+    assert ((p_value(found.effect, found.error_at(0.95), found.n) < 0.05) == is_out).all()
+    words = verdict(found.effect, found.error, found.n, np.zeros(3000), found.changed, found.widening)
+    assert ((words == "clear") == is_out).all()
+    plain = verdict(found.effect, found.error, found.n, np.zeros(3000), found.changed)
+    assert (words == "clear").sum() < (plain == "clear").sum()
+    narrow, wide = found.half_width(0.90), found.half_width(0.95)
+    assert (narrow < wide).all()
+    assert np.array_equal(found.interval(0.90), interval(found.effect, found.error_at(0.90), found.n, 0.90))
+
+
+def test_few_pairs_with_a_rare_event_need_the_widening():
+    """One pair in eleven moves far: of 30 pairs, Student's 90% intervals miss the truth more often than they say."""
+    rng = np.random.default_rng(4)
+    values = np.where(rng.random((30, 4000)) < 1.0 / 11.0, 1000.0, rng.normal(0.0, 150.0, (30, 4000)))
+    found = paired(values, np.zeros_like(values))
+    off = np.abs(found.effect - 1000.0 / 11.0)
+    students, widened_ones = half_width(found.error, found.n, 0.90), found.half_width(0.90)
+    assert np.mean(off > students) > 0.12
+    assert 0.05 < np.mean(off > widened_ones) < 0.11
 
 
 # --- ratios and fronts -----------------------------------------------------------------------

@@ -12,7 +12,7 @@ from sim.comparison.design import key_of
 from sim.comparison.effects import Pairs, moments, pairs_of, table_of
 from sim.comparison.headlines import HEADLINES
 from sim.comparison.outcomes import WHOLE
-from sim.comparison.statistics import half_width, interval
+from sim.comparison.statistics import LEVELS, paired
 from sim.comparison.tradeoffs import (
     OBJECTIVES,
     TRADED,
@@ -233,15 +233,10 @@ class Comparison:
 
         pairs = self._pairs_named(scenario, kind)
         place = self._place(pairs, measure)
-        found = moments(pairs)
-        effect, error, n = (values[:, place] for values in (found.effect, found.error, found.n))
-        columns = {
-            "reference_mean": found.reference[:, place],
-            "scenario_mean": found.scenario[:, place],
-            "effect": effect,
-        }
-        for level in (0.90, 0.95):
-            for end, values in zip(("low", "high"), interval(effect, error, n, level), strict=True):
+        found = paired(pairs.scenario[:, :, place], pairs.reference[:, :, place])
+        columns = {"reference_mean": found.reference, "scenario_mean": found.scenario, "effect": found.effect}
+        for level in LEVELS:
+            for end, values in zip(("low", "high"), found.interval(level), strict=True):
                 columns[f"ci{100 * level:.0f}_{end}"] = values
         return pd.DataFrame(columns, index=pd.Index(pairs.quarters, name="quarter"))
 
@@ -447,7 +442,7 @@ class Comparison:
         for pairs in self._all_pairs().values():
             years = [pairs.quarters.index(quarter) for quarter in self.horizons]
             found = moments(pairs, self.horizons)
-            half = half_width(found.error, found.n, 0.95)
+            half = found.half_width(0.95)
             for measure in measures:
                 column = half[: len(years), self._place(pairs, measure)]
                 if found.n[:, self._place(pairs, measure)].any():

@@ -15,7 +15,6 @@ from sim.comparison.statistics import (
     Floats,
     Paired,
     holm,
-    interval,
     p_value,
     paired,
     replicates_to_decide,
@@ -135,9 +134,9 @@ def sentence_of(measure: str) -> str:
     return PAIRED_MEASURES[measure][1] if measure in PAIRED_MEASURES else described(measure).sentence
 
 
-def moments(pairs: Pairs, quarters: Sequence[str] | None = None) -> Paired:
+def moments(pairs: Pairs, quarters: Sequence[str]) -> Paired:
     """Moments of pairs in some quarters; each ``[year, measure]``."""
-    years = [pairs.quarters.index(quarter) for quarter in quarters or pairs.quarters]
+    years = [pairs.quarters.index(quarter) for quarter in quarters]
     return paired(pairs.scenario[:, years], pairs.reference[:, years])
 
 
@@ -157,11 +156,11 @@ def effects_of(contrast: Contrast, pairs: Pairs, quarters: Sequence[str]) -> pd.
     found = moments(pairs, quarters)
     names = pairs.names
     smallest = smallest_effects(names, found.reference)
-    args = found.effect, found.error, found.n
+    student = found.effect, found.error, found.n
     with np.errstate(divide="ignore", invalid="ignore"):
         relative = np.where(found.reference != 0.0, found.effect / np.abs(found.reference), np.nan)
-    words = verdict(*args, smallest, found.changed)
-    to_decide = np.where(words == "undecided", replicates_to_decide(*args, smallest, found.changed), np.nan)
+    words = verdict(*student, smallest, found.changed, found.widening)
+    to_decide = np.where(words == "undecided", replicates_to_decide(*student, smallest, found.changed), np.nan)
     columns: dict[str, object] = {
         "scenario": contrast.scenario,
         "kind": contrast.kind,
@@ -176,14 +175,14 @@ def effects_of(contrast: Contrast, pairs: Pairs, quarters: Sequence[str]) -> pd.
     }
     is_paired_only = np.isin(np.broadcast_to(np.array(names), found.n.shape), list(PAIRED_MEASURES))
     for level in LEVELS:
-        for end, values in zip(("low", "high"), interval(*args, level), strict=True):
+        for end, values in zip(("low", "high"), found.interval(level), strict=True):
             columns[f"ci{100 * level:.0f}_{end}"] = values.ravel()
     columns |= {
         "share_rising": found.rising.ravel(),
         "variance_ratio": np.where(is_paired_only, np.nan, found.variance_ratio).ravel(),
         "n_changed": found.changed.astype(np.int64).ravel(),
         "n": found.n.astype(np.int64).ravel(),
-        "p_value": p_value(*args).ravel(),
+        "p_value": p_value(found.effect, found.error_at(0.95), found.n).ravel(),
         "smallest_effect": smallest.ravel(),
         "verdict": words.ravel().astype(object),
         "replicates_to_decide": to_decide.ravel(),

@@ -6,12 +6,15 @@ in which either value is undefined (nan) is left out of that column.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 from scipy import special, stats
+
+from sim.comparison import bootstrap
 
 Floats = npt.NDArray[np.float64]
 
@@ -53,6 +56,9 @@ class Paired(NamedTuple):
         Share of pairs in which the scenario has more.
     changed : int
         Pairs that differ at all.
+    widening : float, [level, ...]
+        How many times wider than Student's the intervals of each of ``LEVELS`` are where pairs are few
+        (:func:`sim.comparison.bootstrap.widening`).
     variance_ratio : float
         Variance of a difference between independent runs over that between pairs: how many times fewer replicates
         pairing needs. Infinite where pairs differ by a constant, nan where neither varies.
@@ -65,7 +71,20 @@ class Paired(NamedTuple):
     error: Floats
     rising: Floats
     changed: Floats
+    widening: Floats
     variance_ratio: Floats
+
+    def error_at(self, level: float) -> Floats:
+        """Standard error, widened as intervals of one of ``LEVELS`` need it."""
+        return np.asarray(self.error * self.widening[LEVELS.index(level)])
+
+    def interval(self, level: float) -> tuple[Floats, Floats]:
+        """Ends of the interval of the effect at one of ``LEVELS``."""
+        return interval(self.effect, self.error_at(level), self.n, level)
+
+    def half_width(self, level: float) -> Floats:
+        """Half of the width of :meth:`interval`."""
+        return half_width(self.error_at(level), self.n, level)
 
 
 def paired(scenario: Floats, reference: Floats) -> Paired:
@@ -84,10 +103,10 @@ def paired(scenario: Floats, reference: Floats) -> Paired:
     """
     both = np.isfinite(scenario) & np.isfinite(reference)
     n = both.sum(axis=0).astype(float)
-    means = [_mean(values, both, n) for values in (reference, scenario, scenario - reference)]
+    difference = scenario - reference
+    means = [_mean(values, both, n) for values in (reference, scenario, difference)]
     variances = [
-        _variance(values, mean, both, n)
-        for values, mean in zip((reference, scenario, scenario - reference), means, strict=True)
+        _variance(values, mean, both, n) for values, mean in zip((reference, scenario, difference), means, strict=True)
     ]
     with np.errstate(divide="ignore", invalid="ignore"):
         error = np.sqrt(variances[2] / n)
@@ -95,7 +114,8 @@ def paired(scenario: Floats, reference: Floats) -> Paired:
     changed = (both & (scenario != reference)).sum(axis=0).astype(float)
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio = (variances[0] + variances[1]) / variances[2]
-    return Paired(n, means[0], means[1], means[2], error, rising, changed, ratio)
+    widening = bootstrap.widening(difference, both, LEVELS)
+    return Paired(n, means[0], means[1], means[2], error, rising, changed, widening, ratio)
 
 
 def _mean(values: Floats, both: npt.NDArray[np.bool_], n: Floats) -> Floats:
@@ -172,24 +192,30 @@ def is_rare(changed: Floats, n: Floats) -> npt.NDArray[np.bool_]:
 
 
 def verdict(
-    effect: Floats, error: Floats, n: Floats, smallest: Floats, changed: Floats | None = None
+    effect: Floats,
+    error: Floats,
+    n: Floats,
+    smallest: Floats,
+    changed: Floats | None = None,
+    widening: Floats | Sequence[float] = (1.0, 1.0),
 ) -> npt.NDArray[np.str_]:
     """What each effect is called.
 
     Negligible: the 90% interval lies inside the smallest effect of interest, which is the test of equivalence at 5%
     (two one-sided tests; Schuirmann 1987, *Journal of Pharmacokinetics and Biopharmaceutics* 15(6)). Clear: the 95%
     interval leaves out zero and the effect is not negligible. Undecided: neither, or all rests on a handful of pairs
-    (:func:`is_rare`).
+    (:func:`is_rare`). Both intervals are widened as :attr:`Paired.widening` says.
 
     Examples
     --------
     >>> verdict(np.array([60.0, 5.0, 20.0]), np.array([9.0, 9.0, 30.0]), np.full(3, 50.0), np.full(3, 25.0)).tolist()
     ['clear', 'negligible', 'undecided']
     """
-    low, high = interval(effect, error, n, 1.0 - 2.0 * ERROR)
+    wide_90, wide_95 = widening
+    low, high = interval(effect, wide_90 * error, n, 1.0 - 2.0 * ERROR)
     is_negligible = (low > -smallest) & (high < smallest)
     is_negligible |= (effect == 0.0) & (error == 0.0)
-    low, high = interval(effect, error, n, 1.0 - ERROR)
+    low, high = interval(effect, wide_95 * error, n, 1.0 - ERROR)
     is_clear = (low > 0.0) | (high < 0.0)
     words = np.where(is_clear, Verdict.CLEAR.value, Verdict.UNDECIDED.value)
     words = np.where(is_negligible, Verdict.NEGLIGIBLE.value, words)

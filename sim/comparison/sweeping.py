@@ -18,7 +18,7 @@ from sim.comparison.comparison import chosen_horizons, chosen_measures
 from sim.comparison.design import Contrast, key_of
 from sim.comparison.effects import effects_of, pairs_of
 from sim.comparison.outcomes import Outcome, simulate_outcomes
-from sim.comparison.statistics import half_width
+from sim.comparison.statistics import paired
 from sim.comparison.worlds import Worlds, n_sets_of
 from sim.errors import FailureError, InputError, ResultError, ScenarioError
 from sim.identity import origin
@@ -365,13 +365,13 @@ def _spread(values: np.ndarray[Any, Any]) -> pd.DataFrame:
     import pandas as pd
 
     frame = pd.DataFrame(values)
-    mean, n = frame.mean().to_numpy(), frame.count().to_numpy().astype(float)
-    half = half_width(frame.std(ddof=1).to_numpy() / np.sqrt(np.maximum(n, 1.0)), n, 0.95)
+    found = paired(values, np.zeros_like(values))
+    low, high = found.interval(0.95)
     return pd.DataFrame(
         {
-            "mean": mean,
-            "mean_low": mean - half,
-            "mean_high": mean + half,
+            "mean": found.effect,
+            "mean_low": low,
+            "mean_high": high,
             "p5": frame.quantile(0.05).to_numpy(),
             "p95": frame.quantile(0.95).to_numpy(),
         }

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from scipy import stats
 
+from sim.comparison import bootstrap
 from sim.comparison.effects import PAIRED_GAIN, PAIRED_WELFARE
-from sim.comparison.statistics import Floats, interval, paired
+from sim.comparison.statistics import LEVELS, Floats, paired
 from sim.observe import INDEX_SENTENCES, VARIABLES
 
 if TYPE_CHECKING:
@@ -91,8 +92,8 @@ def _mean_and_intervals(change: Floats) -> dict[str, float]:
     found = paired(change, np.zeros_like(change))
     ends = {
         f"ci{100 * level:.0f}_{end}": float(value)
-        for level in (0.90, 0.95)
-        for end, value in zip(("low", "high"), interval(found.effect, found.error, found.n, level), strict=True)
+        for level in LEVELS
+        for end, value in zip(("low", "high"), found.interval(level), strict=True)
     }
     return {"effect": float(found.effect), **ends, "n": int(found.n)}
 
@@ -101,7 +102,8 @@ def ratio_interval(numerator: Floats, denominator: Floats, level: float) -> tupl
     """Ratio of two means over the same replicates, with Fieller's interval.
 
     Fieller (1954), "Some problems in interval estimation", *JRSS B* 16(2): exact for normal means, and honest where the
-    denominator may be zero: then the ratio can be anything and the ends are infinite.
+    denominator may be zero: then the ratio can be anything and the ends are infinite. Of few pairs, as wide as the
+    interval of the mean that needs more widening.
 
     Parameters
     ----------
@@ -124,7 +126,9 @@ def ratio_interval(numerator: Floats, denominator: Floats, level: float) -> tupl
     if n <= 1 or b.mean() == 0.0:
         return np.nan, -np.inf, np.inf
     (var_a, cov), (_, var_b) = np.cov(a, b) / n
-    t = float(stats.t.ppf(0.5 + 0.5 * level, n - 1))
+    both_means = np.stack([a, b], axis=1)
+    wider = bootstrap.widening(both_means, np.full(both_means.shape, fill_value=True), [level])
+    t = float(stats.t.ppf(0.5 + 0.5 * level, n - 1) * wider.max())
     quadratic = b.mean() ** 2 - t**2 * var_b
     ratio = float(a.mean() / b.mean())
     if quadratic <= 0.0:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from sim.comparison import label_of
+from sim.comparison.bootstrap import FEW_PAIRS
 from sim.report.tables import Grid, percent, significant
 
 if TYPE_CHECKING:
@@ -96,10 +97,6 @@ def luck_note() -> str:
     )
 
 
-FEW_PAIRS = 50
-"""From so many on, Student's intervals hold the truth as often as they say, also where mergers are rare."""
-
-
 def notes(comparison: Comparison) -> tuple[str, ...]:
     """Remarks for below the tables: verdicts, multiplicity, few pairs, stopping, failures."""
     remarks = [
@@ -108,8 +105,8 @@ def notes(comparison: Comparison) -> tuple[str, ...]:
     ]
     if comparison.effects["n"].min() < FEW_PAIRS:
         remarks.append(
-            f"Intervals of fewer than {FEW_PAIRS} pairs are too narrow where a rare event, such as a merger, moves a "
-            "measure far; --replicates asks for more."
+            f"Intervals of fewer than {FEW_PAIRS} pairs are widened as resamples of them ask for; they know nothing of "
+            "a rare event, such as a merger, that no pair shows. --replicates asks for more."
         )
     if len(comparison.robustness):
         remarks.append(_robustness(comparison))

@@ -455,10 +455,11 @@ def _method(comparison: Comparison) -> list[Block | None]:
         *world,
         Heading("Intervals and verdicts"),
         Text(
-            "Intervals are Student's t intervals of the mean difference. An effect is clear where the 95% interval "
-            "leaves out zero, negligible where the 90% interval lies inside the smallest effect that would matter "
-            "(the test of equivalence at 5%; Schuirmann 1987, Lakens 2017), else undecided. Undecided does not mean "
-            "none. Smallest effects that would matter were declared before any result was seen:"
+            "Intervals are Student's t intervals of the mean difference, those of few pairs widened by a symmetric "
+            "bootstrap of t (Hall 1988). An effect is clear where the 95% interval leaves out zero, negligible where "
+            "the 90% interval lies inside the smallest effect that would matter (the test of equivalence at 5%; "
+            "Schuirmann 1987, Lakens 2017), else undecided. Undecided does not mean none. Smallest effects that would "
+            "matter were declared before any result was seen:"
         ),
         Points(tuple(f"{capital(listed(names))}: {what}." for what, names in smallest.items())) if smallest else None,
         Heading("Many questions at once"),
