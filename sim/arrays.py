@@ -18,6 +18,8 @@ AnyArray = TypeVar("AnyArray", Array, Counts, Flags)
 
 _OF_TABLE = 2
 """Axes of a table."""
+_OF_KINDS = -2
+"""The last axis but one, for example that of sectors or owners before firms."""
 
 
 def total(values: npt.NDArray[Any], axis: int | tuple[int, int] = -1, *, keepdims: bool = False) -> Array:
@@ -31,16 +33,19 @@ def total(values: npt.NDArray[Any], axis: int | tuple[int, int] = -1, *, keepdim
     if axis == (-2, -1):
         return total(total(values))
     summed: Array
-    if axis != -1:
-        summed = values.sum(axis=axis, dtype=np.float64, keepdims=keepdims)
-        return summed
-    rows = np.ascontiguousarray(values, dtype=np.float64)
-    if rows.ndim != _OF_TABLE:
-        rows = _stacked(rows, 1)
-    summed = _sums().row_sums(rows)
-    if values.ndim == _OF_TABLE and not keepdims:
-        return summed
-    return summed.reshape(values.shape[:-1] + (1,) * keepdims)[()]
+    if axis == -1:
+        rows = np.ascontiguousarray(values, dtype=np.float64)
+        if rows.ndim != _OF_TABLE:
+            rows = _stacked(rows, 1)
+        summed = _sums().row_sums(rows)
+        if values.ndim == _OF_TABLE and not keepdims:
+            return summed
+        return summed.reshape(values.shape[:-1] + (1,) * keepdims)[()]
+    if axis == _OF_KINDS:
+        summed = _sums().column_sums(_stacked(values, 2))
+        return summed.reshape(values.shape[:-2] + (1,) * keepdims + values.shape[-1:])
+    summed = values.sum(axis=axis, dtype=np.float64, keepdims=keepdims)
+    return summed
 
 
 def safe_ratio(numerator: Array, denominator: Array, otherwise: float = 0.0) -> Array:

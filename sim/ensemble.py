@@ -21,7 +21,7 @@ from sim.arrays import Array
 from sim.engine import QuarterError, Timeline, simulate_block, simulate_branches
 from sim.errors import FailureError, StoreError, WorldError
 from sim.frames import from_bytes, tables_of, to_bytes
-from sim.observe import Failure, Recording, yearly
+from sim.observe import Events, Failure, Recording, yearly
 from sim.parameter_sets import ParameterSets, by_set, parameter_sets, set_of_replicate
 from sim.parts import Part, Shelf, about_of, gaps, packed
 from sim.policies.registry import is_shipped
@@ -469,5 +469,5 @@ def merge(parts: Sequence[Recording], *, allow_empty: bool = False) -> Recording
         for quarter, layers in first_part.networks.items()
     }
     replicates: Array = np.concatenate([part.replicates for part in good])
-    events = tuple(event for part in good for event in part.events)
+    events = Events.joined([part.events for part in good])
     return replace(first_part, **joined, networks=networks, replicates=replicates, failures=failures, events=events)

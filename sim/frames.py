@@ -228,9 +228,9 @@ def _events_frame(recording: Recording) -> pd.DataFrame:
     import pandas as pd
 
     events = recording.events
-    columns: dict[str, Any] = {"replicate": np.array([e.replicate for e in events], dtype=np.int64)}
+    columns: dict[str, Any] = {"replicate": np.array(events.replicate, dtype=np.int64)}
     for name in ("quarter", "event", "actor", "detail"):
-        columns[name] = _text([getattr(e, name) for e in events])
+        columns[name] = _text(getattr(events, name))
     return pd.DataFrame(columns)
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from sim.arrays import Array, Counts
-from sim.compiled import compiled
+from sim.compiled import compiled, inlined
 
 _CHUNK, _LANES = 512, 8
 
@@ -19,11 +19,23 @@ _CHUNK, _LANES = 512, 8
 def row_sums(rows: Array) -> Array:
     """Sum of each row of a table ``[row, entry]``; ``[row]``."""
     n_rows, n = rows.shape
-    sums, of_chunks, rest = np.empty(n_rows), np.zeros(n // _CHUNK + 1), np.zeros(_LANES)
+    sums, of_chunks = np.empty(n_rows), np.zeros(n // _CHUNK + 1)
     for r in range(n_rows):
         for c in range(len(of_chunks)):
-            of_chunks[c] = _in_lanes(rows[r, c * _CHUNK : (c + 1) * _CHUNK], rest)
+            of_chunks[c] = _in_lanes(rows, r, c * _CHUNK, min((c + 1) * _CHUNK, n))
         sums[r] = _in_pairs(of_chunks)
+    return sums
+
+
+@compiled
+def column_sums(tables: Array) -> Array:
+    """Sum over kinds of each of the tables ``[table, kind, entry]``, one after the other; ``[table, entry]``."""
+    n_tables, n_kinds, n = tables.shape
+    sums = np.zeros((n_tables, n))
+    for t in range(n_tables):
+        for k in range(n_kinds):
+            for i in range(n):
+                sums[t, i] += tables[t, k, i]
     return sums
 
 
@@ -31,16 +43,15 @@ def row_sums(rows: Array) -> Array:
 def row_products(values: Array, weights: Array) -> Array:
     """Sum over the last axis of values ``[row, entry]`` times weights ``[row, kind, entry]``; ``[row, kind]``."""
     n_rows, n_kinds, n = weights.shape
-    sums, of_chunks = np.empty((n_rows, n_kinds)), np.zeros(n // _CHUNK + 1)
-    products, rest = np.empty(_CHUNK), np.zeros(_LANES)
+    sums, of_chunks, products = np.empty((n_rows, n_kinds)), np.zeros(n // _CHUNK + 1), np.empty((1, _CHUNK))
     for r in range(n_rows):
         for k in range(n_kinds):
             for c in range(len(of_chunks)):
                 first = c * _CHUNK
                 m = min(n - first, _CHUNK)
                 for i in range(m):
-                    products[i] = values[r, first + i] * weights[r, k, first + i]
-                of_chunks[c] = _in_lanes(products[:m], rest)
+                    products[0, i] = values[r, first + i] * weights[r, k, first + i]
+                of_chunks[c] = _in_lanes(products, 0, 0, m)
             sums[r, k] = _in_pairs(of_chunks)
     return sums
 
@@ -72,31 +83,36 @@ def add_up_groups(values: Array, rows: Counts, slots: Counts, first: Counts) -> 
                 values[row, k, slots[m]] = whole
 
 
-@compiled
-def _in_lanes(entries: Array, rest: Array) -> float:
-    """Sum of a chunk; ``rest`` has room for what does not fill every lane, and zeros in the others."""
+@inlined
+def _in_lanes(rows: Array, r: int, first: int, end: int) -> float:
+    """Sum of a chunk of a row."""
     a = b = c = d = e = f = g = h = 0.0
-    whole = len(entries) - len(entries) % _LANES
-    for i in range(0, whole, _LANES):
-        a += entries[i]
-        b += entries[i + 1]
-        c += entries[i + 2]
-        d += entries[i + 3]
-        e += entries[i + 4]
-        f += entries[i + 5]
-        g += entries[i + 6]
-        h += entries[i + 7]
-    if whole < len(entries):
-        for i in range(whole, len(entries)):
-            rest[i - whole] = entries[i]
-        a += rest[0]
-        b += rest[1]
-        c += rest[2]
-        d += rest[3]
-        e += rest[4]
-        f += rest[5]
-        g += rest[6]
-        h += rest[7]
+    n_whole = (end - first) // _LANES
+    rest = first + _LANES * n_whole
+    for k in range(n_whole):
+        i = first + _LANES * k
+        a += rows[r, i]
+        b += rows[r, i + 1]
+        c += rows[r, i + 2]
+        d += rows[r, i + 3]
+        e += rows[r, i + 4]
+        f += rows[r, i + 5]
+        g += rows[r, i + 6]
+        h += rows[r, i + 7]
+    if rest < end:
+        a += rows[r, rest]
+    if rest + 1 < end:
+        b += rows[r, rest + 1]
+    if rest + 2 < end:
+        c += rows[r, rest + 2]
+    if rest + 3 < end:
+        d += rows[r, rest + 3]
+    if rest + 4 < end:
+        e += rows[r, rest + 4]
+    if rest + 5 < end:
+        f += rows[r, rest + 5]
+    if rest + 6 < end:
+        g += rows[r, rest + 6]
     return float(((a + b) + (c + d)) + ((e + f) + (g + h)))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sim.observe import MEASURES, Event, Failure, Recording
+from sim.observe import MEASURES, Events, Failure, Recording
 from sim.quarters import Quarter
 
 FIRMS = (
@@ -147,7 +147,11 @@ def recording(n_replicates=5, start="2024Q1", n_quarters=48, n_small=12, n_entra
         maker_names=MAKERS,
         networks=networks,
         failures=(Failure(n_replicates, quarters[-1], "a market did not clear"),),
-        events=tuple(
-            Event(r, quarters[-1], "entry", names[-1], "generation 0 of the slot") for r in range(n_replicates)
+        events=Events(
+            replicate=tuple(range(n_replicates)),
+            quarter=(quarters[-1],) * n_replicates,
+            event=("entry",) * n_replicates,
+            actor=(names[-1],) * n_replicates,
+            detail=("generation 0 of the slot",) * n_replicates,
         ),
     )

@@ -12,7 +12,7 @@ import pytest
 import sim.result
 from sim import ensemble
 from sim.errors import ResultError
-from sim.observe import MEASURES
+from sim.observe import MEASURES, Events
 from sim.report import tables
 from sim.result import Result
 from sim.runner import progress_bar, run
@@ -430,4 +430,4 @@ def test_events_have_one_row_each(result, recorded):
     assert len(result.events) == len(recorded.events) > 0
     assert list(result.events.columns) == ["replicate", "quarter", "event", "actor", "detail"]
     assert result.events.iloc[0].tolist() == list(recorded.events[0])
-    assert len(Result.from_recording(load_scenario({}), replace(recorded, events=())).events) == 0
+    assert len(Result.from_recording(load_scenario({}), replace(recorded, events=Events())).events) == 0

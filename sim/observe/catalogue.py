@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, NamedTuple
+from itertools import chain
+from typing import Any, Literal, NamedTuple, overload
 
 import numpy as np
 import numpy.typing as npt
@@ -88,6 +89,42 @@ class Event(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Events(Sequence[Event]):
+    """Events in the order in which they are listed, held as columns: so they are quickly sent, stored and joined."""
+
+    replicate: tuple[int, ...] = ()
+    quarter: tuple[str, ...] = ()
+    event: tuple[str, ...] = ()
+    actor: tuple[str, ...] = ()
+    detail: tuple[str, ...] = ()
+
+    @classmethod
+    def joined(cls, parts: Sequence[Events]) -> Events:
+        """Those of several blocks, one block after the other."""
+        return cls(*(tuple(chain.from_iterable(columns)) for columns in zip(*map(Events.columns, parts), strict=True)))
+
+    def columns(self) -> tuple[tuple[Any, ...], ...]:
+        """One for each field of an event."""
+        return self.replicate, self.quarter, self.event, self.actor, self.detail
+
+    def __len__(self) -> int:
+        return len(self.replicate)
+
+    def __iter__(self) -> Iterator[Event]:
+        return map(Event, *self.columns())
+
+    @overload
+    def __getitem__(self, place: int) -> Event: ...
+
+    @overload
+    def __getitem__(self, place: slice) -> Events: ...
+
+    def __getitem__(self, place: int | slice) -> Event | Events:
+        chosen = (column[place] for column in self.columns())
+        return Events(*chosen) if isinstance(place, slice) else Event._make(chosen)
+
+
+@dataclass(frozen=True)
 class Recording:
     """What a run hands over; arrays lead with the replicates that succeeded."""
 
@@ -105,7 +142,7 @@ class Recording:
     maker_names: tuple[str, ...]
     networks: Mapping[str, Mapping[str, Array]]
     failures: tuple[Failure, ...] = field(default=())
-    events: tuple[Event, ...] = field(default=())
+    events: Events = field(default=Events())
     """By replicate, then quarter."""
 
     def rows(self, rows: slice) -> Recording:

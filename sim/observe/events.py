@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from sim.arrays import Array, Counts, Flags, safe_ratio, total, widened
-from sim.observe.catalogue import Event, Moments
+from sim.observe.catalogue import Event, Events, Moments
 
 _BINDS = 1e-9
 """Largest relative distance at which a limit binds."""
@@ -48,21 +49,20 @@ class EventLog:
     """
 
     replicates: Sequence[int]
-    _events: list[Event] = field(default_factory=list)
+    _columns: tuple[list[Any], ...] = field(default_factory=lambda: tuple([] for _ in Event._fields))
     _mandated: Counts | None = None
 
     def fork(self) -> EventLog:
         """A log with the same events, which goes on by itself."""
-        return EventLog(self.replicates, list(self._events), self._mandated)
+        return EventLog(self.replicates, tuple(map(list, self._columns)), self._mandated)
 
     def record(self, m: Moments, quarter: str) -> None:
         """Note what happened in a quarter."""
         firms, flows = m.world.firm_names, m.flows
         came, left = m.after.generation, m.before.generation
-        self._note(
-            quarter, "entry", flows.demography.entries, firms, lambda r, i: f"generation {came[r, i]} of the slot"
-        )
-        self._note(quarter, "exit", flows.demography.exits, firms, lambda r, i: f"generation {left[r, i]} of the slot")
+        generation = "generation {} of the slot".format
+        self._note(quarter, "entry", flows.demography.entries, firms, generation, came)
+        self._note(quarter, "exit", flows.demography.exits, firms, generation, left)
 
         merging = flows.merging
         decided = merging.target >= 0
@@ -73,28 +73,38 @@ class EventLog:
             ("merger", merging.approved),
         ):
             self._note_pairs(quarter, kind, where, merging.acquirer, merging.target, firms, merging.harm)
-        self._note(quarter, "break-up", merging.break_ups, firms, lambda r, i: f"generation {left[r, i]} of the slot")
+        self._note(quarter, "break-up", merging.break_ups, firms, generation, left)
 
         opened, told = _chosen(m), self._told(m)
-        self._note(quarter, "weights opened", opened | told, firms, lambda r, i: "mandated" if told[r, i] else "chosen")
+        self._note(
+            quarter, "weights opened", opened | told, firms, {True: "mandated", False: "chosen"}.__getitem__, told
+        )
 
         markets = flows.markets
         idle = 1.0 - safe_ratio(markets.use, markets.supply, otherwise=1.0)
         at_floor = markets.rent <= markets.floor * (1.0 + _BINDS)
-        self._note(
-            quarter, "floor binds", at_floor, m.world.owner_names, lambda r, j: f"{idle[r, j]:.4f} of supply is idle"
-        )
+        self._note(quarter, "floor binds", at_floor, m.world.owner_names, "{:.4f} of supply is idle".format, idle)
 
         limit = np.minimum(flows.rules.grid_limit, flows.drivers.grid_limit)
         is_full = np.isfinite(limit) & (total(flows.investment.shipments) >= limit * (1.0 - _BINDS))
-        self._note(quarter, "grid binds", is_full[:, None], ("grid",), lambda r, _: f"{limit[r]:.4g} M H100e connected")
+        self._note(
+            quarter, "grid binds", is_full[:, None], ("grid",), "{:.4g} M H100e connected".format, limit[:, None]
+        )
 
     def _note(
-        self, quarter: str, kind: str, where: Flags, names: Sequence[str], detail: Callable[[int, int], str]
+        self,
+        quarter: str,
+        kind: str,
+        where: Flags,
+        names: Sequence[str],
+        words: Callable[[Any], str],
+        values: npt.NDArray[Any],
     ) -> None:
+        """Note an event of each actor ``[replicate, actor]``, with what its value is in words."""
         if where.any():
-            for row, slot in np.argwhere(where).tolist():
-                self._events.append(Event(self.replicates[row], quarter, kind, names[slot], detail(row, slot)))
+            rows, slots = np.nonzero(where)
+            actors = [names[slot] for slot in slots.tolist()]
+            self._add(quarter, kind, rows, actors, map(words, values[rows, slots].tolist()))
 
     def _note_pairs(
         self,
@@ -106,10 +116,20 @@ class EventLog:
         names: Sequence[str],
         harm: Array | None = None,
     ) -> None:
-        for row in np.flatnonzero(where).tolist():
-            cost = "" if harm is None or harm[row] == 0.0 else f", {harm[row]:.2%} of spending at stake"
-            detail = f"with {names[target[row]]}{cost}"
-            self._events.append(Event(self.replicates[row], quarter, kind, names[acquirer[row]], detail))
+        rows = np.flatnonzero(where)
+        at_stake = np.zeros(len(rows)) if harm is None else harm[rows]
+        details = [
+            f"with {names[slot]}" + (f", {cost:.2%} of spending at stake" if cost else "")
+            for slot, cost in zip(target[rows].tolist(), at_stake.tolist(), strict=True)
+        ]
+        self._add(quarter, kind, rows, [names[slot] for slot in acquirer[rows].tolist()], details)
+
+    def _add(self, quarter: str, kind: str, rows: Counts, actors: Sequence[str], details: Iterable[str]) -> None:
+        """Add a row for each event to the columns."""
+        replicates = [self.replicates[row] for row in rows.tolist()]
+        n = len(replicates)
+        for column, new in zip(self._columns, (replicates, [quarter] * n, [kind] * n, actors, details), strict=True):
+            column.extend(new)
 
     def _told(self, m: Moments) -> Flags:
         """Firms with closed weights that must release them and last quarter, as the same firm, need not."""
@@ -123,9 +143,10 @@ class EventLog:
         self._mandated = mandated
         return new
 
-    def events(self) -> tuple[Event, ...]:
+    def events(self) -> Events:
         """Every event, by replicate, quarter and kind."""
-        return tuple(sorted(self._events, key=lambda event: event.replicate))
+        order = np.argsort(self._columns[0], kind="stable").tolist()
+        return Events(*(tuple([column[place] for place in order]) for column in self._columns))
 
 
 def _chosen(m: Moments) -> Flags:
