@@ -249,6 +249,17 @@ def test_widened_intervals_verdicts_and_p_values_say_the_same():
     assert np.array_equal(found.interval(0.90), interval(found.effect, found.error_at(0.90), found.n, 0.90))
 
 
+def test_the_number_that_decides_knows_that_intervals_of_few_pairs_are_wider():
+    question = one(30.0), one(12.0), one(20), one(0.5)
+    plain, wider = (replicates_to_decide(*question, None, widening).item() for widening in ((1.0, 1.0), (1.6, 1.6)))
+    assert plain < wider == FEW_PAIRS
+    little = replicates_to_decide(*question, None, (1.05, 1.05)).item()
+    assert plain < little < FEW_PAIRS
+    question = one(30.0), one(60.0), one(20), one(0.5)
+    many = replicates_to_decide(*question).item()
+    assert many > FEW_PAIRS and replicates_to_decide(*question, None, (1.6, 1.6)).item() == many
+
+
 def test_few_pairs_with_a_rare_event_need_the_widening():
     """One pair in eleven moves far: of 30 pairs, Student's 90% intervals miss the truth more often than they say."""
     rng = np.random.default_rng(4)

@@ -160,7 +160,8 @@ def effects_of(contrast: Contrast, pairs: Pairs, quarters: Sequence[str]) -> pd.
     with np.errstate(divide="ignore", invalid="ignore"):
         relative = np.where(found.reference != 0.0, found.effect / np.abs(found.reference), np.nan)
     words = verdict(*student, smallest, found.changed, found.widening)
-    to_decide = np.where(words == "undecided", replicates_to_decide(*student, smallest, found.changed), np.nan)
+    wanted = replicates_to_decide(*student, smallest, found.changed, found.widening)
+    to_decide = np.where(words == "undecided", wanted, np.nan)
     columns: dict[str, object] = {
         "scenario": contrast.scenario,
         "kind": contrast.kind,

@@ -223,12 +223,18 @@ def verdict(
 
 
 def replicates_to_decide(
-    effect: Floats, error: Floats, n: Floats, smallest: Floats, changed: Floats | None = None
+    effect: Floats,
+    error: Floats,
+    n: Floats,
+    smallest: Floats,
+    changed: Floats | None = None,
+    widening: Floats | Sequence[float] = (1.0, 1.0),
 ) -> Floats:
     """How many replicates in all would turn an undecided effect into a clear or a negligible one.
 
-    With the effect and its spread as estimated, that number decides in four of five repetitions (``POWER``). At least
-    one more than there are; nan for fewer than two pairs; infinite beyond a million.
+    With the effect and its spread as estimated, that number decides in four of five repetitions (``POWER``), where
+    intervals of few pairs stay as much wider as they are. At least one more than there are; nan for fewer than two
+    pairs; infinite beyond a million.
 
     Examples
     --------
@@ -236,15 +242,23 @@ def replicates_to_decide(
     177.0
     """
     spread = error * np.sqrt(n)
+    wide_90, wide_95 = widening
     with np.errstate(divide="ignore", invalid="ignore"):
-        to_clear = _needed(spread / np.abs(effect), 1.0 - 0.5 * ERROR)
+        to_clear = _needed_of_few(spread / np.abs(effect), wide_95, 1.0 - 0.5 * ERROR)
         room = smallest - np.abs(effect)
-        to_negligible = np.where(room > 0.0, _needed(spread / room, 1.0 - ERROR), np.inf)
+        to_negligible = np.where(room > 0.0, _needed_of_few(spread / room, wide_90, 1.0 - ERROR), np.inf)
     wanted = np.fmax(np.fmin(to_clear, to_negligible), n + 1)
     if changed is not None:
         enough = np.ceil(n * FEWEST_CHANGED / np.maximum(changed, 1.0))
         wanted = np.where(is_rare(changed, n), np.fmax(wanted, enough), wanted)
     return np.where(n > 1, np.where(wanted > MOST_REPLICATES, np.inf, wanted), np.nan)
+
+
+def _needed_of_few(spread: Floats, wider: Floats | float, probability: float) -> Floats:
+    """The same with intervals that are wider until pairs are many."""
+    return np.minimum(
+        _needed(wider * spread, probability), np.maximum(_needed(spread, probability), bootstrap.FEW_PAIRS)
+    )
 
 
 def _needed(spread: Floats, probability: float) -> Floats:

@@ -114,7 +114,7 @@ def _find(source: str | os.PathLike[str]) -> Path:
         return shipped[text]
     if not os.path.exists(path):  # noqa: PTH110 - this one raises nothing
         names = [*(str(path.parent / other.name) for other in _yaml_files(path.parent)), *shipped]
-        allowed = f"a path to a YAML file, or one of {', '.join(shipped)}"
+        allowed = "a path to a YAML file, or a name that `aipower list scenarios` shows"
         hint = meant(text, names) if names else "check the path"
         Origin(shown(text, MAX_PATH)).refuse("", "there is no such file or shipped scenario", allowed, hint)
     return path  # reading a folder says what is wrong
