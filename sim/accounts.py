@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -20,7 +21,7 @@ TOLERANCE = 1e-9
 """Largest residual over turnover."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Flow:
     """Money that went from one population to another in a quarter.
 
@@ -41,7 +42,7 @@ class Flow:
     paid: Array
     received: Array
 
-    @property
+    @cached_property
     def amount(self) -> Array:
         """Total, $bn; ``[...]``."""
         return _total(self.paid, self.payer)
@@ -92,9 +93,9 @@ def net_receipts(population: str, flows: Iterable[Flow], like: Array) -> Array:
     net = np.zeros_like(like)
     for flow in flows:
         if flow.payee == population:
-            net = net + flow.received
+            net += flow.received
         if flow.payer == population:
-            net = net - flow.paid
+            net -= flow.paid
     return net
 
 
