@@ -30,6 +30,8 @@ FEWEST_RESAMPLED = 5
 
 RESAMPLES = 1_999
 SEED = 0
+_AT_A_TIME = 500
+"""Columns whose resamples memory holds, 16 kB each."""
 _ROUNDING = 1e-12
 
 
@@ -65,9 +67,10 @@ def widening(differences: Floats, counts: npt.NDArray[np.bool_], levels: Sequenc
     n = is_counted.sum(axis=1)
     wider = np.ones((len(levels), len(columns)))
     for size in np.unique(n[(n >= FEWEST_RESAMPLED) & (n < FEW_PAIRS)]).tolist():
-        chosen = np.flatnonzero(n == size)
-        samples = columns[chosen][is_counted[chosen]].reshape(len(chosen), size)
-        wider[:, chosen] = _critical_values(samples, levels) / _students(size, levels)
+        of_size = np.flatnonzero(n == size)
+        for chosen in np.split(of_size, range(_AT_A_TIME, len(of_size), _AT_A_TIME)):
+            samples = columns[chosen][is_counted[chosen]].reshape(len(chosen), size)
+            wider[:, chosen] = _critical_values(samples, levels) / _students(size, levels)
     return np.maximum(wider, 1.0).reshape(len(levels), *shape)
 
 
