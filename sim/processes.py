@@ -7,6 +7,7 @@ dies, its task's future says so, and the next task gets a new process.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import gc
 import os
@@ -14,7 +15,7 @@ import pickle
 import queue
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future
 from multiprocessing import get_context, parent_process
 from multiprocessing.connection import Connection
@@ -156,7 +157,8 @@ class _Worker:
     def __init__(self, context: Any) -> None:  # noqa: ANN401 - multiprocessing keeps the type to itself
         self._pipe, theirs = context.Pipe()
         self._process = context.Process(target=_work, args=(theirs,), daemon=True)
-        self._process.start()
+        with _one_thread_of_blas():
+            self._process.start()
         theirs.close()  # so that reading ends when the process does
 
     def do(self, call: _Call, count: Callable[[int], None]) -> object:
@@ -183,6 +185,26 @@ class _Worker:
     def end(self) -> None:
         self._pipe.close()
         self._process.join()
+
+
+_BLAS_THREADS = ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS", "MKL_NUM_THREADS")
+_STARTING = threading.Lock()
+
+
+@contextlib.contextmanager
+def _one_thread_of_blas() -> Iterator[None]:
+    """Let a process that starts have one thread for linear algebra, unless the user wants more.
+
+    Others would spin beside the workers of the other processors: a fifth of a second while each starts.
+    """
+    with _STARTING:
+        ours = [name for name in _BLAS_THREADS if name not in os.environ]
+        os.environ.update(dict.fromkeys(ours, "1"))
+        try:
+            yield
+        finally:
+            for name in ours:
+                del os.environ[name]
 
 
 def _how(exit_code: int | None) -> str:

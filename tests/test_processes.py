@@ -60,6 +60,11 @@ def killed_in_mid_answer(number, advance=None):
     os._exit(3)
 
 
+def blas_threads(name, advance=None):
+    """Work that says how many threads linear algebra is given where it is done."""
+    return os.environ.get(name)
+
+
 class StubbornError(Exception):
     """Cannot be unpickled, as its class asks for more than it keeps."""
 
@@ -76,6 +81,17 @@ def failing(number, advance=None):
 
 def answers(pool, work, needs):
     return dict(pool.run(work, [Task(each, 2, f"task {k}") for k, each in enumerate(needs)]))
+
+
+def test_a_worker_has_one_thread_for_linear_algebra_unless_the_user_wants_more(monkeypatch):
+    for name in processes._BLAS_THREADS:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("OMP_NUM_THREADS", "3")
+    before = dict(os.environ)
+    with Processes(2) as executor:
+        told = {name: executor.submit(blas_threads, name).result() for name in processes._BLAS_THREADS}
+    assert told == {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "3", "MKL_NUM_THREADS": "1"}
+    assert dict(os.environ) == before
 
 
 @pytest.mark.parametrize("method", processes.START_METHODS)
