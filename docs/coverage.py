@@ -16,7 +16,7 @@ import sim
 from sim.comparison import Comparison
 from sim.comparison.statistics import Paired, Verdict, half_width, paired, verdict
 
-SIZES = (10, 20, 25, 35, 50, 100)
+SIZES = (10, 25, 50, 100)
 SAMPLES = 300
 SEED = 0
 LEVEL = 0.90

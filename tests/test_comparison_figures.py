@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import sim
+from sim.comparison.bootstrap import FEW_PAIRS
 from sim.errors import ResultError
 from sim.report import style
 from sim.report.comparison import amount, grids, headline, notes, turning
@@ -124,13 +125,15 @@ def test_the_remarks_name_luck_multiplicity_and_variants(made):
     n = len(made.effects[made.effects["p_holm"].notna()])
     assert f"{n} effects were asked about at once" in text and "Holm" in text
     assert "flywheel 0.8" in text
-    assert ("fewer than 50 pairs" in text) == (made.effects["n"].min() < 50)
+    assert (f"fewer than {FEW_PAIRS} pairs" in text) == (made.effects["n"].min() < FEW_PAIRS)
 
 
 def test_few_pairs_are_told_of_and_many_not():
-    levels = list(np.random.default_rng(0).random(50))
-    told = {n: " ".join(notes(synthetic({"hhi_revenue": ([0.0] * n, levels[:n])}))) for n in (49, 50)}
-    assert "fewer than 50 pairs" in told[49] and "fewer than 50 pairs" not in told[50]
+    levels = list(np.random.default_rng(0).random(FEW_PAIRS))
+    few, many = (
+        " ".join(notes(synthetic({"hhi_revenue": ([0.0] * n, levels[:n])}))) for n in (FEW_PAIRS - 1, FEW_PAIRS)
+    )
+    assert f"fewer than {FEW_PAIRS} pairs" in few and "fewer than" not in many.replace("fewer than 10 pairs differ", "")
 
 
 def test_a_clear_effect_that_turns_elsewhere_is_marked(made):

@@ -22,8 +22,8 @@ from sim.luck import Luck
 
 Floats = npt.NDArray[np.float64]
 
-FEW_PAIRS = 50
-"""From so many on, Student's intervals need no help."""
+FEW_PAIRS = 200
+"""From so many on, Student's intervals need little help, and resamples take long."""
 
 FEWEST_RESAMPLED = 5
 """Resamples of fewer pairs are too often one pair over and over."""
@@ -100,8 +100,9 @@ def _critical_values(samples: Floats, levels: Sequence[float]) -> Floats:
     return np.where(known > 0, values, 0.0)
 
 
-@lru_cache(maxsize=FEW_PAIRS)
+@lru_cache(maxsize=8)
 def _weights(n: int) -> Floats:
     """Share ``[resample, pair]`` of each pair in resamples of n pairs, drawn with replacement."""
     drawn = (n * Luck(SEED, range(RESAMPLES)).uniform("resamples", n, n)).astype(np.int64)
-    return np.asarray((drawn[:, :, None] == np.arange(n)).mean(axis=1))
+    places = drawn + n * np.arange(RESAMPLES)[:, None]
+    return np.bincount(places.ravel(), minlength=RESAMPLES * n).reshape(RESAMPLES, n) / n
