@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -212,6 +213,7 @@ def cluster():
         yield made
 
 
+@pytest.mark.filterwarnings("ignore:.*tried again")  # a block whose answer died with the worker
 def test_a_run_on_a_cluster_is_the_same_and_a_killed_worker_loses_nothing(whole, tmp_path, cluster):
     out = tmp_path / "run"
     done = command(*SHORT, "--dask", cluster.address, "--out", out)
@@ -237,8 +239,12 @@ def test_a_block_that_kills_one_dask_worker_after_another_is_given_up_and_the_ot
     with local_cluster() as made:
         made.workers.append(made.add_worker())
         with dask_executor(made.address) as executor, Pool(1, executor) as pool:
-            with pytest.warns(UserWarning, match="given up"):
+            with warnings.catch_warnings(record=True) as told:
+                warnings.simplefilter("always")
                 found = dict(pool.run(killed, [Task((0, ""), 1), Task((1, None), 1)]))
+            words = [str(each.message) for each in told if each.category is UserWarning]
+            assert sum("given up" in each for each in words) == 1
+            assert all("tried again" in each for each in words if "given up" not in each)  # whose answer died with it
             assert found[0] == Lost("not computed, as it killed one Dask worker after another whenever it was tried")
             assert found[1] == 1 and pool.n_lost == 1
         assert sum(worker.poll() is None for worker in made.workers) == 1
