@@ -10,11 +10,10 @@ import sys
 from typing import NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 import sim
 from sim.comparison import Comparison
-from sim.comparison.statistics import Paired, Verdict, half_width, paired, verdict
+from sim.comparison.statistics import Floats, Paired, Verdict, half_width, paired, verdict
 
 SIZES = (10, 25, 50, 100)
 SAMPLES = 300
@@ -23,8 +22,6 @@ LEVEL = 0.90
 LEAST = 0.85
 FEWEST_CHANGED = 20
 """Pairs of all that must differ before intervals are looked at."""
-
-Floats = npt.NDArray[np.float64]
 
 
 class Effects(NamedTuple):

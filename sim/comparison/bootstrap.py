@@ -15,12 +15,10 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 import numpy as np
-import numpy.typing as npt
 from scipy import special
 
+from sim.arrays import Array, Flags
 from sim.luck import Luck
-
-Floats = npt.NDArray[np.float64]
 
 FEW_PAIRS = 200
 """From so many on, Student's intervals need little help, and resamples take long."""
@@ -35,7 +33,7 @@ _AT_A_TIME = 500
 _ROUNDING = 1e-12
 
 
-def widening(differences: Floats, counts: npt.NDArray[np.bool_], levels: Sequence[float]) -> Floats:
+def widening(differences: Array, counts: Flags, levels: Sequence[float]) -> Array:
     """Critical values of the bootstrap over Student's, at least 1; 1 where pairs are many, or fewer than five.
 
     Resamples are the same for every column with as many pairs, and in every call, so that the same pairs have the same
@@ -68,18 +66,20 @@ def widening(differences: Floats, counts: npt.NDArray[np.bool_], levels: Sequenc
     wider = np.ones((len(levels), len(columns)))
     for size in np.unique(n[(n >= FEWEST_RESAMPLED) & (n < FEW_PAIRS)]).tolist():
         of_size = np.flatnonzero(n == size)
+        students = students_t(0.5 + 0.5 * np.array(levels), size)
         for chosen in np.split(of_size, range(_AT_A_TIME, len(of_size), _AT_A_TIME)):
             samples = columns[chosen][is_counted[chosen]].reshape(len(chosen), size)
-            wider[:, chosen] = _critical_values(samples, levels) / _students(size, levels)
+            wider[:, chosen] = _critical_values(samples, levels) / students[:, None]
     return np.maximum(wider, 1.0).reshape(len(levels), *shape)
 
 
-def _students(n: int, levels: Sequence[float]) -> Floats:
-    """Critical values ``[level, 1]`` of Student's t of n pairs."""
-    return np.asarray(special.stdtrit(n - 1, 0.5 + 0.5 * np.array(levels)))[:, None]
+def students_t(probability: Array | float, n: Array | float) -> Array:
+    """Quantile of Student's t with n - 1 degrees of freedom; nan for fewer than two pairs."""
+    freedom = np.where(np.asarray(n) > 1, np.asarray(n) - 1, np.nan)
+    return np.asarray(special.stdtrit(freedom, probability))
 
 
-def _critical_values(samples: Floats, levels: Sequence[float]) -> Floats:
+def _critical_values(samples: Array, levels: Sequence[float]) -> Array:
     """Quantiles ``[level, sample]`` of the absolute t of resamples of ``[sample, pair]``; 0 where pairs do not vary.
 
     Resamples without spread have no t and are left out.
@@ -101,7 +101,7 @@ def _critical_values(samples: Floats, levels: Sequence[float]) -> Floats:
 
 
 @lru_cache(maxsize=8)
-def _weights(n: int) -> Floats:
+def _weights(n: int) -> Array:
     """Share ``[resample, pair]`` of each pair in resamples of n pairs, drawn with replacement."""
     drawn = (n * Luck(SEED, range(RESAMPLES)).uniform("resamples", n, n)).astype(np.int64)
     places = drawn + n * np.arange(RESAMPLES)[:, None]

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from sim.comparison.design import key_of
-from sim.comparison.effects import Pairs, moments, pairs_of, table_of
+from sim.comparison.effects import Pairs, pairs_of, table_of
 from sim.comparison.headlines import HEADLINES
 from sim.comparison.outcomes import WHOLE
-from sim.comparison.statistics import LEVELS, paired
+from sim.comparison.statistics import paired
 from sim.comparison.tradeoffs import (
     OBJECTIVES,
     TRADED,
@@ -234,10 +234,8 @@ class Comparison:
         pairs = self._pairs_named(scenario, kind)
         place = self._place(pairs, measure)
         found = paired(pairs.scenario[:, :, place], pairs.reference[:, :, place])
-        columns = {"reference_mean": found.reference, "scenario_mean": found.scenario, "effect": found.effect}
-        for level in LEVELS:
-            for end, values in zip(("low", "high"), found.interval(level), strict=True):
-                columns[f"ci{100 * level:.0f}_{end}"] = values
+        means = {"reference_mean": found.reference, "scenario_mean": found.scenario, "effect": found.effect}
+        columns = means | found.ends()
         return pd.DataFrame(columns, index=pd.Index(pairs.quarters, name="quarter"))
 
     def ranking(
@@ -441,12 +439,12 @@ class Comparison:
         widths: dict[str, float] = dict.fromkeys(measures, 0.0)
         for pairs in self._all_pairs().values():
             years = [pairs.quarters.index(quarter) for quarter in self.horizons]
-            found = moments(pairs, self.horizons)
-            half = found.half_width(0.95)
             for measure in measures:
-                column = half[: len(years), self._place(pairs, measure)]
-                if found.n[:, self._place(pairs, measure)].any():
-                    widths[measure] = max(widths[measure], float(np.max(np.where(np.isfinite(column), column, np.inf))))
+                place = self._place(pairs, measure)
+                found = paired(pairs.scenario[:, years, place], pairs.reference[:, years, place])
+                half = found.half_width(0.95)
+                if found.n.any():
+                    widths[measure] = max(widths[measure], float(np.max(np.where(np.isfinite(half), half, np.inf))))
         return widths
 
     # -- inside ---------------------------------------------------------------------------

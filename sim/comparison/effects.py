@@ -11,7 +11,6 @@ import numpy.typing as npt
 from sim.comparison.gain import is_comparable, paired_gain
 from sim.comparison.headlines import smallest_effect
 from sim.comparison.statistics import (
-    LEVELS,
     Floats,
     Paired,
     holm,
@@ -175,9 +174,7 @@ def effects_of(contrast: Contrast, pairs: Pairs, quarters: Sequence[str]) -> pd.
         "relative_effect": relative.ravel(),
     }
     is_paired_only = np.isin(np.broadcast_to(np.array(names), found.n.shape), list(PAIRED_MEASURES))
-    for level in LEVELS:
-        for end, values in zip(("low", "high"), found.interval(level), strict=True):
-            columns[f"ci{100 * level:.0f}_{end}"] = values.ravel()
+    columns |= {name: ends.ravel() for name, ends in found.ends().items()}
     columns |= {
         "share_rising": found.rising.ravel(),
         "variance_ratio": np.where(is_paired_only, np.nan, found.variance_ratio).ravel(),

@@ -15,6 +15,7 @@ import numpy.typing as npt
 from scipy import special, stats
 
 from sim.comparison import bootstrap
+from sim.comparison.bootstrap import students_t
 
 Floats = npt.NDArray[np.float64]
 
@@ -82,6 +83,14 @@ class Paired(NamedTuple):
         """Ends of the interval of the effect at one of ``LEVELS``."""
         return interval(self.effect, self.error_at(level), self.n, level)
 
+    def ends(self) -> dict[str, Floats]:
+        """Ends of the intervals at all ``LEVELS``, by the names of their columns: ``ci90_low`` and so on."""
+        return {
+            f"ci{100 * level:.0f}_{end}": values
+            for level in LEVELS
+            for end, values in zip(("low", "high"), self.interval(level), strict=True)
+        }
+
     def half_width(self, level: float) -> Floats:
         """Half of the width of :meth:`interval`."""
         return half_width(self.error_at(level), self.n, level)
@@ -145,13 +154,7 @@ def interval(effect: Floats, error: Floats, n: Floats, level: float) -> tuple[Fl
 
 def half_width(error: Floats, n: Floats, level: float) -> Floats:
     """Half of the width of :func:`interval`; nan for fewer than two pairs."""
-    return _t(0.5 + 0.5 * level, n) * error
-
-
-def _t(probability: float, n: Floats) -> Floats:
-    """Quantile of Student's t with n - 1 degrees of freedom; nan for fewer than two pairs."""
-    freedom = np.where(np.asarray(n) > 1, np.asarray(n) - 1, np.nan)
-    return np.asarray(special.stdtrit(freedom, probability))
+    return students_t(0.5 + 0.5 * level, n) * error
 
 
 def p_value(effect: Floats, error: Floats, n: Floats) -> Floats:
@@ -266,5 +269,5 @@ def _needed(spread: Floats, probability: float) -> Floats:
     size = (special.ndtri(probability) + special.ndtri(POWER)) ** 2 * spread**2
     for _ in range(8):
         n = np.maximum(np.ceil(size), 2.0)
-        size = (_t(probability, n) + _t(POWER, n)) ** 2 * spread**2
+        size = (students_t(probability, n) + students_t(POWER, n)) ** 2 * spread**2
     return np.maximum(np.ceil(size), 2.0)

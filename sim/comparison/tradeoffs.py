@@ -10,7 +10,7 @@ from scipy import stats
 
 from sim.comparison import bootstrap
 from sim.comparison.effects import PAIRED_GAIN, PAIRED_WELFARE
-from sim.comparison.statistics import LEVELS, Floats, paired
+from sim.comparison.statistics import Floats, paired
 from sim.observe import INDEX_SENTENCES, VARIABLES
 
 if TYPE_CHECKING:
@@ -90,11 +90,7 @@ def gains_by_party(named: Mapping[str, Pairs], quarter: str, *, since_start: boo
 def _mean_and_intervals(change: Floats) -> dict[str, float]:
     """Mean difference, its 90% and 95% intervals and n."""
     found = paired(change, np.zeros_like(change))
-    ends = {
-        f"ci{100 * level:.0f}_{end}": float(value)
-        for level in LEVELS
-        for end, value in zip(("low", "high"), found.interval(level), strict=True)
-    }
+    ends = {name: float(end) for name, end in found.ends().items()}
     return {"effect": float(found.effect), **ends, "n": int(found.n)}
 
 
@@ -128,7 +124,7 @@ def ratio_interval(numerator: Floats, denominator: Floats, level: float) -> tupl
     (var_a, cov), (_, var_b) = np.cov(a, b) / n
     both_means = np.stack([a, b], axis=1)
     wider = bootstrap.widening(both_means, np.full(both_means.shape, fill_value=True), [level])
-    t = float(stats.t.ppf(0.5 + 0.5 * level, n - 1) * wider.max())
+    t = float(bootstrap.students_t(0.5 + 0.5 * level, n) * wider.max())
     quadratic = b.mean() ** 2 - t**2 * var_b
     ratio = float(a.mean() / b.mean())
     if quadratic <= 0.0:
