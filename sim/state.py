@@ -83,6 +83,12 @@ class State:
     government_cash: Annotated[Array, Var((), "$bn", "sum of past fiscal balances")]
     household_cash: Annotated[Array, Var((), "$bn", "of households and funders, the closing sector")]
 
+    @property
+    def is_small(self) -> Flags:
+        """Small and medium firms in the market; ``[..., firm]``."""
+        small: Flags = self.is_active & (self.firm_class == SME)
+        return small
+
 
 @dataclass(frozen=True, slots=True)
 class Drivers:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from sim import units
-from sim.arrays import Array, Flags, safe_ratio, total
+from sim.arrays import Array, safe_ratio, total
 from sim.observe.catalogue import Moments, by_corporation, measure
-from sim.state import SME
 
 
 def _leader(values: Array, m: Moments) -> Array:
@@ -19,11 +18,6 @@ def _leader(values: Array, m: Moments) -> Array:
 def _top(values: Array) -> Array:
     largest: Array = values.max(axis=-1)
     return largest
-
-
-def _small(m: Moments) -> Flags:
-    small: Flags = m.before.is_active & (m.before.firm_class == SME)
-    return small
 
 
 def _ranked_power(m: Moments, rank: int) -> Array:
@@ -114,20 +108,20 @@ def serving_share(m: Moments) -> Array:
 def small_firm_share_of_compute(m: Moments) -> Array:
     """Small and medium firms' share of the compute that firms use."""
     used = m.flows.markets.compute_used
-    return safe_ratio(total(used * _small(m)), total(used))
+    return safe_ratio(total(used * m.before.is_small), total(used))
 
 
 @measure("share", "firms", "flow", "mean")
 def small_firm_share_of_revenue(m: Moments) -> Array:
     """Small and medium firms' share of revenue."""
     revenue = total(m.flows.markets.revenue, axis=-2)
-    return safe_ratio(total(revenue * _small(m)), total(revenue))
+    return safe_ratio(total(revenue * m.before.is_small), total(revenue))
 
 
 @measure("share", "firms", "stock", "last")
 def small_firm_survival(m: Moments) -> Array:
     """Share of the small and medium firms of the start that still exist."""
-    first = m.world.initial.is_active & (m.world.initial.firm_class == SME)
+    first = m.world.initial.is_small
     still = first & m.before.is_active & (m.before.generation == 0)
     return safe_ratio(total(still), total(first))
 
@@ -141,7 +135,7 @@ def n_firms(m: Moments) -> Array:
 @measure("firms", "firms", "stock", "last")
 def n_small_firms(m: Moments) -> Array:
     """Small and medium firms in the market."""
-    return total(_small(m))
+    return total(m.before.is_small)
 
 
 @measure("firms", "firms", "stock", "last")

@@ -10,7 +10,7 @@ from sim import units
 from sim.accounts import Flow, audit
 from sim.arrays import Array, total, weighted_total
 from sim.policies.levers import Rulebook
-from sim.state import SME, Accounts, Drivers, Flows, Funding, Markets, State
+from sim.state import Accounts, Drivers, Flows, Funding, Markets, State
 from sim.world.build import World
 
 
@@ -30,7 +30,7 @@ def settle(
     usage_tax = rules.usage_tax * total(markets.quantity, axis=-2)
     levy = rules.revenue_levy * revenue
     staff = p.training_staff_share * markets.user_rent * (1.0 + rules.compute_tax) * markets.training
-    fixed = np.where(state.is_active & (state.firm_class == SME), p.small_firm_fixed_cost, 0.0)
+    fixed = p.small_firm_fixed_cost * state.is_small
     operating = p.operating_cost_share * revenue + fixed
     interest = p.cost_of_funds * state.debt
     compliance = np.where(state.is_active, rules.compliance_cost, 0.0)

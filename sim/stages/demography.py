@@ -125,7 +125,7 @@ class _Treatment(NamedTuple):
 
     @classmethod
     def of(cls, state: State, rules: Rulebook) -> _Treatment:
-        small = state.is_active & (state.firm_class == SME)
+        small = state.is_small
         count = total(small, keepdims=True)
         return cls(
             *(
@@ -171,10 +171,7 @@ def _candidates(
 
     sales = _prospective_sales(world, drivers, markets, treatment, effective, efficiency, rent)
     profit = total(sales.profit, axis=-2)
-    growth = industry_rate(state.profit_growth, state)
-    value = demography.firm_value(
-        profit - p.small_firm_fixed_cost, growth, p.cost_of_funds, p.exit_hazard, p.valuation_growth_high
-    )
+    value = value_at_industry_growth(profit - p.small_firm_fixed_cost, state, world)
     cost = (
         p.entry_sunk_cost * rules.entry_cost[:, None] + rent * safe_ratio(own, efficiency) - rules.entry_grant[:, None]
     )
@@ -228,6 +225,13 @@ def _prospective_plan(
         world, industry_rate(state.profit_growth, state), industry_rate(state.capability_growth, state)
     )
     return training.training_plan(total(flywheel * stealing * sales.profit, axis=-2), horizon, own, effective)
+
+
+def value_at_industry_growth(profit: Array, state: State, world: World) -> Array:
+    """Value of profits, $bn per quarter, that grow as the industry's are expected to; ``[replicate, ...]``, $bn."""
+    p = world.parameters
+    growth = industry_rate(state.profit_growth, state)
+    return demography.firm_value(profit, growth, p.cost_of_funds, p.exit_hazard, p.valuation_growth_high)
 
 
 def industry_rate(rate: Array, state: State) -> Array:

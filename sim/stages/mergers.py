@@ -13,9 +13,9 @@ from sim.arrays import AnyArray, Array, Counts, Flags, shares, total
 from sim.groups import Groups
 from sim.luck import Luck
 from sim.policies.levers import Rulebook
-from sim.stages.demography import industry_rate
-from sim.state import SME, Drivers, Funding, Markets, Merging, State
-from sim.submodels import compute_market, demand, demography, mergers, pricing
+from sim.stages.demography import value_at_industry_growth
+from sim.state import Drivers, Funding, Markets, Merging, State
+from sim.submodels import compute_market, demand, mergers, pricing
 from sim.world.build import World
 
 NOBODY = -1
@@ -136,14 +136,7 @@ def _outlook(state: State, world: World, markets: Markets) -> _Outlook:
     elasticity = pricing.demand_elasticity(share, markets.nest, p.substitution, p.nest_growth)
     stealing = pricing.business_stealing(share, markets.nest, p.nest_growth)
     profit = total(of_sectors, axis=-2)
-    fixed = groups.total(np.where(state.is_active & (state.firm_class == SME), p.small_firm_fixed_cost, 0.0))
-    value = demography.firm_value(
-        np.maximum(profit - fixed, 0.0),
-        industry_rate(state.profit_growth, state),
-        p.cost_of_funds,
-        p.exit_hazard,
-        p.valuation_growth_high,
-    )
+    fixed = groups.total(p.small_firm_fixed_cost * state.is_small)
     return _Outlook(
         share=share,
         kept=of_sectors * elasticity,
@@ -153,7 +146,7 @@ def _outlook(state: State, world: World, markets: Markets) -> _Outlook:
         log_efficiency=np.log(groups.largest(state.efficiency)),
         relative_data=1.0 + state.data / world.data_reference,
         cash=at_head(groups.total(state.cash)),
-        value=at_head(value),
+        value=at_head(value_at_industry_growth(np.maximum(profit - fixed, 0.0), state, world)),
     )
 
 
@@ -210,9 +203,7 @@ def _joint_gain(state: State, world: World, markets: Markets, outlook: _Outlook,
     for firm in (all_, one):
         cheaper = p.serving_algorithm_elasticity * (best - firm.log_efficiency)
         gain = gain + firm.of_cost * cheaper + firm.of_data * np.log(data / firm.relative_data)
-    growth = industry_rate(state.profit_growth, state)
-    value = demography.firm_value(gain, growth, p.cost_of_funds, p.exit_hazard, p.valuation_growth_high)
-    return value - p.merger_integration_cost * all_.value
+    return value_at_industry_growth(gain, state, world) - p.merger_integration_cost * all_.value
 
 
 def _waiting(state: State, proposal: _Pair) -> _Pair:
