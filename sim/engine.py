@@ -465,18 +465,20 @@ def _march(
 def _n_slots(stand: _Stand, world: World, luck: Luck, policies: Sequence[Policy]) -> int:
     """Slots that the next quarter can need in any replicate: up to the last firm, and for all who may enter.
 
-    A policy that may split firms, or that adds them up in ways of its own, finds a number that depends on the quarter
-    alone, so that the block a replicate is in changes nothing.
+    A policy that may split firms, or that adds them up in ways of its own, finds all of them, so that nothing depends
+    on the block that a replicate is in.
     """
-    n_now = len(stand.state.is_active[0])
     if not all(map(_leaves_slots_alone, policies)):
-        return max(n_now, world.room(stand.period))
+        return len(world.firm_names)
+    n_now = len(stand.state.is_active[0])
     is_taken = np.flatnonzero(stand.state.is_active.any(axis=0))
     return max(n_now, int(is_taken.max(initial=-1)) + 1 + int(arrivals(world, luck, stand.period).max()))
 
 
 def _leaves_slots_alone(policy: Policy) -> bool:
-    return is_shipped(policy) and isinstance(policy, BasePolicy | Beside) and "break_up" not in policy.uses
+    if isinstance(policy, Beside):  # of sets that do
+        return True
+    return isinstance(policy, BasePolicy) and is_shipped(policy) and "break_up" not in policy.uses
 
 
 def _refuse_undefined(state: State) -> None:

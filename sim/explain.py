@@ -266,11 +266,15 @@ def _compute(k: _Look) -> Section:
 def _sector(k: _Look, s: int) -> Section:
     p, markets, drivers, i = k.world.parameters, k.flows.markets, k.flows.drivers, k.slot
     share, nest = float(markets.target_share[0, s, i]), float(markets.nest[0, s])
-    joint = float(Groups.of(k.before.group).total(markets.target_share)[0, s, i])
-    eps = float(pricing.demand_elasticity(np.array([[joint]]), np.array([nest]), p.substitution, p.nest_growth)[0, 0])
-    eps = k.agree("eps", eps, float(markets.elasticity[0, s, i]))
+    groups, taken = Groups.of(k.before.group), p.operating_cost_share + k.flows.rules.revenue_levy
+    joint = float(groups.total(markets.target_share)[0, s, i])
+    uneven = ", and what its firms keep of revenue" if groups.differ(taken)[0, i] else ""
+    perceived = pricing.perceived_elasticity(
+        markets.target_share, markets.nest, taken, groups, p.substitution, p.nest_growth
+    )
+    eps = k.agree("eps", float(perceived[0, s, i]), float(markets.elasticity[0, s, i]))
     cost = k.of(markets, "unit_cost")
-    kept = 1.0 - p.operating_cost_share - float(k.flows.rules.revenue_levy[0, i])
+    kept = 1.0 - float(taken[0, i])
     price = k.agree("p", cost / kept * eps / (eps - 1.0), float(markets.price[0, s, i]))
     attraction, everyone = float(markets.attraction[0, s, i]), float(markets.attraction[0, s].sum())
     target = k.agree("target share", attraction / everyone, share)
@@ -284,7 +288,10 @@ def _sector(k: _Look, s: int) -> Section:
         f"Sector {k.world.sector_names[s]} (7.2, 7.3)",
         (
             Line(
-                "perceived elasticity eps", f"target share of its owner {_number(joint)}, nest {_number(nest)}", eps, ""
+                "perceived elasticity eps",
+                f"target share of its owner {_number(joint)}, nest {_number(nest)}{uneven}",
+                eps,
+                "",
             ),
             Line(
                 "price p",

@@ -69,10 +69,15 @@ class Meter:
         if self.progress is not None:
             self.progress(self.shown, self.total)
 
+    def reach(self, done: int) -> None:
+        """Tell that so much is done, whatever was told on the way."""
+        if done != self.done:
+            self.done = done
+            self.show(done)
+
     def advance(self, amount: int) -> None:
         """Tell that more is done."""
-        self.done += amount
-        self.show(self.done)
+        self.reach(self.done + amount)
 
     def expect(self, amount: int) -> None:
         """Tell that there is more to do."""
@@ -177,7 +182,10 @@ class Pool:
             yield from self._elsewhere(work, tasks, self._given)
         elif self._workers == 1 or len(tasks) <= 1:
             for place, task in enumerate(tasks):
-                yield place, work(task.needs, self.meter.advance)
+                done = self.meter.done + task.amount
+                answer = work(task.needs, self.meter.advance)
+                self.meter.reach(done)  # work that failed and went on in parts told less
+                yield place, answer
         else:
             if self._own is None:
                 self._own = Processes(self._workers)

@@ -15,6 +15,7 @@ from sim.observe import MEASURES, SECTOR, described, yearly
 from sim.policies.levers import LEVERS, combine
 from sim.scenario import load_scenario
 from sim.state import (
+    SME,
     Accounts,
     Demography,
     Drivers,
@@ -435,6 +436,13 @@ def test_entrants_take_free_slots_with_cash_from_next_quarters_fund() -> None:
     assert np.all(run.flows[1].markets.revenue.sum(axis=1)[entries] > 0.0)
 
 
+def test_a_tax_on_what_small_firms_sell_keeps_entrants_away() -> None:
+    world = small_world(entry_candidates=20.0)
+    small = (world.initial.firm_class == SME).astype(float)
+    free, taxed = (run_quarters(world, 1, policies=[constant(usage_tax=tax * small)]) for tax in (0.0, 1e3))
+    assert free.flows[0].demography.entries.any() and not taxed.flows[0].demography.entries.any()
+
+
 def test_entrants_plan_by_the_declared_expectations() -> None:
     """Under `static` what the industry once expected does not matter to what an entrant brings."""
     worlds = [
@@ -505,7 +513,9 @@ def test_one_failing_replicate_is_recorded_and_the_others_are_kept(monkeypatch: 
         return simulate_block(world, timeline, seed, replicates, policies, progress)
 
     monkeypatch.setattr(ensemble, "simulate_block", sometimes)
-    survived = ensemble.simulate(scenario, replicates=5)
+    seen: list[tuple[int, int]] = []
+    survived = ensemble.simulate(scenario, replicates=5, progress=lambda *now: seen.append(now))
+    assert seen[-1] == (10, 10)
     assert survived.failures == ((3, "2024Q2", "the sky fell"),)
     assert survived.replicates.tolist() == [0, 1, 2, 4]
     assert np.array_equal(survived.measures["hhi_revenue"], clean.measures["hhi_revenue"][[0, 1, 2, 4]])

@@ -43,6 +43,14 @@ def test_terms_give_the_recorded_numbers(scenario: Scenario, firm: str, quarter:
     assert revenue[-1] == pytest.approx(recorded.firms["revenue"][place], rel=1e-12)
 
 
+def test_levies_that_differ_within_a_corporation_are_explained(scenario: Scenario) -> None:
+    """An owner then moves customers towards the firm that keeps more, so that its firms' elasticities differ."""
+    levied = load_scenario({**CHANGES, "policies": [{"revenue_levy": {"rate": 0.03, "who": {"class": "lab"}}}]})
+    told = [str(explain(levied, "OpenAI", "2025Q2", replicate)) for replicate in range(3)]
+    assert any("what its firms keep of revenue" in text for text in told)
+    assert "what its firms keep" not in str(explain(scenario, "OpenAI", "2025Q2"))
+
+
 def test_cash_is_the_sum_of_its_terms(scenario: Scenario) -> None:
     section = explain(scenario, "OpenAI", "2025Q2").sections[-1]
     *terms, after = section.lines

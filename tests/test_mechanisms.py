@@ -234,6 +234,20 @@ def test_an_energy_cap_is_kept_and_raises_rents() -> None:
     assert (capped.flows[-1].markets.rent > free.flows[-1].markets.rent).all()
 
 
+def test_an_energy_cap_holds_for_chips_that_firms_own_too() -> None:
+    world = world_with(Mechanisms(own_chips=True))
+    owned = 0.5 * run_quarters(world, 1).flows[0].markets.compute_used
+    run = run_quarters(world, 2, policies=[constant(energy_cap=6.0)], own_chips=owned)
+    for flows in run.flows:
+        markets = flows.markets
+        in_use = markets.use.sum(-1) + markets.own_chips_used.sum(-1)
+        assert in_use * units.energy_twh(1.0, flows.drivers.kilowatt) == pytest.approx(np.full(2, 6.0), rel=1e-6)
+    used, state, p = run.flows[0].markets.own_chips_used, run.states[0], world.parameters
+    in_place = state.capacity.sum(-1) + state.own_chips.sum(-1)
+    usable = 6.0 / (p.utilisation * in_place * units.energy_twh(1.0, run.flows[0].drivers.kilowatt))
+    assert np.all(used <= usable[:, None] * p.utilisation * owned * (1 + 1e-12)) and np.all(usable < 1.0)
+
+
 def test_separation_takes_ties_and_grants_from_an_integrated_firm() -> None:
     world = small_world()
     slot = world.firm_names.index("Google DeepMind")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sim import ensemble
 from sim.groups import Groups, without
+from sim.scenario import load_scenario
 from sim.stages import mergers as stage
+from sim.state import State, along
 from sim.submodels import demand, mergers, pricing
 from sim.world.build import Mechanisms
 from tests.worlds import run_quarters, small_world, world_with
@@ -268,6 +271,8 @@ def test_a_break_up_conserves_money_sales_and_appeal() -> None:
     split = np.where(np.arange(len(world.firm_names)) == target, 3.0, 1.0)
     before = run_quarters(world, 3)
     state, flows = before.states[-1], before.flows[-1]
+    everywhere = np.ones_like(state.is_active)
+    state = replace(state, is_open=everywhere & state.is_active, is_hosted=everywhere, is_pool_member=everywhere)
     rules = replace(flows.rules, break_up=np.broadcast_to(split, state.cash.shape))
     after, broken, refused = stage._break_up(state, world, rules, flows.markets)
     assert broken.sum() == 2 and not refused.any()
@@ -279,13 +284,44 @@ def test_a_break_up_conserves_money_sales_and_appeal() -> None:
             parts = getattr(after, name)[r][..., everyone]
             assert parts.sum(axis=-1) == pytest.approx(getattr(state, name)[r][..., target], rel=1e-12), name
             assert np.ptp(parts, axis=-1).max() < 1e-15
-        for name in ("own_compute", "efficiency", "firm_class", "is_open"):
+        for name in ("own_compute", "efficiency", "firm_class", "is_open", "is_hosted", "is_pool_member"):
             assert (getattr(after, name)[r, everyone] == getattr(state, name)[r, target]).all()
         appeal = np.exp(after.log_strength[r][:, everyone]).sum(axis=-1)
         assert appeal == pytest.approx(np.exp(state.log_strength[r][:, target]), rel=1e-12)
         assert after.owner_weight[r][:, everyone].sum(axis=0) == pytest.approx(np.ones(3), rel=1e-12)
         assert not (after.owner_weight[r][:, born] > 0.0)[np.isinf(world.affinity[:, born])].any()
         assert (after.cash - after.debt)[r].sum() == pytest.approx((state.cash - state.debt)[r].sum(), rel=1e-12)
+
+
+def test_a_break_up_divides_or_copies_all_that_firms_have() -> None:
+    assert sorted((*stage._DIVIDED, *stage._COPIED, "generation")) == sorted(along(State, "firm"))
+
+
+def test_a_break_up_without_enough_free_slots_changes_nothing() -> None:
+    world = world_with(Mechanisms(entry=False))
+    run = run_quarters(world, 1)
+    group = np.arange(len(world.firm_names)) * np.ones_like(run.states[-1].group)
+    first, second = (world.firm_names.index(name) for name in ("OpenAI", "Anthropic"))
+    group[:, max(first, second)] = min(first, second)
+    state = replace(run.states[-1], group=group)
+    asked = np.where(np.arange(group.shape[-1]) == first, 500.0, 1.0)
+    rules = replace(run.flows[0].rules, break_up=np.broadcast_to(asked, group.shape))
+    after, broken, refused = stage._break_up(state, world, rules, run.flows[0].markets)
+    assert not broken.any() and refused.sum() == len(group)
+    for each in fields(State):
+        assert np.array_equal(getattr(after, each.name), getattr(state, each.name)), each.name
+
+
+def test_a_break_up_finds_every_free_slot() -> None:
+    scenario = load_scenario(
+        {
+            "horizon": {"start": "2024Q1", "end": "2024Q3"},
+            "mechanisms": {"mergers": False},
+            "policies": [{"break_up": {"successors": 3, "start": "2024Q2"}}],
+        }
+    )
+    measures = ensemble.simulate(scenario, replicates=1).measures
+    assert measures["break_ups"].sum() > 40 and not measures["break_ups_refused"].any()
 
 
 def test_a_firm_is_broken_up_once_and_a_group_into_its_firms() -> None:

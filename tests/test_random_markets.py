@@ -190,7 +190,7 @@ def clearing_residual(c: Cases) -> np.ndarray:
     weight = loyalty * c.state.owner_weight + (1.0 - loyalty) * pull / pull.sum(axis=1, keepdims=True)
     assert np.allclose(weight.sum(axis=1), 1.0, atol=1e-12)
     rent = np.einsum("roi,ro->ri", weight, m.rent)
-    given, supply = outside_the_market(c)
+    given, supply, own = outside_the_market(c)
     given = np.minimum(given, rules.training_cap)
     dear = rent * (1.0 + rules.compute_tax)
     spent = np.minimum(np.maximum(c.funding.desired - given * dear, 0.0), c.funding.means)
@@ -200,22 +200,23 @@ def clearing_residual(c: Cases) -> np.ndarray:
     need = need / c.state.efficiency**p.serving_algorithm_elasticity / rules.serving_efficiency
     units = np.where(m.price > 0.0, m.revenue / np.where(m.price > 0.0, m.price, 1.0), 0.0).sum(axis=1)
     captive = c.drivers.captive_outlay * c.state.captive_share / (m.rent * (1.0 + rules.captive_tax))
-    rented = np.maximum(training - given + need * units - p.utilisation * c.state.own_chips, 0.0)
+    rented = np.maximum(training - given + need * units - own, 0.0)
     demand = captive + np.einsum("roi,ri->ro", weight, rented)
     slack_rent, slack_supply = (m.rent - floor[:, None]) / m.rent, (supply - demand) / supply
     return np.abs(np.minimum(slack_rent, slack_supply)).max(axis=-1)
 
 
-def outside_the_market(c: Cases) -> tuple[np.ndarray, np.ndarray]:
-    """Compute that rules give to firms, and what owners have left for the market, case by case."""
+def outside_the_market(c: Cases) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Compute that rules give to firms, what owners have left for the market, and firms' own, case by case."""
     p, rules, state, world = c.world.parameters, c.rules, c.state, c.world
-    given, supply = np.zeros_like(state.cash), np.zeros_like(state.capacity)
+    given, supply, own = np.zeros_like(state.cash), np.zeros_like(state.capacity), np.zeros_like(state.cash)
     for r in range(len(given)):
         claim = {k: getattr(rules, f"{k}_weight")[r] * state.is_active[r] for k in ("public", "pooled", "reserved")}
         sellers = state.capacity[r] * world.is_seller
         idle = (1.0 - p.utilisation) * sellers * rules.pooled_idle[r] * claim["pooled"].any()
         aside = p.utilisation * sellers * rules.reserved_capacity[r] * claim["reserved"].any()
-        running = p.utilisation * (state.capacity[r].sum() + state.public_capacity[r]) + idle.sum()
+        in_place = state.capacity[r].sum() + state.own_chips[r].sum() + state.public_capacity[r]
+        running = p.utilisation * in_place + idle.sum()
         used = running * c.drivers.kilowatt * 2190.0 / 1e3
         cut = min(1.0, rules.energy_cap[r] / used)
         pools = {"public": p.utilisation * state.public_capacity[r], "pooled": idle.sum(), "reserved": aside.sum()}
@@ -223,7 +224,8 @@ def outside_the_market(c: Cases) -> tuple[np.ndarray, np.ndarray]:
             if claim[k].any():
                 given[r] += cut * pool * claim[k] / claim[k].sum()
         supply[r] = cut * (p.utilisation * state.capacity[r] - aside)
-    return given, supply
+        own[r] = cut * p.utilisation * state.own_chips[r]
+    return given, supply, own
 
 
 def marginal_profit(c: Cases) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sim.policies.levers import LEVERS, Observation, Policy, Rulebook, combine
+from sim.policies.levers import Observation, Policy, Rulebook, combine
 
 if TYPE_CHECKING:
     from sim.arrays import Array
@@ -29,8 +29,6 @@ class Beside:
 
     def __init__(self, sets: Sequence[Sequence[Policy]], luck: Luck) -> None:
         self._sets, self._luck = sets, luck
-        self.uses = tuple({lever for policies in sets for each in policies for lever in getattr(each, "uses", LEVERS)})
-        """Levers that some set may pull."""
 
     def __call__(self, observation: Observation, quarter: Quarter) -> dict[str, Array | float]:
         """Every lever, from each set for its rows."""

@@ -12,8 +12,10 @@ from sim.submodels import allotment
 from sim.world.build import World
 
 
-def allot(state: State, world: World, drivers: Drivers, rules: Rulebook, floor: Array) -> tuple[Array, Allotments]:
-    """What owners bring to the market, and what firms get outside it.
+def allot(
+    state: State, world: World, drivers: Drivers, rules: Rulebook, floor: Array
+) -> tuple[Array, Array, Allotments]:
+    """What owners bring to the market, what firms can use of their own chips, and what they get outside the market.
 
     Chips in use are a share of those in place; where an energy cap binds, everyone uses fewer in the same proportion.
 
@@ -21,6 +23,8 @@ def allot(state: State, world: World, drivers: Drivers, rules: Rulebook, floor: 
     -------
     supply : array [..., owner]
         Capacity on the market, M H100e.
+    own_chips : array [..., firm]
+        Firms' own, M H100e.
     allotments : Allotments
         From the public pool, the platform of idle capacity and capacity set aside.
     """
@@ -32,17 +36,23 @@ def allot(state: State, world: World, drivers: Drivers, rules: Rulebook, floor: 
     )
     idle = _offered(rules.pooled_idle, pooled) * (1.0 - u) * sellers
     set_aside = _offered(rules.reserved_capacity, reserved) * u * sellers
-    in_use = u * (total(state.capacity) + state.public_capacity) + total(idle)
+    in_use = u * (total(state.capacity) + total(state.own_chips) + state.public_capacity) + total(idle)
     allowed = allotment.usable_share(in_use, rules.energy_cap, units.energy_twh(1.0, drivers.kilowatt))
     owner_pooled, owner_reserved = allowed[..., None] * idle, allowed[..., None] * set_aside
-    return allowed[..., None] * u * state.capacity - owner_reserved, Allotments(
-        public=allotment.allotted(allowed * u * state.public_capacity, public),
-        pooled=allotment.allotted(total(owner_pooled), pooled),
-        reserved=allotment.allotted(total(owner_reserved), reserved),
-        owner_pooled=owner_pooled,
-        owner_reserved=owner_reserved,
-        pooled_price=floor * (1.0 + rules.pooled_fee),
-        reserved_price=floor,
+    supply = allowed[..., None] * u * state.capacity - owner_reserved
+    own_chips = allowed[..., None] * u * state.own_chips
+    return (
+        supply,
+        own_chips,
+        Allotments(
+            public=allotment.allotted(allowed * u * state.public_capacity, public),
+            pooled=allotment.allotted(total(owner_pooled), pooled),
+            reserved=allotment.allotted(total(owner_reserved), reserved),
+            owner_pooled=owner_pooled,
+            owner_reserved=owner_reserved,
+            pooled_price=floor * (1.0 + rules.pooled_fee),
+            reserved_price=floor,
+        ),
     )
 
 

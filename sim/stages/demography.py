@@ -121,6 +121,7 @@ class _Treatment(NamedTuple):
     serving_efficiency: Array
     quality: Array
     compute_tax: Array
+    usage_tax: Array
     revenue_levy: Array
 
     @classmethod
@@ -207,7 +208,8 @@ def _prospective_sales(
         world.data_elasticity,
         world.data_reference,
     )
-    attraction = appeal * pricing.units_per_dollar(need * rent, taken, elasticity) ** (p.substitution - 1.0)
+    cost = pricing.unit_cost(need, rent, treatment.usage_tax)
+    attraction = appeal * pricing.units_per_dollar(cost, taken, elasticity) ** (p.substitution - 1.0)
     share = attraction / (attraction + total(markets.attraction, keepdims=True))
     revenue = (drivers.budget * markets.nest)[..., None] * share
     return _Sales(share, revenue, pricing.operating_profit(revenue, taken, elasticity))

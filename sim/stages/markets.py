@@ -147,7 +147,7 @@ def _pose(
         rules.carbon_price,
         p.owner_floor_operations,
     )
-    supply, allotments = allot(state, world, drivers, rules, floor)
+    supply, own_chips, allotments = allot(state, world, drivers, rules, floor)
     need = pricing.serving_need(
         funding.power,
         state.efficiency,
@@ -179,7 +179,7 @@ def _pose(
         desired_outlay=funding.desired,
         means=funding.means,
         allotment=allotments.compute,
-        own_chips=p.utilisation * state.own_chips,
+        own_chips=own_chips,
         training_cap=rules.training_cap,
         compute_tax=rules.compute_tax,
         usage_tax=rules.usage_tax,

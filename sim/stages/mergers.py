@@ -320,16 +320,15 @@ def _break_up(state: State, world: World, rules: Rulebook, markets: Markets) -> 
         members = np.flatnonzero(state.group[row] == head)
         slot = max(members[asked[row, members]].tolist(), key=lambda member: sales[row, member])
         asked[row, members] = members == slot
-        if len(members) > 1:
-            arrays["group"][row, members] = members
-            arrays["data"][row, members] *= shares(sales[row, members])
-            arrays["is_successor"][row, members] = True
         n_new = int(np.ceil(rules.break_up[row, slot])) - 1
         free = np.flatnonzero(~arrays["is_active"][row] & world.is_entry_slot)[:n_new]
         if len(free) < n_new:
             refused[row, slot] = True
             continue
-        arrays["is_successor"][row, slot] = True
+        if len(members) > 1:
+            arrays["group"][row, members] = members
+            arrays["data"][row, members] *= shares(sales[row, members])
+        arrays["is_successor"][row, members] = True
         everyone = [slot, *free.tolist()]
         for name in _COPIED:
             arrays[name][row][..., free] = arrays[name][row][..., [slot]]
@@ -343,8 +342,9 @@ def _break_up(state: State, world: World, rules: Rulebook, markets: Markets) -> 
 
 _DIVIDED = ("cash", "debt", "own_chips", "data", "share", "target_share", "profit", "funding_share")
 _COPIED = (
-    "is_active", "is_successor", "firm_class", "is_open", "group", "age", "quarters_beyond", "own_compute",
-    "own_compute_history", "efficiency", "log_strength", "owner_weight", "profit_growth", "capability_growth",
+    "is_active", "is_successor", "firm_class", "is_open", "is_hosted", "is_pool_member", "group", "age",
+    "quarters_beyond", "own_compute", "own_compute_history", "efficiency", "log_strength", "owner_weight",
+    "profit_growth", "capability_growth",
 )  # fmt: skip
 
 

@@ -30,8 +30,8 @@ from sim.world.tables import ATTRIBUTES, Actors, merge_actors, own_rows, populat
 
 WORLD_SEED = 0
 _OF_FIRMS = along(State, "firm")
-_SUCCESSORS, _DEVIATIONS, _STRIDE = 32, 6.0, 8
-"""Room for successors of break-ups, for entrants in standard deviations above the mean, and slots opened at a time."""
+_STRIDE = 8
+"""Slots opened at a time."""
 
 RETURN_WINDOW = 4
 _RAKING_SWEEPS = 200
@@ -170,19 +170,6 @@ class World:
     @cached_property
     def _narrower(self) -> dict[int, World]:
         return {}
-
-    def room(self, period: int) -> int:
-        """Slots that suffice up to a quarter under any policy, whoever comes and goes.
-
-        For arrivals six standard deviations above their mean, and for some successors of firms that are split.
-
-        Parameters
-        ----------
-        period : int
-            Quarters since the world's start.
-        """
-        arrivals = self.parameters.entry_candidates * (period + 1.0) if self.mechanisms.entry else 0.0
-        return math.ceil(self.n_first + arrivals + _DEVIATIONS * math.sqrt(arrivals) + _SUCCESSORS)
 
     @property
     def n_first(self) -> int:
