@@ -140,7 +140,7 @@ SHORTHAND = {
     "Z_s": "sum of attractions",
     "a*": "weights over owners of a firm without loyalty",
     "g_i": "compute outside the market, the sum of `Allotments`",
-    "B_j": "captive outlay of an owner, `State.captive_share` of `Drivers.captive_outlay`",
+    "B_j": "captive outlay of an owner, `State.captive_outlay_share` of `Drivers.captive_outlay`",
     "demand_j": "compute that is rented from an owner or that it uses itself",
     "U_0": "compute that a firm uses at the start, of the table",
     "effort": "training compute over the largest",

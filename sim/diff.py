@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from sim.result import Result
     from sim.scenario import Scenario
 
-HEADLINES = (
+COMPARED = (
     "hhi_chip_sales",
     "hhi_compute_owned",
     "hhi_compute_used",
@@ -94,7 +94,7 @@ def of_measures(a: Result, b: Result) -> tuple[int | None, list[Difference]]:
     if not common:
         return None, []
     year = max(common)
-    names = [name for name in HEADLINES if name in a.catalogue and name in b.catalogue]
+    names = [name for name in COMPARED if name in a.catalogue and name in b.catalogue]
     yearly = [result.yearly() for result in (a, b)]
     ends = [frame[frame.index.get_level_values("year") == year] for frame in yearly]
     means = [{name: float(end[name].mean()) for name in names} for end in ends]

@@ -65,6 +65,16 @@ class Job(NamedTuple):
     uncertain: Uncertain | None = None
     """How parameters differ from replicate to replicate; None where they do not."""
 
+    def world_of(self, replicate: int) -> World:
+        """The world of one replicate, which is everyone's unless parameters are uncertain.
+
+        Raises
+        ------
+        WorldError
+            When the world cannot be built.
+        """
+        return self.world if self.uncertain is None else self.uncertain.world_of(replicate)
+
     def task(self, replicates: range) -> Task:
         """One block of it."""
         return Task((self, replicates), self.amount(replicates), block_name(replicates))

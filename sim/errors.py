@@ -13,9 +13,13 @@
     └── FailureError          something failed and is reported (exit code 1)
         ├── ReplicateError    one replicate cannot go on; recorded as data
         │   ├── ConvergenceError  a market did not clear
-        │   └── LedgerError       a flow without payer or payee
+        │   ├── LedgerError       a flow without payer or payee
+        │   └── QuarterError      any of these, with its quarter (sim.engine)
         ├── StoreError        a result could not be written or read back
+        │   └── FolderTakenError  the folder exists already (sim.folders)
         └── WorkersError      workers or a cluster gave up, or do not compute the same numbers
+            └── WorkerDiedError   a process ended before it answered (sim.processes)
+                └── PoisonError   a task ended one process after another (sim.processes)
 
     KeyboardInterrupt
     └── Interrupted           the user stopped a run, parts of which are kept (exit code 130)

@@ -333,7 +333,7 @@ def _cash(k: _Look) -> Section:
         "compliance": -k.of(accounts, "compliance"),
         "allotted compute": -k.of(accounts, "allotment_charge"),
         "interest": -k.of(accounts, "interest"),
-        "borrowed less repaid": k.of(accounts, "borrowed"),
+        "borrowed less repaid": k.of(accounts, "net_borrowing"),
         "dividends": -k.of(accounts, "dividends"),
     }
     cash = k.agree("cash", sum(signed.values()), k.of(accounts, "cash"))

@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from sim.errors import ResultError, StoreError
 from sim.identity import source_hash
@@ -243,10 +243,33 @@ class Storable(Protocol):
 
     folder: Path | None
     manifest: dict[str, Any]
+    is_reused: bool
 
     @property
     def content_hash(self) -> str:
         """SHA-256 (hex) of what determines the contents."""
+
+
+S = TypeVar("S", bound=Storable)
+
+
+def found_complete(out: str | Path | None, content_hash: str, load: Callable[[Path], S]) -> S | None:
+    """What is there already, complete and undamaged, marked as reused; else make sure that it can be written.
+
+    Raises
+    ------
+    StoreError
+        When nothing can be written there.
+    """
+    if out is None:
+        return None
+    choice = choose_folder(Path(out), content_hash)
+    if not choice.is_complete:
+        check_writable(choice.folder)
+        return None
+    found = load(choice.folder)
+    found.is_reused = True
+    return found
 
 
 def save_beside(made: Storable, base: Path, save: Callable[[Path], object]) -> None:

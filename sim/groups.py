@@ -85,10 +85,6 @@ class Groups:
         """Whether every firm is on its own."""
         return not self._rows.size
 
-    def rows(self, keep: Flags) -> Groups:
-        """Only those of some replicates."""
-        return Groups(self.head[keep])
-
     @property
     def is_head(self) -> Flags:
         """Whether a slot stands for its group; ``[replicate, firm]``."""

@@ -8,6 +8,7 @@ by inverting a uniform.
 
 from __future__ import annotations
 
+import functools
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -129,6 +130,7 @@ class RepeatedLuck(Luck):
         return repeated(self.once.normal(decision, period, n_slots), self.times)
 
 
+@functools.cache
 def poisson_distribution(mean: float, tail: float = 1e-12) -> Array:
     """P(N <= n) for n = 0, 1, ... until the upper tail is below ``tail``.
 
@@ -140,4 +142,6 @@ def poisson_distribution(mean: float, tail: float = 1e-12) -> Array:
         n += 1
         terms.append(terms[-1] * mean / n)
         total += float(terms[-1])
-    return np.cumsum(terms)
+    distribution: Array = np.cumsum(terms)
+    distribution.flags.writeable = False
+    return distribution

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sim.errors import InputError
 
 QUARTERS_PER_YEAR = 4
-_PATTERN = re.compile(r"([0-9]{4})Q([1-4])")
+QUARTER_PATTERN = r"^[0-9]{4}Q[1-4]$"
 
 
 @dataclass(frozen=True, order=True, slots=True)
@@ -37,11 +37,11 @@ class Quarter:
         InputError
             When the text is not a year followed by Q1, Q2, Q3 or Q4.
         """
-        match = _PATTERN.fullmatch(str(text))
-        if match is None:
+        if not re.fullmatch(QUARTER_PATTERN, str(text)):
             message = f"{text!r} is not a quarter; write a year and Q1 to Q4, for example 2027Q1"
             raise InputError(message)
-        return cls(int(match[1]) * QUARTERS_PER_YEAR + int(match[2]) - 1)
+        year, number = str(text).split("Q")
+        return cls(int(year) * QUARTERS_PER_YEAR + int(number) - 1)
 
     @property
     def year(self) -> int:

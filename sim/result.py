@@ -306,6 +306,8 @@ class Result:
         """
         import pandas as pd
 
+        from sim.observe.catalogue import AGGREGATES
+
         columns = list(self.catalogue if measures is None else measures)
         stored = self._stored("measures")
         flat = self.measures[columns].to_numpy() if stored is None else stored.values(columns)
@@ -314,7 +316,7 @@ class Result:
         index = pd.MultiIndex.from_product([self.replicates, self.years], names=["replicate", "year"])
         values = np.empty((len(self.replicates), len(self.years), len(columns)))
         kinds = np.array([self.catalogue[name].aggregation for name in columns])
-        for kind, aggregate in _AGGREGATES.items():
+        for kind, aggregate in AGGREGATES.items():
             chosen = kinds == kind
             for position, year in enumerate(self.years):
                 block = cube[:, year_of == year][:, :, chosen]
@@ -434,7 +436,7 @@ class Result:
         networkx.DiGraph
             Nodes are named ``"maker:Nvidia"``, with attributes ``kind`` (maker, owner, firm) and
             ``name``; edges carry ``weight`` in M H100e: chips delivered in the year to date
-            (maker to owner), compute used in the quarter (owner to firm).
+            (maker to owner), compute rented in the quarter (owner to firm).
 
         Raises
         ------
@@ -644,11 +646,3 @@ def verify_result(folder: str | Path) -> Verification:
     from sim.manifests import verify
 
     return verify(folder)
-
-
-_AGGREGATES: dict[str, Callable[[NDArray[np.float64]], NDArray[np.float64]]] = {
-    "last": lambda block: block[:, -1],
-    "sum": lambda block: block.sum(axis=1),
-    "mean": lambda block: block.mean(axis=1),
-    "max": lambda block: block.max(axis=1),
-}

@@ -73,13 +73,9 @@ def run(
     if not isinstance(scenario, Scenario):
         scenario = load_scenario(scenario)
     scenario = scenario.replace(replicates=replicates, seed=seed, quarters=quarters)
-    if out is not None:
-        choice = folders.choose_folder(Path(out), scenario.content_hash())
-        if choice.is_complete:
-            result = store.read(choice.folder)
-            result.is_reused = True
-            return result
-        folders.check_writable(choice.folder)
+    found = folders.found_complete(out, scenario.content_hash(), store.read)
+    if found is not None:
+        return found
     if out is None:
         return _simulate(scenario, workers, executor, is_shown=progress)
     return _simulate_to_disk(scenario, Path(out), workers, executor, resume=resume, figures=figures, is_shown=progress)

@@ -33,12 +33,11 @@ KEY_COLUMNS: dict[str, tuple[str, str]] = {
     "firm_class": ("giant, lab or sme", "Class of the firm"),
     "layer": (
         "name",
-        "owner_maker: chips delivered in the year to date; firm_owner: compute used in the quarter",
+        "owner_maker: chips delivered in the year to date; firm_owner: compute rented in the quarter",
     ),
     "seller": ("name", "Who supplies: a maker (owner_maker) or an owner (firm_owner)"),
     "buyer": ("name", "Who buys: an owner (owner_maker) or a firm (firm_owner)"),
     "weight": ("M H100e", "Amount supplied"),
-    "event": ("name", "What happened: entry, exit, weights opened, floor binds or grid binds"),
     "actor": ("name", "Firm slot or compute owner to which it happened; grid for the limit on connections"),
     "detail": ("text", "More about it, such as which firm of the slot it was, counted from 0"),
     "reason": ("text", "Why the replicate could not go on"),
@@ -149,7 +148,7 @@ def columns_of(result: Result, table: str) -> dict[str, tuple[str, str]]:
 
 def describe_columns(catalogue: Mapping[str, Measure], table: str, names: Sequence[str]) -> dict[str, tuple[str, str]]:
     """Tell unit and meaning of some columns of a table, given the catalogue of measures."""
-    from sim.observe import FIRM_COLUMNS, MAKER_COLUMNS, OWNER_COLUMNS
+    from sim.observe import EVENTS, FIRM_COLUMNS, MAKER_COLUMNS, OWNER_COLUMNS
 
     catalogues: dict[str, Any] = {
         "measures": catalogue,
@@ -157,6 +156,6 @@ def describe_columns(catalogue: Mapping[str, Measure], table: str, names: Sequen
         "owners": OWNER_COLUMNS,
         "makers": MAKER_COLUMNS,
     }
-    known = dict(KEY_COLUMNS)
+    known = {**KEY_COLUMNS, "event": ("name", f"What happened: {', '.join(EVENTS)}")}
     known.update({name: (row.unit, row.sentence) for name, row in catalogues.get(table, {}).items()})
     return {name: known[name] for name in names}

@@ -7,7 +7,7 @@ from typer.testing import CliRunner
 
 import sim
 from sim.app import cli
-from sim.diff import HEADLINES, Difference, of_measures, of_origins, of_scenarios
+from sim.diff import COMPARED, Difference, of_measures, of_origins, of_scenarios
 from sim.observe import MEASURES
 from sim.parameters import parameter_table
 from sim.scenario import load_scenario
@@ -88,7 +88,7 @@ def test_true_is_not_one():
 
 
 def test_headlines_are_measures_of_the_catalogue():
-    assert set(HEADLINES) <= set(MEASURES)
+    assert set(COMPARED) <= set(MEASURES)
 
 
 def test_measures_are_means_over_replicates_in_the_last_common_year(folders):

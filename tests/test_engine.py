@@ -605,7 +605,7 @@ def test_accounts_are_what_plain_arithmetic_gives() -> None:
         public += rates["compute_tax"] * rent + rates["usage_tax"] * units + rates["revenue_levy"] * revenue
         public += on_profit - rates["grant"]
         earners, losers, payers = earners + (earnings > 0), losers + (earnings < 0), payers + (dividend > 0)
-    assert earners and losers and payers and a.borrowed[r].max() > 0.0 > a.borrowed[r].min()
+    assert earners and losers and payers and a.net_borrowing[r].max() > 0.0 > a.net_borrowing[r].min()
     for j in range(world.sizes["owner"]):
         public += rates["captive_tax"] * m.rent[r, j] * m.captive_use[r, j]
         tonnes = 1.45 * 1.2 * 2190 * 1e6 * m.use[r, j] / 1e3 * p.grid_intensity
@@ -685,9 +685,9 @@ def test_costs_and_emissions_fall_at_their_rates(eight: Run) -> None:
 def test_captive_outlay_drifts_to_where_the_chips_are(eight: Run) -> None:
     for before, after in pairwise(eight.states):
         now = before.capacity / before.capacity.sum(axis=1, keepdims=True)
-        moved = 0.9 * before.captive_share + 0.1 * now
-        assert np.allclose(after.captive_share, moved, rtol=1e-12)
-        assert np.allclose(after.captive_share.sum(axis=1), 1.0)
+        moved = 0.9 * before.captive_outlay_share + 0.1 * now
+        assert np.allclose(after.captive_outlay_share, moved, rtol=1e-12)
+        assert np.allclose(after.captive_outlay_share.sum(axis=1), 1.0)
 
 
 def test_what_a_firm_that_leaves_still_has_goes_to_its_lenders() -> None:

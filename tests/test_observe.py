@@ -221,7 +221,7 @@ def test_a_firm_that_opens_by_itself_is_logged(quarters):
 
 
 def test_floors_and_the_grid_bind_when_they_do():
-    run = moments(2, policies=(constant(grid_limit=0.05),), captive_share=np.zeros((2, 9)))
+    run = moments(2, policies=(constant(grid_limit=0.05),), captive_outlay_share=np.zeros((2, 9)))
     events = logged(run)
     full = [e for e in events if e.event == "grid binds"]
     assert [(e.replicate, e.quarter) for e in full] == [(r, str(START + k)) for r in (0, 1) for k in (0, 1)]

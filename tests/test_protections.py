@@ -86,8 +86,8 @@ PROTECTIONS = {
         "test_store.py::test_a_full_disk_while_flushing_leaves_nothing",
     ),
     "read-only folder: told before anything is computed": Protection(
-        "runner.py",
-        "        folders.check_writable(choice.folder)\n",
+        "folders.py",
+        "        check_writable(choice.folder)\n",
         "",
         "test_parts.py::test_a_place_that_cannot_be_written_is_told_before_anything_is_computed",
     ),

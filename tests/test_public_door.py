@@ -2,6 +2,7 @@
 
 import importlib
 import json
+import pkgutil
 import subprocess
 import sys
 
@@ -76,3 +77,14 @@ def test_asking_the_command_for_help_loads_no_heavy_library(words):
 
 def test_a_heavy_library_would_be_seen():
     assert loaded_after("import networkx") == ["networkx"]
+
+
+def test_the_drawing_of_errors_names_every_one():
+    for module in pkgutil.walk_packages(sim.__path__, "sim."):
+        if not module.name.endswith("__main__") and "dashboard" not in module.name:
+            importlib.import_module(module.name)
+    known, waiting = set(), [sim.errors.AipowerError]
+    while waiting:
+        known.add(waiting[-1].__name__)
+        waiting += waiting.pop().__subclasses__()
+    assert {name for name in known if name not in sim.errors.__doc__} == set()

@@ -115,7 +115,7 @@ def random_cases(n: int, seed: int, most_firms: int | None = None) -> Cases:
         nest=rng.uniform(0.01, 0.8, (n, sector)),
         capacity=capacity,
         rent=np.exp(rng.normal(np.log(6.0), 1.0, (n, owner))),
-        captive_share=captive,
+        captive_outlay_share=captive,
         own_compute=np.where(is_active, state.own_compute + 0.01, 0.0),
         group=random_groups(rng, n, firm),
         own_chips=where(0.2, capacity.mean(axis=-1, keepdims=True) * rng.exponential(0.05, (n, firm))),
@@ -199,7 +199,7 @@ def clearing_residual(c: Cases) -> np.ndarray:
     need = c.world.serving_need_reference * c.funding.power**p.serving_size_elasticity
     need = need / c.state.efficiency**p.serving_algorithm_elasticity / rules.serving_efficiency
     units = np.where(m.price > 0.0, m.revenue / np.where(m.price > 0.0, m.price, 1.0), 0.0).sum(axis=1)
-    captive = c.drivers.captive_outlay * c.state.captive_share / (m.rent * (1.0 + rules.captive_tax))
+    captive = c.drivers.captive_outlay * c.state.captive_outlay_share / (m.rent * (1.0 + rules.captive_tax))
     rented = np.maximum(training - given + need * units - own, 0.0)
     demand = captive + np.einsum("roi,ri->ro", weight, rented)
     slack_rent, slack_supply = (m.rent - floor[:, None]) / m.rent, (supply - demand) / supply

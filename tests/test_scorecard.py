@@ -11,7 +11,7 @@ from sim.app.cli import main
 from sim.experiment import patterns as subject
 from sim.experiment import scoring
 from sim.experiment.forecasts import QUANTITIES, facts, forecast_table
-from sim.experiment.patterns import ABLATIONS, HEADLINES, NULL, PATTERNS, SENSITIVITY, patterns, subbotin_exponent
+from sim.experiment.patterns import ABLATIONS, FOLLOWED, NULL, PATTERNS, SENSITIVITY, patterns, subbotin_exponent
 from sim.experiment.sampling import sample
 from sim.experiment.targets import targets
 from sim.pool import Pool
@@ -70,7 +70,7 @@ def card(sampled):
     """A scorecard whose variants are one small run, moved a little."""
     _, found = sampled
     sets = [0, 0, 1, 1]
-    heads = {name: np.arange(4.0) for name in HEADLINES}
+    heads = {name: np.arange(4.0) for name in FOLLOWED}
     variants = {name: {} if name == "no entry" else found for name in ABLATIONS}
     return scoring.Scorecard(
         scoring._target_table(found, found, sets),
@@ -107,7 +107,7 @@ def test_forecasts_are_ordered_and_shares_add_up(card, sampled):
 
 def test_the_pages_and_files_hold_every_table(card, tmp_path):
     page = scorecard_page(card)
-    for name in (*PATTERNS, *ABLATIONS, *HEADLINES, NULL):
+    for name in (*PATTERNS, *ABLATIONS, *FOLLOWED, NULL):
         assert name in page
     assert "Could not run: no entry: it could not." in page
     assert all(quantity.sentence[1:] in forecast_page(card) for quantity in QUANTITIES.values())

@@ -129,7 +129,7 @@ STATE = {
     "capacity": lambda m: [o.capacity for o in m.owners],
     "chips_bought": lambda m: [o.bought for o in m.owners],
     "rent": lambda m: [o.rent for o in m.owners],
-    "captive_share": lambda m: [o.captive_share for o in m.owners],
+    "captive_outlay_share": lambda m: [o.captive_share for o in m.owners],
     "owner_cash": lambda m: [o.cash for o in m.owners],
     "chips_sold": lambda m: [k.sold for k in m.makers],
     "price_cost": lambda m: [k.price_cost for k in m.makers],

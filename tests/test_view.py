@@ -19,7 +19,7 @@ import sim
 from sim.app.cli import main
 from sim.app.dashboard import figures, server
 from sim.app.dashboard.live import LiveModel, Session
-from sim.app.dashboard.offer import HEADLINES, POLICIES, Choice, Offer
+from sim.app.dashboard.offer import PARAMETERS, POLICIES, Choice, Offer
 from sim.errors import FailureError, InputError
 from tests.browser import asked, browser, complaints, programs
 from tests.test_figures import overlaps
@@ -45,8 +45,8 @@ def stepped(offer: Offer, quarters: int, values: dict[str, float] | None = None)
 
 def test_headline_parameters_and_policies_have_a_slider_each(offer: Offer) -> None:
     paths = [choice.path for choice in offer.choices]
-    assert paths[: len(HEADLINES)] == [f"world.parameters.{name}" for name in HEADLINES]
-    assert len(paths) == len(HEADLINES) + len(POLICIES)
+    assert paths[: len(PARAMETERS)] == [f"world.parameters.{name}" for name in PARAMETERS]
+    assert len(paths) == len(PARAMETERS) + len(POLICIES)
 
 
 @pytest.mark.parametrize("source", ["small_world", "four-levers", "ten_firm_city"])

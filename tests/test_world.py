@@ -181,7 +181,7 @@ def test_captive_outlay_clears_the_market_at_the_initial_rent() -> None:
     revenue = initial.share * (initial.nest * WORLD.budget_share * P.budget_total)[:, None]
     used = used + ((1 - P.operating_cost_share) * revenue - initial.profit).sum(axis=0) / P.rent_initial
     firms = initial.owner_weight @ np.where(initial.is_active, used, 0.0)
-    captive = WORLD.initial_captive_outlay * initial.captive_share / P.rent_initial
+    captive = WORLD.initial_captive_outlay * initial.captive_outlay_share / P.rent_initial
     assert np.allclose(firms + captive, P.utilisation * initial.capacity, rtol=1e-9)
     assert np.all(captive > 0.0)
 

@@ -133,13 +133,9 @@ def compare(
     }
     asked |= {"flywheels": list(flywheels) or None, "families": list(families) or None}
     content_hash = storage.content_hash(plan, asked)
-    if out is not None:
-        choice = folders.choose_folder(Path(out), content_hash)
-        if choice.is_complete:
-            found = load_comparison(choice.folder)
-            found.is_reused = True
-            return found
-        folders.check_writable(choice.folder)
+    found = folders.found_complete(out, content_hash, load_comparison)
+    if found is not None:
+        return found
     begin = time.perf_counter()
     n = plan.baseline.run.replicates
     varied = {key: run for variant in variants for key, run in variant.plan.runs.items() if key not in plan.runs}

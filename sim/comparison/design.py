@@ -8,7 +8,7 @@ against baseline, is reported apart. Runs with the same content are made once.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from sim.errors import ScenarioError
@@ -149,12 +149,3 @@ def scenario_files(folder: Path) -> list[Path]:
 
 def _is_hidden(parts: tuple[str, ...]) -> bool:
     return any(part.startswith(".") for part in parts) or parts[-1] == "scenario.resolved.yaml"
-
-
-def with_parameters(scenario: Scenario, changes: Mapping[str, float]) -> Scenario:
-    """The scenario with other values of parameters, checked again."""
-    from sim.scenario import load_scenario
-
-    data = scenario.resolved()
-    data["world"]["parameters"] |= changes
-    return load_scenario(data)

@@ -128,11 +128,6 @@ def unit_of(measure: str) -> str:
     return PAIRED_MEASURES[measure][0] if measure in PAIRED_MEASURES else described(measure).unit
 
 
-def sentence_of(measure: str) -> str:
-    """What a measure of effects means."""
-    return PAIRED_MEASURES[measure][1] if measure in PAIRED_MEASURES else described(measure).sentence
-
-
 def moments(pairs: Pairs, quarters: Sequence[str]) -> Paired:
     """Moments of pairs in some quarters; each ``[year, measure]``."""
     years = [pairs.quarters.index(quarter) for quarter in quarters]

@@ -263,13 +263,9 @@ def sweep(
     cells = {place: _cell(given, dict(zip(axes, place, strict=True))) for place in itertools.product(*axes.values())}
     options = {"axes": {k: list(v) for k, v in axes.items()}, "measures": measures, "horizons": horizons}
     content_hash = manifests.hash_of([given.content_hash(), {key: value for key, value in options.items() if value}])
-    if out is not None:
-        choice = folders.choose_folder(Path(out), content_hash)
-        if choice.is_complete:
-            found = load_sweep(choice.folder)
-            found.is_reused = True
-            return found
-        folders.check_writable(choice.folder)
+    found = folders.found_complete(out, content_hash, load_sweep)
+    if found is not None:
+        return found
     begin = time.perf_counter()
     against = WITHOUT if given.policies else AS_GIVEN
     references = {

@@ -269,7 +269,7 @@ SENSITIVITY: Mapping[str, tuple[str, ...]] = {
 }
 """What the headline results are looked at again under."""
 
-HEADLINES = (
+FOLLOWED = (
     "hhi_revenue",
     "hhi_compute_used",
     "hhi_chips_bought",
@@ -283,7 +283,7 @@ HEADLINES = (
 def headlines(recording: Recording) -> dict[str, Array]:
     """Headline measures in the last quarter; ``[replicate]``."""
     history = History(recording)
-    return {name: history.measure(name, recording.quarters[-1]) for name in HEADLINES}
+    return {name: history.measure(name, recording.quarters[-1]) for name in FOLLOWED}
 
 
 def patterns_and_headlines(recording: Recording) -> dict[str, Array]:

@@ -17,7 +17,7 @@ from sim.errors import AipowerError
 from sim.experiment.forecasts import LAST_YEAR, facts, forecast_table
 from sim.experiment.patterns import (
     ABLATIONS,
-    HEADLINES,
+    FOLLOWED,
     NULL,
     PATTERNS,
     SENSITIVITY,
@@ -289,7 +289,7 @@ def _sensitivity_table(baseline: dict[str, Array], varied: dict[str, dict[str, A
     import pandas as pd
 
     rows = []
-    for measure in HEADLINES:
+    for measure in FOLLOWED:
         row: dict[str, object] = {
             "measure": measure,
             "unit": described(measure).unit,

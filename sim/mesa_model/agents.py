@@ -206,7 +206,7 @@ class CloudProvider(ArrayAgent):
     capacity = _stock("capacity", least=0.0, is_above=True)
     cash = _stock("owner_cash", least=-math.inf, payer="household_cash")
     chips_bought = _stock("chips_bought")
-    captive_share = _stock("captive_share")
+    captive_outlay_share = _stock("captive_outlay_share")
     rental_price = _flow("owners", "rental_price")
     captive_use = _flow("owners", "captive_use")
     utilised = _flow("owners", "utilised")

@@ -13,7 +13,7 @@ import numpy as np
 from sim.arrays import Array, safe_ratio, total
 from sim.decisions import Decisions, Rule
 from sim.engine import QuarterError, Walk
-from sim.ensemble import prepare, world_of
+from sim.ensemble import prepare
 from sim.errors import InputError, ScenarioError
 from sim.mesa_model.agents import ArrayAgent, ChipMaker, CloudProvider, Firm, Regulator, SectorMarket
 from sim.mesa_model.arguments import is_mesa_scenario, replicate_of, seed_of, unpacked
@@ -21,6 +21,7 @@ from sim.mesa_model.asked_regulator import AskedRegulator
 from sim.mesa_model.collector import QuarterCollector
 from sim.mesa_model.own_result import OwnResult
 from sim.observe import Moments, Recording, firm_table, maker_table, owner_table
+from sim.observe.distributions import hhi_of_sectors
 from sim.policies.levers import LEVERS
 from sim.quarters import Quarter
 from sim.result import Result
@@ -125,7 +126,7 @@ class PowerModel(mesa.Model):  # type: ignore[misc]  # Mesa ships no annotations
         self.replicate = replicate_of(replicate)
         self._classes = dict(agent_classes or {})
         job = prepare(self.power_scenario)
-        self.world: World = world_of(self.power_scenario, self.replicate)
+        self.world: World = job.world_of(self.replicate)
         self._check_classes()
         self._answer = AskedRegulator(self.world.firm_names)
         self._walk = Walk(self.world, job.timeline, seed, [self.replicate], [*job.policies, self._answer])
@@ -364,13 +365,12 @@ def _sector_table(m: Moments) -> dict[str, Any]:
     """Columns of sectors in a quarter; ``[replicate, sector]`` each."""
     markets = m.flows.markets
     revenue, quantity = total(markets.revenue), total(markets.quantity)
-    joint = np.where(m.groups.is_head[:, None], m.groups.total(markets.revenue), 0.0)
     return {
         "budget": m.flows.drivers.budget[None],
         "revenue": revenue,
         "quantity": quantity,
         "price": safe_ratio(revenue, quantity),
-        "hhi": 1e4 * total(safe_ratio(joint, revenue[..., None]) ** 2),
+        "hhi": hhi_of_sectors(m),
     }
 
 

@@ -203,19 +203,22 @@ def described(name: str) -> Measure:
     raise KeyError(name)
 
 
+AGGREGATES: dict[Aggregation, Callable[[Array], Array]] = {
+    "last": lambda values: values[:, -1],
+    "sum": lambda values: values.sum(axis=1),
+    "mean": lambda values: values.mean(axis=1),
+    "max": lambda values: values.max(axis=1),
+}
+"""How quarters ``[replicate, quarter, ...]`` make a year ``[replicate, ...]``."""
+
+
 def yearly(recording: Recording) -> Recording:
     """The recording with one value a year of each measure and flow, under the year's last quarter."""
     quarters = recording.quarters
     years = [[k for k, q in enumerate(quarters) if q[:4] == year] for year in dict.fromkeys(q[:4] for q in quarters)]
-    reduce: dict[Aggregation, Callable[[Array], Array]] = {
-        "last": lambda values: values[:, -1],
-        "sum": lambda values: values.sum(axis=-1),
-        "mean": lambda values: values.mean(axis=-1),
-        "max": lambda values: values.max(axis=-1),
-    }
 
     def reduced(values: Array, aggregation: Aggregation) -> Array:
-        return np.stack([reduce[aggregation](values[:, year]) for year in years], axis=1)
+        return np.stack([AGGREGATES[aggregation](values[:, year]) for year in years], axis=1)
 
     return replace(
         recording,

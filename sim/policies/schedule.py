@@ -8,9 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from sim.arrays import Array, Counts
-from sim.quarters import Quarter
-
-QUARTER_PATTERN = r"^[0-9]{4}Q[1-4]$"
+from sim.quarters import QUARTER_PATTERN, Quarter
 
 QuarterText = Annotated[str, Field(pattern=QUARTER_PATTERN)]
 

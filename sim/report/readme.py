@@ -22,7 +22,7 @@ _ABOUT = {
     "makers": "One row for each replicate, recorded quarter and chip maker.",
     "flows": "One row for each replicate, quarter and payment of the ledger.",
     "networks": "One row for each replicate, recorded quarter and supply link in use.",
-    "events": "One row for each event: entries, exits, weights opened, floors and grid limits that bind.",
+    "events": "One row for each event: entries, exits, mergers and their review, break-ups, weights opened, limits.",
     "failures": "One row for each replicate that could not be completed; empty when none failed.",
 }
 

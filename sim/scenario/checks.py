@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from sim.parameter_sets import worlds_with_sets
 from sim.parameters import ParameterRow, Parameters, parameter_table
+from sim.quarters import QUARTER_PATTERN
 from sim.scenario.messages import as_number, kind, meant, nearest, quoted, wrong_number
 from sim.world import WORLD_START, WORLDS
 from sim.world.tables import ATTRIBUTES, Actors, Attribute, folder_of, own_rows, read_population, world_folders
@@ -34,7 +35,6 @@ MIN_ROWS: Final = 3
 MAX_ROWS: Final = 1000
 MAX_STEEPNESS: Final = 10
 """Largest slope of ln power in ln compute between rows, so that power is finite for all compute."""
-QUARTER_PATTERN: Final = r"^[0-9]{4}Q[1-4]$"
 
 _COLUMNS = ("effective compute, multiple of the leader's at the start", "power")
 _TABLE_LIMITS = (1e-30, 1e30)

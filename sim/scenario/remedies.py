@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from sim.scenario.checks import QUARTER_PATTERN
+from sim.quarters import QUARTER_PATTERN
 from sim.scenario.messages import as_number, kind, limits, meant, quoted
 
 if TYPE_CHECKING:

@@ -22,9 +22,9 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from sim.errors import ScenarioError
 from sim.parameter_sets import parameter_sets
-from sim.quarters import QUARTERS_PER_YEAR, Quarter
+from sim.quarters import QUARTER_PATTERN, QUARTERS_PER_YEAR, Quarter
 from sim.scenario import checks
-from sim.scenario.checks import BASE, END, POPULATIONS, QUARTER_PATTERN, START, Actor, Problem
+from sim.scenario.checks import BASE, END, POPULATIONS, START, Actor, Problem
 from sim.scenario.messages import meant, wrong_number
 from sim.scenario.own_tables import problems_of_references, problems_of_tables, settled_tables
 from sim.world import NETWORKS, WORLDS

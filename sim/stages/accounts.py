@@ -6,11 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from sim import units
 from sim.accounts import Flow, audit
 from sim.arrays import Array, total, weighted_total
 from sim.policies.levers import Rulebook
 from sim.state import Accounts, Drivers, Flows, Funding, Markets, State
+from sim.submodels import energy
 from sim.world.build import World
 
 
@@ -47,8 +47,7 @@ def settle(
     repaid = np.minimum(spare, state.debt)
     dividends = p.dividend_share * (spare - repaid)
 
-    emissions = units.emissions_mt(units.energy_twh(1.0, drivers.kilowatt), drivers.grid_intensity)
-    carbon_cost = emissions * rules.carbon_price / 1e3
+    carbon_cost = energy.carbon_cost(drivers.kilowatt, drivers.grid_intensity, rules.carbon_price)
     running = markets.floor * markets.use
     carbon_tax = carbon_cost[..., None] * markets.use
     firm_carbon_tax = carbon_cost[..., None] * markets.own_chips_used
@@ -114,7 +113,7 @@ def settle(
         other_taxes=other_taxes,
         earnings=earnings,
         dividends=dividends,
-        borrowed=borrowed - repaid,
+        net_borrowing=borrowed - repaid,
         cash=before + borrowed - repaid - dividends,
         debt=state.debt + borrowed - repaid,
         owner_income=owner_income,

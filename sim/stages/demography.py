@@ -107,12 +107,14 @@ def arrivals(world: World, luck: Luck, period: int) -> Array:
 
 
 class _Entrants(NamedTuple):
-    """Candidates of a quarter and what they would start with; ``[replicate, candidate]``."""
+    """Candidates of a quarter and what they would start with; ``[replicate, candidate]``, growth ``[replicate, 1]``."""
 
     enters: Flags
     own: Array
     efficiency: Array
     cash: Array
+    profit_growth: Array
+    capability_growth: Array
 
 
 class _Treatment(NamedTuple):
@@ -166,20 +168,30 @@ def _candidates(
     own = p.open_discount * frontier[:, None] * size
     effective = training.effective_compute(own, np.broadcast_to(frontier[:, None], own.shape), p.open_discount)
     efficiency = np.broadcast_to(open_efficiency[:, None], own.shape)
-    serves_all = np.where(_unlinked_appeal(world) > 0.0, state.capacity, 0.0)
+    serves_all = np.where(world.unlinked_appeal > 0.0, state.capacity, 0.0)
     treatment = _Treatment.of(state, rules)
     rent = safe_ratio(total(serves_all * markets.rent), total(serves_all))[:, None] * (1.0 + treatment.compute_tax)
 
     sales = _prospective_sales(world, drivers, markets, treatment, effective, efficiency, rent)
     profit = total(sales.profit, axis=-2)
-    value = value_at_industry_growth(profit - p.small_firm_fixed_cost, state, world)
+    profit_growth = industry_rate(state.profit_growth, state)
+    capability_growth = industry_rate(state.capability_growth, state)
+    value = firm_value(profit - p.small_firm_fixed_cost, profit_growth, world)
     cost = (
         p.entry_sunk_cost * rules.entry_cost[:, None] + rent * safe_ratio(own, efficiency) - rules.entry_grant[:, None]
     )
-    plan = _prospective_plan(state, world, markets, own, effective, sales)
+    horizon = horizon_factor(world, profit_growth, capability_growth)
+    plan = _prospective_plan(world, markets, own, effective, sales, horizon)
     running = total(sales.revenue, axis=-2) - profit + p.small_firm_fixed_cost
     outlay = (1.0 + p.training_staff_share) * plan + running
-    return _Entrants(arrives & (value > cost) & (own > 0.0), own, efficiency, p.entry_funding_quarters * outlay)
+    return _Entrants(
+        enters=arrives & (value > cost) & (own > 0.0),
+        own=own,
+        efficiency=efficiency,
+        cash=p.entry_funding_quarters * outlay,
+        profit_growth=profit_growth,
+        capability_growth=capability_growth,
+    )
 
 
 def _prospective_sales(
@@ -216,23 +228,19 @@ def _prospective_sales(
 
 
 def _prospective_plan(
-    state: State, world: World, markets: Markets, own: Array, effective: Array, sales: _Sales
+    world: World, markets: Markets, own: Array, effective: Array, sales: _Sales, horizon: Array
 ) -> Array:
     """Training outlay of the first quarter, as any firm would plan it."""
     p = world.parameters
     gamma = world.power_function.elasticity(effective)
     flywheel = training.quality_elasticity(gamma, world.theta, p.serving_size_elasticity, p.substitution)
     stealing = pricing.business_stealing(sales.share, markets.nest, p.nest_growth)
-    horizon = horizon_factor(
-        world, industry_rate(state.profit_growth, state), industry_rate(state.capability_growth, state)
-    )
     return training.training_plan(total(flywheel * stealing * sales.profit, axis=-2), horizon, own, effective)
 
 
-def value_at_industry_growth(profit: Array, state: State, world: World) -> Array:
-    """Value of profits, $bn per quarter, that grow as the industry's are expected to; ``[replicate, ...]``, $bn."""
+def firm_value(profit: Array, growth: Array, world: World) -> Array:
+    """Value of profits, $bn per quarter, that are expected to grow; ``[replicate, ...]``, $bn."""
     p = world.parameters
-    growth = industry_rate(state.profit_growth, state)
     return demography.firm_value(profit, growth, p.cost_of_funds, p.exit_hazard, p.valuation_growth_high)
 
 
@@ -240,11 +248,6 @@ def industry_rate(rate: Array, state: State) -> Array:
     """Profit-weighted mean of what firms expect; ``[replicate, 1]``."""
     profit = np.maximum(total(state.profit, axis=-2), 0.0)
     return safe_ratio(total(rate * profit, keepdims=True), total(profit, keepdims=True))
-
-
-def _unlinked_appeal(world: World) -> Array:
-    """1 for owners that sell to firms without ties, such as every entrant; ``[owner]``."""
-    return np.exp(world.affinity[:, world.is_entry_slot][:, 0])
 
 
 def _open_leader(state: State, world: World, rules: Rulebook) -> tuple[Array, Array]:
@@ -260,7 +263,7 @@ def _enter(state: State, world: World, entrants: _Entrants, candidate: Counts) -
     rows, slots = np.nonzero(candidate >= 0)
     chosen = candidate[rows, slots]
     own = entrants.own[rows, chosen]
-    appeal = np.broadcast_to(_unlinked_appeal(world)[:, None], (*state.capacity.shape, 1))
+    appeal = np.broadcast_to(world.unlinked_appeal[:, None], (*state.capacity.shape, 1))
     weight = compute_market.first_choice(state.capacity, state.rent, appeal, p.owner_price_elasticity)
 
     def given(values: AnyArray, new: npt.ArrayLike) -> AnyArray:
@@ -282,6 +285,6 @@ def _enter(state: State, world: World, entrants: _Entrants, candidate: Counts) -
         efficiency=given(state.efficiency, entrants.efficiency[rows, chosen]),
         log_strength=given(state.log_strength, world.class_strength[:, SME]),
         owner_weight=given(state.owner_weight, weight[rows, :, 0]),
-        profit_growth=given(state.profit_growth, industry_rate(state.profit_growth, state)[rows, 0]),
-        capability_growth=given(state.capability_growth, industry_rate(state.capability_growth, state)[rows, 0]),
+        profit_growth=given(state.profit_growth, entrants.profit_growth[rows, 0]),
+        capability_growth=given(state.capability_growth, entrants.capability_growth[rows, 0]),
     )

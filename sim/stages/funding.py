@@ -68,7 +68,7 @@ def fund(state: State, world: World, drivers: Drivers, rules: Rulebook, decision
 
 
 def resale_price(state: State, world: World, drivers: Drivers) -> Array:
-    """What a used chip fetches, a share of last quarter's mean price; ``[..., 1]``, $bn per M H100e."""
+    """What a used chip fetches, $bn per M H100e; ``[..., 1]``: a share of the mean price at last mark-ups."""
     new = total(state.price_cost * drivers.unit_cost * world.flow_share, keepdims=True)
     return world.parameters.own_chips_resale * new
 

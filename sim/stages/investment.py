@@ -92,7 +92,7 @@ def connect(state: State, world: World, drivers: Drivers, accounts: Accounts, in
     """The state with new chips in place and this quarter's money."""
     p = world.parameters
     arrived = total(investment_.delivered)
-    drift = p.captive_share_drift * (shares(state.capacity) - state.captive_share)
+    drift = p.captive_share_drift * (shares(state.capacity) - state.captive_outlay_share)
     return replace(
         state,
         cash=accounts.cash - investment_.firm_outlay,
@@ -103,7 +103,7 @@ def connect(state: State, world: World, drivers: Drivers, accounts: Accounts, in
         chips_bought=state.chips_bought + arrived,
         chips_sold=state.chips_sold + investment_.shipments,
         price_cost=investment_.price / drivers.unit_cost,
-        captive_share=state.captive_share + drift,
+        captive_outlay_share=state.captive_outlay_share + drift,
         owner_cash=investment_.owner_cash,
     )
 

@@ -171,7 +171,7 @@ def _pose(
         capacity=state.capacity,
         supply=supply,
         floor=np.broadcast_to(floor[..., None], state.capacity.shape),
-        captive_outlay=drivers.captive_outlay * state.captive_share,
+        captive_outlay=drivers.captive_outlay * state.captive_outlay_share,
         captive_tax=rules.captive_tax,
         affinity=_affinity(world, rules),
         last_weight=state.owner_weight,

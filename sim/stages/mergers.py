@@ -13,7 +13,7 @@ from sim.arrays import AnyArray, Array, Counts, Flags, shares, total
 from sim.groups import Groups
 from sim.luck import Luck
 from sim.policies.levers import Rulebook
-from sim.stages.demography import value_at_industry_growth
+from sim.stages.demography import firm_value, industry_rate
 from sim.state import Drivers, Funding, Markets, Merging, State
 from sim.submodels import compute_market, demand, mergers, pricing
 from sim.world.build import World
@@ -136,6 +136,7 @@ def _outlook(state: State, world: World, markets: Markets) -> _Outlook:
     elasticity = pricing.demand_elasticity(share, markets.nest, p.substitution, p.nest_growth)
     stealing = pricing.business_stealing(share, markets.nest, p.nest_growth)
     profit = total(of_sectors, axis=-2)
+    growth = industry_rate(state.profit_growth, state)
     fixed = groups.total(p.small_firm_fixed_cost * state.is_small)
     return _Outlook(
         share=share,
@@ -146,7 +147,7 @@ def _outlook(state: State, world: World, markets: Markets) -> _Outlook:
         log_efficiency=np.log(groups.largest(state.efficiency)),
         relative_data=1.0 + state.data / world.data_reference,
         cash=at_head(groups.total(state.cash)),
-        value=at_head(value_at_industry_growth(np.maximum(profit - fixed, 0.0), state, world)),
+        value=at_head(firm_value(np.maximum(profit - fixed, 0.0), growth, world)),
     )
 
 
@@ -203,7 +204,8 @@ def _joint_gain(state: State, world: World, markets: Markets, outlook: _Outlook,
     for firm in (all_, one):
         cheaper = p.serving_algorithm_elasticity * (best - firm.log_efficiency)
         gain = gain + firm.of_cost * cheaper + firm.of_data * np.log(data / firm.relative_data)
-    return value_at_industry_growth(gain, state, world) - p.merger_integration_cost * all_.value
+    growth = industry_rate(state.profit_growth, state)
+    return firm_value(gain, growth, world) - p.merger_integration_cost * all_.value
 
 
 def _waiting(state: State, proposal: _Pair) -> _Pair:
@@ -350,9 +352,9 @@ _COPIED = (
 
 def _weights_without_ties(state: State, world: World, row: int, slot: int) -> Array:
     """The firm's weights over the owners that sell to anyone; ``[owner, 1]``."""
-    sells = np.isfinite(world.affinity[:, world.is_entry_slot][:, :1])
-    kept = np.where(sells, state.owner_weight[row][:, [slot]], 0.0)
+    appeal = world.unlinked_appeal[:, None]
+    kept = np.where(appeal > 0.0, state.owner_weight[row][:, [slot]], 0.0)
     open_to_all = compute_market.first_choice(
-        state.capacity[row], state.rent[row], np.where(sells, 1.0, 0.0), world.parameters.owner_price_elasticity
+        state.capacity[row], state.rent[row], appeal, world.parameters.owner_price_elasticity
     )
     return kept / kept.sum() if kept.sum() > 0.0 else open_to_all

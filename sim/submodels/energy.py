@@ -37,4 +37,10 @@ def floor_cost(
     >>> round(float(units.dollars_per_hour(cost[1] - cost[0])), 3)
     0.055
     """
-    return operations + units.energy_cost(kilowatt, 1.0) * (electricity_price + intensity * carbon_price)
+    energy = units.energy_cost(kilowatt, 1.0) * electricity_price
+    return operations + energy + carbon_cost(kilowatt, intensity, carbon_price)
+
+
+def carbon_cost(kilowatt: float, intensity: float, carbon_price: Array) -> Array:
+    """The part of that cost that a carbon price makes, $bn per M H100e-quarter; arguments as for ``floor_cost``."""
+    return units.energy_cost(kilowatt, 1.0) * (intensity * carbon_price)

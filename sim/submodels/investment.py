@@ -36,7 +36,7 @@ def mean_value(value: Array, capacity: Array) -> Array:
 
 
 def order_shares(value: Array, mean: Array, capacity: Array, order_factor: Array, elasticity: float) -> Array:
-    """Shares proportional to phi K (Value+ / mean)^eta; by capacity alone where nobody gains; ``[..., owner]``."""
+    """Shares proportional to phi K (Value+ / mean)^eta; by phi K alone where nobody gains; ``[..., owner]``."""
     relative = safe_ratio(np.maximum(value, 0.0), mean[..., None], otherwise=1.0)
     return shares(order_factor * capacity * relative**elasticity)
 

@@ -155,6 +155,12 @@ class World:
         return is_own
 
     @cached_property
+    def unlinked_appeal(self) -> Array:
+        """1 for owners that sell to firms without ties, such as every entrant, 0 for others; ``[owner]``."""
+        appeal: Array = np.exp(self.affinity[:, self.is_entry_slot][:, 0])
+        return appeal
+
+    @cached_property
     def is_merchant(self) -> Flags:
         """Whether anyone may buy from the maker; ``[maker]``."""
         sells: Flags = total(self.captive_to, axis=0) == 0.0
@@ -527,7 +533,7 @@ def _first_state(
         capacity=supply.capacity,
         chips_bought=supply.capacity,
         rent=supply.rent,
-        captive_share=shares(supply.captive),
+        captive_outlay_share=shares(supply.captive),
         public_capacity=np.zeros(()),
         owner_cash=np.zeros(len(supply.rent)),
         chips_sold=p.world_stock * shares(column(tables.makers, "stock_share")),

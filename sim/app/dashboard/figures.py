@@ -131,7 +131,7 @@ def network(model: PowerModel) -> Figure:
     delivered, used = links(model.moments, model.world)
     kinds = {firm.name: firm.firm_class for firm in model.firms}
     groups = groups_of(used.columns, [kinds.get(name, "sme") for name in used.columns])
-    remark = "M H100e in this quarter: chips delivered (left), compute used by developers (right)."
+    remark = "M H100e in this quarter: chips delivered (left), compute that developers rent (right)."
     return network_figure(*grouped_links(delivered, used, groups), model.quarter, remark)
 
 

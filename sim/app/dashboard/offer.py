@@ -13,7 +13,7 @@ import sim
 from sim.errors import InputError
 from sim.parameters import parameter_table
 
-HEADLINES = {
+PARAMETERS = {
     "flywheel": "flywheel elasticity Λ",
     "nest_growth": "market growth with quality λ",
     "open_discount": "what open models pass on ω",
@@ -139,7 +139,7 @@ class Offer:
         table, values = parameter_table(), data["world"]["parameters"]
         headlines = [
             Choice.of(f"{_PARAMETER}{name}", label, table[name].low, table[name].high, float(values[name]))
-            for name, label in HEADLINES.items()
+            for name, label in PARAMETERS.items()
         ]
         return cls(source, tuple(changes), data | {"policies": [*own, *chosen]}, (*headlines, *strengths), len(own))
 

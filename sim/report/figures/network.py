@@ -36,8 +36,8 @@ def supply_links(result: Result, quarter: str) -> tuple[pd.DataFrame, pd.DataFra
     Returns
     -------
     delivered, used : pandas.DataFrame
-        Makers by owners (chips delivered in the year to date) and owners by firms (compute used in
-        the quarter); rows supply, columns buy.
+        Makers by owners (chips delivered in the year to date) and owners by firms (compute
+        rented in the quarter); rows supply, columns buy.
     """
     graph = result.network(quarter)
     last = [firms["firm_class"].groupby(level="firm").last() for firms in result.pieces("firms", ["firm_class"])]
@@ -96,7 +96,7 @@ def supply_network(result: Result) -> Figure:
     delivered, used = supply_links(result, quarter)
     remark = (
         f"{run_remark(result)} Mean over replicates. Numbers and widths in M H100e, one scale: "
-        "chips delivered in the year to date (left), compute used in the quarter (right; "
+        "chips delivered in the year to date (left), compute rented in the quarter (right; "
         "owners' own other uses are not drawn). Links below "
         f"{100 * SMALLEST_LINK:.1f}% of their side are left out."
     )
