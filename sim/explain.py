@@ -7,7 +7,7 @@ computed once more from its printed terms. Section numbers are those of docs/mod
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -16,11 +16,15 @@ from sim.engine import replay
 from sim.ensemble import timeline, world_of
 from sim.errors import FailureError, ResultError
 from sim.groups import Groups
+from sim.manifests import changed_plugins
 from sim.quarters import Quarter
 from sim.scenario import Scenario
 from sim.state import FIRM_CLASSES, Flows, State
 from sim.submodels import demand, pricing, training
 from sim.world.build import World
+
+if TYPE_CHECKING:
+    from sim.result import Result
 
 _AGREEMENT = 1e-9
 _SMALL_WEIGHT = 0.005
@@ -69,6 +73,23 @@ class Explanation:
                 for line in section.lines
             ]
         return "\n".join(text)
+
+
+def explain_result(result: Result, firm: str, quarter: str, replicate: int = 0) -> Explanation:
+    """Explain a firm's quarter in a history that a result holds; arguments and errors as for ``explain``.
+
+    Raises
+    ------
+    ResultError
+        When the result has no such replicate, or a plug-in is not the one that computed it.
+    """
+    if replicate not in result.replicates:
+        message = f"the result has no replicate {replicate}; allowed: {result.replicates[0]} to {result.replicates[-1]}"
+        raise ResultError(message)
+    if changed := changed_plugins(result.manifest, result.scenario.plugins()):
+        message = f"{changed[0]}: give the file that computed the result, or run its scenario again"
+        raise ResultError(message)
+    return explain(result.scenario, firm, quarter, replicate)
 
 
 def explain(scenario: Scenario, firm: str, quarter: str, replicate: int = 0) -> Explanation:

@@ -20,6 +20,9 @@ SCHEMA = 1
 
 MANIFEST = "manifest.json"
 
+_SHOWN = 12
+"""Characters of a hash that are told."""
+
 
 @dataclass(frozen=True)
 class Verification:
@@ -106,6 +109,16 @@ def read_manifest(folder: Path, wanted: str | None = None) -> dict[str, Any]:
         )
         raise ResultError(message)
     return manifest
+
+
+def changed_plugins(manifest: Mapping[str, Any], plugins: Mapping[str, str]) -> tuple[str, ...]:
+    """Policy files whose text is not the one that computed a folder, with the beginning of its SHA-256 then and now."""
+    stored = manifest.get("plugins", plugins)
+    return tuple(
+        f"plug-in {file}: stored by {stored.get(file, 'none')[:_SHOWN]}, here {plugins.get(file, 'none')[:_SHOWN]}"
+        for file in sorted({*stored, *plugins})
+        if stored.get(file) != plugins.get(file)
+    )
 
 
 def verify(folder: str | Path) -> Verification:

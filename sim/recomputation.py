@@ -107,10 +107,9 @@ def recompute(folder: str | Path, share: float = SHARE) -> Recomputation:
     folder = Path(folder).absolute()
     manifest = manifests.read_manifest(folder)
     if manifest["format"] == manifests.RESULT:
-        runs: tuple[str, ...] = ()
-        replicates, tables = _of_result(folder, share)
+        runs, replicates, tables, plugins = _of_result(folder, share)
     elif manifest["format"] == manifests.COMPARISON:
-        runs, replicates, tables = _of_comparison(folder, share)
+        runs, replicates, tables, plugins = _of_comparison(folder, share)
     else:
         message = f"{folder} holds a sweep, of which only means are stored; run the sweep again to compare them"
         raise ResultError(message)
@@ -129,13 +128,20 @@ def recompute(folder: str | Path, share: float = SHARE) -> Recomputation:
         for name in here
         if manifest.get(name) != here[name]
     )
+    machines += manifests.changed_plugins(manifest, plugins)
     return Recomputation(folder, replicates, runs, n_values, n_differing, largest, event, machines)
 
 
-_Tables = list[tuple[str, "pd.DataFrame", "pd.DataFrame"]]
+class _Again(NamedTuple):
+    """Runs of a comparison, replicates, tables as stored and as computed now, and plug-ins in use."""
+
+    runs: tuple[str, ...]
+    replicates: tuple[int, ...]
+    tables: list[tuple[str, pd.DataFrame, pd.DataFrame]]
+    plugins: Mapping[str, str]
 
 
-def _of_result(folder: Path, share: float) -> tuple[tuple[int, ...], _Tables]:
+def _of_result(folder: Path, share: float) -> _Again:
     """Tables of some replicates of a result, as stored and as computed now."""
     import pandas as pd
 
@@ -154,16 +160,16 @@ def _of_result(folder: Path, share: float) -> tuple[tuple[int, ...], _Tables]:
     replicates = tuple(number for block in chosen for number in block)
     is_yearly = scenario.record.measures == "yearly"
     makers = frames(yearly(recording) if is_yearly and len(recording.replicates) else recording)
-    tables: _Tables = []
+    tables = []
     for name in TABLES if len(recording.replicates) else ("failures",):
         path = folder / f"{name}.parquet"
         if name in result.table_names:
             stored = pd.read_parquet(path, filters=[("replicate", "in", replicates)])
             tables.append((name, _flat(stored), _flat(makers[name]())))
-    return replicates, tables
+    return _Again((), replicates, tables, scenario.plugins())
 
 
-def _of_comparison(folder: Path, share: float) -> tuple[tuple[str, ...], tuple[int, ...], _Tables]:
+def _of_comparison(folder: Path, share: float) -> _Again:
     """Values of some replicates of some runs of a comparison, as stored and as computed now."""
     from sim.comparison import load_comparison
     from sim.comparison.outcomes import lean_job, run_alone
@@ -172,7 +178,7 @@ def _of_comparison(folder: Path, share: float) -> tuple[tuple[str, ...], tuple[i
     made = load_comparison(folder)
     blocks = gaps(made.n_replicates, (), BLOCK_SIZE)
     places = [(key, block) for key in made.outcomes for block in blocks]
-    tables: _Tables = []
+    tables = []
     chosen = [places[k] for k in _some(len(places), share)]
     for key, block in chosen:
         job, stored = lean_job(made.runs[key]), made.outcomes[key]
@@ -182,7 +188,8 @@ def _of_comparison(folder: Path, share: float) -> tuple[tuple[str, ...], tuple[i
                 was = _cube(before, what)
                 tables.append((f"{name}: {what}", was, _cube(now, what).reindex(columns=was.columns)))
     runs = tuple(dict.fromkeys(made.runs[key].name for key, _ in chosen))
-    return runs, tuple(sorted({number for _, block in chosen for number in block})), tables
+    replicates = tuple(sorted({number for _, block in chosen for number in block}))
+    return _Again(runs, replicates, tables, made.plugins())
 
 
 def _cube(outcome: Outcome, what: str) -> pd.DataFrame:
@@ -227,7 +234,8 @@ def _differences(name: str, stored: pd.DataFrame, computed: pd.DataFrame) -> Ite
         for row in np.flatnonzero(differs):
             place = ", ".join(str(stored[key].iloc[row]) for key in keys)
             distance = _relative(float(a[row]), float(b[row])) if is_number else math.inf
-            yield Difference(f"{name}.{column} ({place})", repr(a[row]), repr(b[row]), distance)
+            was, now = (repr(values[[row]].tolist()[0]) for values in (a, b))
+            yield Difference(f"{name}.{column} ({place})", was, now, distance)
 
 
 def _relative(a: float, b: float) -> float:

@@ -7,6 +7,7 @@ import sys
 import threading
 
 import pytest
+from rich.console import Console
 from typer.testing import CliRunner
 
 from sim.app import cli, terminal
@@ -149,3 +150,10 @@ def test_a_table_that_cannot_fit_becomes_blocks(monkeypatch, capsys):
     monkeypatch.setattr(terminal, "PIPE_WIDTH", 12)
     terminal.print_table(("name", "value"), [("flywheel", "1.25"), ("gamma", "123456789")])
     assert capsys.readouterr().out.split() == ["flywheel", "value:", "1.25", "gamma", "value:", "123456789"]
+
+
+def test_lines_longer_than_the_terminal_are_cut_at_words(monkeypatch):
+    monkeypatch.setattr(terminal, "console", lambda: Console(width=40))
+    line = " " * 20 + "= kappa x units sold = 0.06541 x 0.6209 and more"
+    assert terminal.hanging("short") == "short"
+    assert terminal.hanging(line).splitlines() == ["     = kappa x units sold = 0.06541 x", "       0.6209 and more"]

@@ -5,10 +5,11 @@ import json
 import pytest
 from typer.testing import CliRunner
 
+import sim
 from sim import ensemble
 from sim.app.cli import app
 from sim.errors import FailureError, ResultError
-from sim.explain import explain
+from sim.explain import explain, explain_result
 from sim.scenario import Scenario, load_scenario
 
 CHANGES = {
@@ -84,6 +85,17 @@ def test_a_number_that_its_terms_do_not_give_is_a_defect(scenario: Scenario, mon
     monkeypatch.setattr("sim.explain._AGREEMENT", -1.0)
     with pytest.raises(FailureError, match="E_eff recomputed"):
         explain(scenario, "OpenAI", "2024Q2")
+
+
+def test_a_result_explains_its_own_histories_alone(tmp_path) -> None:
+    out = tmp_path / "run"
+    sim.run(load_scenario(CHANGES), replicates=2, quarters=2, out=out, figures=False)
+    found = CliRunner().invoke(
+        app, ["explain", str(out), "--firm", "OpenAI", "--quarter", "2024Q1", "--replicate", "2"]
+    )
+    assert isinstance(found.exception, ResultError)
+    with pytest.raises(ResultError, match="no replicate 2; allowed: 0 to 1"):
+        explain_result(sim.load_result(out), "OpenAI", "2024Q1", 2)
 
 
 def test_the_command_explains_a_scenario_and_refuses_an_unknown_firm() -> None:

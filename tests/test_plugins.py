@@ -169,3 +169,19 @@ def test_naming_policies_costs_a_start_nothing():
 )
 def test_every_command_that_meets_policies_takes_plug_ins(aipower, command):  # noqa: F811
     assert "--plugin" in aipower(command, "--help")[1]
+
+
+@pytest.mark.parametrize(("encoding", "head"), [("utf-8-sig", ""), ("latin-1", "# -*- coding: latin-1 -*-\n# é\n")])
+def test_a_file_that_python_reads_is_read(tmp_path, encoding, head):
+    path = tmp_path / f"{encoding}.py"
+    text = plugin().replace("WindfallTax", "ForeignTax").replace("windfall_tax", "foreign_tax")
+    path.write_text(head + text, encoding=encoding)
+    code = [sys.executable, "-m", "sim", "show", "policy", "foreign_tax", "--plugin", str(path)]
+    assert subprocess.run(code, capture_output=True, check=False).returncode == 0
+
+
+def test_a_file_that_would_end_the_command_is_refused(aipower, tmp_path):  # noqa: F811
+    path = tmp_path / "mine.py"
+    path.write_text("import sys\nsys.exit(0)\n")
+    code, out, err = aipower("list", "policies", "--plugin", path)
+    assert code == 2 and out == "" and "mine.py cannot be used: SystemExit" in err

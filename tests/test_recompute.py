@@ -2,6 +2,8 @@
 
 import json
 import math
+import subprocess
+import sys
 
 import pandas as pd
 import pytest
@@ -10,6 +12,7 @@ import sim
 from sim import ensemble, folders, recomputation
 from sim.errors import ResultError
 from sim.recomputation import recompute
+from tests.policies import plugin
 from tests.test_cli import aipower  # noqa: F401 - a fixture
 from tests.test_parts import scenario
 
@@ -111,6 +114,26 @@ def test_a_comparison_is_looked_at_too(compared, tmp_path, aipower):  # noqa: F8
     code, out, _ = aipower("verify", compared)
     assert code == 0 and "the same bits" in out
     assert aipower("verify", compared, "--json")[0] == 0
+
+
+def test_another_plug_in_is_told_and_no_damage(tmp_path, aipower):  # noqa: F811
+    file, written = tmp_path / "windfall.py", tmp_path / "windfall.yaml"
+    file.write_text(plugin(), encoding="utf-8")
+    written.write_text("extends: baseline\nhorizon: {end: 2024Q4}\npolicies:\n  - windfall_tax: {rate: 0.3, rent: 4}\n")
+    size = ("--plugin", file, "--replicates", "1", "--no-figures", "--quiet", "--workers", "1")
+    assert aipower("run", written, *size, "--out", tmp_path / "run")[0] == 0
+    assert aipower("compare", "baseline", written, *size, "--quarters", "4", "--out", tmp_path / "compared")[0] == 0
+    firm = ("--firm", "OpenAI", "--quarter", "2024Q3")
+    assert aipower("explain", tmp_path / "run", *firm, "--plugin", file)[0] == 0
+    file.write_text(plugin().replace("self.rate *", "0.5 * self.rate *"), encoding="utf-8")
+    for code, words, told in (
+        (0, ("verify", tmp_path / "run", "--share", "1"), "plug-in windfall.py: stored by"),
+        (2, ("explain", tmp_path / "run", *firm), "give the file that computed the result"),
+        (2, ("verify", tmp_path / "compared"), "give the file that computed it, or compare again"),
+    ):
+        command = [sys.executable, "-m", "sim", *words, "--plugin", file]
+        answer = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert answer.returncode == code and told in answer.stderr and "np.float64" not in answer.stderr
 
 
 def test_a_sweep_holds_nothing_to_compute_again(tmp_path, aipower):  # noqa: F811

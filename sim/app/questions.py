@@ -33,7 +33,7 @@ HASH_SHOWN = 12
     ),
 )
 def list_(
-    kind: Annotated[Kind, typer.Argument(help="What to list.")],
+    kind: Annotated[Kind, typer.Argument(metavar="KIND", help=f"What to list: {', '.join(Kind)}.")],
     *,
     plugin: PluginOption = None,  # noqa: ARG001 - its callback has loaded them
     as_json: JsonOption = False,
@@ -110,13 +110,17 @@ def explain(
     The history is simulated again up to that quarter, which takes a second or less.
     """
     from sim.explain import explain as explained
+    from sim.explain import explain_result
 
-    scenario = sim.load_result(what).scenario if _is_result(what) else sim.load_scenario(what)
-    told = explained(scenario, firm, quarter, replicate)
+    if _is_result(what):
+        told = explain_result(sim.load_result(what), firm, quarter, replicate)
+    else:
+        told = explained(sim.load_scenario(what), firm, quarter, replicate)
     if as_json:
         terminal.print_json(asdict(told) | {"sections": [_section(section) for section in told.sections]})
     else:
-        print(told)
+        for line in str(told).splitlines():
+            print(terminal.hanging(line))
 
 
 def _section(section: Section) -> dict[str, object]:

@@ -217,6 +217,17 @@ def _dim_range(cell: str) -> Text:
     return Text.assemble(mean, (newline + span, "dim"))
 
 
+def hanging(line: str) -> str:
+    """A line, cut at words and moved to the left where the terminal is narrower; what follows stands further in."""
+    width = console().width
+    if len(line) <= width:
+        return line
+    indent = " " * min(len(line) - len(line.lstrip()), width // 8)
+    return textwrap.fill(
+        line.strip(), width, initial_indent=indent, subsequent_indent=f"{indent}  ", break_long_words=False
+    )
+
+
 def paragraph(text: str) -> str:
     """Text in lines of a page, or of a narrower terminal."""
     width = min(PAGE_WIDTH, console().width)

@@ -130,6 +130,10 @@ class Comparison:
         """Distinct runs by the keys of ``outcomes``."""
         return self._design.runs
 
+    def plugins(self) -> dict[str, str]:
+        """SHA-256 (hex) of each plug-in file whose policies some run names, by the file's name."""
+        return self._design.plugins
+
     @property
     def baseline(self) -> Scenario:
         """What scenarios are compared with."""

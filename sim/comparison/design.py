@@ -62,6 +62,11 @@ class Design(NamedTuple):
     runs: dict[str, Scenario]
     contrasts: tuple[Contrast, ...]
 
+    @property
+    def plugins(self) -> dict[str, str]:
+        """SHA-256 (hex) of each plug-in file whose policies some run names, by the file's name."""
+        return {file: sha for run in self.runs.values() for file, sha in run.plugins().items()}
+
 
 def design(baseline: Scenario, scenarios: Iterable[Scenario]) -> Design:
     """Lay out runs and contrasts; every scenario takes uncertainty, replicates, seed and horizon of the baseline.

@@ -80,6 +80,7 @@ def _fill(draft: Path, comparison: Comparison, *, figures: bool) -> dict[str, An
         "name": comparison.baseline.name,
         "scenarios": list(comparison.scenarios),
         "content_hash": comparison.content_hash,
+        "plugins": comparison.plugins(),
         "seed": comparison.baseline.run.seed,
         "replicates": comparison.n_replicates,
         "measures": list(comparison.measures),
@@ -173,6 +174,9 @@ def read(folder: str | Path) -> Comparison:
 
 def _refuse_others(folder: Path, plan: Design, tables: Mapping[str, pd.DataFrame], manifest: Mapping[str, Any]) -> None:
     """Refuse tables whose runs are not those of the scenarios as this version reads them."""
+    if changed := manifests.changed_plugins(manifest, plan.plugins):
+        message = f"{folder}: {changed[0]}; give the file that computed it, or compare again"
+        raise ResultError(message)
     stored = {*tables["values"]["run"], *tables["failures"]["run"]}
     if not set(plan.runs) <= stored:
         message = (

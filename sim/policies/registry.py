@@ -11,6 +11,7 @@ import hashlib
 import importlib
 import re
 import sys
+import tokenize
 import types
 from importlib import metadata
 from pathlib import Path
@@ -125,9 +126,10 @@ def load_plugin(path: str | Path) -> tuple[str, ...]:
         When the file cannot be read or run, or holds no policy.
     """
     try:
-        text = Path(path).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "it is not UTF-8 text"
+        with tokenize.open(path) as file:
+            text = file.read()
+    except (OSError, UnicodeDecodeError, SyntaxError) as error:
+        reason = getattr(error, "strerror", None) or "it is not text in UTF-8 or in an encoding that it names"
         message = f"the plug-in {path} cannot be read: {reason}; name a Python file with policies"
         raise PolicyError(message) from error
     return _load(PlugIn(Path(path).name, text, hashlib.sha256(text.encode()).hexdigest()))
@@ -146,7 +148,7 @@ def _load(plugin: PlugIn) -> tuple[str, ...]:
             if set(_CLASSES) == set(before):
                 message = "it registers no policy; put @policy above a class of one"
                 raise PolicyError(message)  # noqa: TRY301 - told with the others below
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             _CLASSES.clear()
             _CLASSES.update(before)
             del sys.modules[name]

@@ -66,7 +66,7 @@ def _wrong_form(item: object) -> str | None:
     name, known = _named(item)[0], policies.names()
     if name in known:
         return None
-    hint = f"{meant(name, known)} A policy of your own needs --plugin FILE"
+    hint = f"{meant(name, known)}; a policy of your own needs --plugin FILE"
     return f"policy {shown(repr(name))} is unknown; allowed: {', '.join(known)}; {hint}"
 
 
