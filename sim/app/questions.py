@@ -33,7 +33,7 @@ HASH_SHOWN = 12
     ),
 )
 def list_(
-    kind: Annotated[Kind, typer.Argument(metavar="KIND", help=f"What to list: {', '.join(Kind)}.")],
+    kind: Annotated[Kind, typer.Argument(metavar="KIND", show_choices=False, help=f"What to list: {', '.join(Kind)}.")],
     *,
     plugin: PluginOption = None,  # noqa: ARG001 - its callback has loaded them
     as_json: JsonOption = False,
