@@ -21,6 +21,7 @@ from sim.parameters import DATA, parameter_table
 from sim.policies.base import FirmPolicy
 from sim.policies.catalogue import COMMON, facts
 from sim.policies.levers import LEVERS
+from sim.table_files import describe_columns
 from sim.world import WORLD_LAYERS
 from sim.world.build import World
 from sim.world.tables import ATTRIBUTES, KINDS, world_folders
@@ -39,9 +40,19 @@ What stands in the equations beside parameters. Indices: i firm, j owner, m make
 next, quarter's. x+: the larger of x and 0."""
 
 ABOUT_MEASURES = """\
-A result has {n_all} measures, one number for each replicate and quarter: {n_indices} indices of {n_quantities}
-quantities, and {n_others} others. *Year* says how a year's value is made of its quarters. *Kind* says whether a
-measure is of a moment (stock) or of a quarter (flow); an index has no unit of time and counts as a stock."""
+A result has {n_all} kinds of measure, one number for each replicate and quarter: {n_indices} indices of {n_quantities}
+quantities, and {n_others} others, of which {n_by_sector} are taken of every sector: {n_numbers} numbers in the shipped world. Those
+that are recorded only where a scenario asks for them come on top. *Year* says how a year's value is made of its quarters.
+*Kind* says whether a measure is of a moment (stock) or of a quarter (flow); an index has no unit of time and counts as a
+stock."""
+
+ABOUT_INDICES = """\
+The name is index, underscore, quantity, as in `hhi_revenue`. Indices of quantities of firms add up the firms
+of one owner first ([model.md 8](model.md#8-observation)); in the table of firms each has a row of its own, and `group_slot`
+says which belong together."""
+
+ABOUT_TABLES = """\
+The index of each is `replicate`, `quarter` and the first column below. Empty slots of firms have no row."""
 
 ABOUT_POLICIES = """\
 A scenario lists policies by name with their parameters; each answers, quarter by quarter, with
@@ -80,11 +91,12 @@ STAGES = (
     (state.Demography, "Stage 9: demography"),
 )
 
-COLUMNS = (
-    ("firms", observe.FIRM_COLUMNS),
-    ("owners", observe.OWNER_COLUMNS),
-    ("makers", observe.MAKER_COLUMNS),
-)
+COLUMNS = {
+    "firms": ("firm", "firm_class", *(name for name in observe.FIRM_COLUMNS if name not in ("active", "class_code"))),
+    "owners": ("owner", *observe.OWNER_COLUMNS),
+    "makers": ("maker", *observe.MAKER_COLUMNS),
+}
+"""Columns of a result's tables after replicate and quarter; of firms in the market only, with their class in words."""
 
 SYMBOLS: dict[str, str] = {
     # stocks
@@ -341,6 +353,8 @@ def measures() -> str:
     """Every measure, and the columns of the tables of firms, owners and makers."""
     indices = {f"{index}_{variable}" for index in observe.INDEX_SENTENCES for variable in observe.VARIABLES}
     others = [measure for name, measure in observe.MEASURES.items() if name not in indices]
+    by_sector = [measure for measure in others if observe.SECTOR in measure.name]
+    sectors = {row["name"] for row in fact_rows("sectors")}
     parts = [
         "# Measures",
         NOTICE,
@@ -349,6 +363,8 @@ def measures() -> str:
             n_indices=len(observe.INDEX_SENTENCES),
             n_quantities=len(observe.VARIABLES),
             n_others=len(others),
+            n_by_sector=len(by_sector),
+            n_numbers=len(observe.MEASURES) + (len(sectors) - 1) * len(by_sector),
         ),
         "## Measures of one quantity",
         table(
@@ -364,7 +380,7 @@ def measures() -> str:
             ],
         ),
         "## Indices",
-        "The name is index, underscore, quantity, as in `hhi_revenue`.",
+        ABOUT_INDICES,
         table(
             ("index", "unit", "meaning"),
             [(code(name), unit, f"{sentence} ...") for name, (unit, sentence) in observe.INDEX_SENTENCES.items()],
@@ -386,9 +402,10 @@ def measures() -> str:
             ],
         ),
         "## Columns of the tables",
+        ABOUT_TABLES,
     ]
-    for population, columns in COLUMNS:
-        rows = [(code(column.name), column.unit, column.sentence) for column in columns.values()]
+    for population, names in COLUMNS.items():
+        rows = [(code(name), *told) for name, told in describe_columns({}, population, names).items()]
         parts += [f"### Table of {population}", table(("column", "unit", "meaning"), rows)]
     return document(parts)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from sim import run
 from sim.observe import INDEX_SENTENCES, MEASURES, VARIABLES
 from sim.parameters import parameter_table
 from sim.policies.levers import LEVERS
@@ -118,6 +119,42 @@ def test_words_after_a_test_file_are_part_of_a_test_of_it() -> None:
         tests = re.findall(r"def (test_\w+)", (ROOT / "tests" / f"{file}.py").read_text(encoding="utf-8"))
         for word in words.lower().replace(" ", "_").replace(",_", ",").split(","):
             assert any(word in test.lower() for test in tests), f"{file}: {word}"
+
+
+def sections_of(text: str) -> list[tuple[str, list[str]]]:
+    """Headings of the second level with the rows of the tables below them, headers left out."""
+    found = []
+    for part in re.split(r"^## ", FENCE.sub("", text), flags=re.MULTILINE)[1:]:
+        tables = re.findall(r"^\|.*\n\|(?:---\|)+\n((?:\|.*\n)*)", part + "\n", re.MULTILINE)
+        found.append((part.partition("\n")[0], [row for rows in tables for row in rows.splitlines()]))
+    return found
+
+
+def test_numbers_in_headings_are_those_of_the_rows_below() -> None:
+    sections = [part for path in PAGES for part in sections_of(path.read_text(encoding="utf-8"))]
+    counted = {head: len(rows) for head, rows in sections if rows and re.search(r": \d+$", head)}
+    assert len(counted) > 2
+    assert {head: f"{head.partition(':')[0]}: {number}" for head, number in counted.items()} == {h: h for h in counted}
+
+
+def test_rows_of_tables_have_the_cells_of_their_header() -> None:
+    wrong = []
+    for path in PAGES:
+        text = FENCE.sub("", path.read_text(encoding="utf-8"))
+        for lines in re.findall(r"(?:^\|.*\|$\n)+", text, re.MULTILINE):
+            cells = [len(re.findall(r"(?<!\\)\|", line)) for line in lines.splitlines()]
+            wrong += [(name(path), line) for line, n in zip(lines.splitlines(), cells, strict=True) if n != cells[0]]
+    assert wrong == []
+
+
+def test_measures_and_columns_listed_are_those_of_a_result() -> None:
+    result = run(load_scenario("baseline"), replicates=1, quarters=1)
+    page = (DOCS / "measures.md").read_text(encoding="utf-8")
+    assert f": {result.measures.shape[1]} numbers" in " ".join(page.split())
+    for population in ("firms", "owners", "makers"):
+        columns = page.partition(f"### Table of {population}\n")[2].partition("###")[0]
+        listed = re.findall(r"^\| `(\w+)` \|", columns, re.MULTILINE)
+        assert ["replicate", "quarter", *listed] == list(result.column_names(population))
 
 
 def test_every_page_of_the_documentation_is_in_its_index() -> None:

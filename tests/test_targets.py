@@ -85,8 +85,8 @@ def test_five_largest_named_owners_have_the_published_share(year: Recording) -> 
 
 
 def test_own_margins_pay_a_small_part_of_training_in_2024(year: Recording) -> None:
-    """About 4% (docs/model.md 7.5): funding decides early concentration."""
-    assert mean(year, "own_finance_share") == pytest.approx(0.04, abs=0.015)
+    """Between 2.5 and 5.5%: funding decides early concentration."""
+    assert 0.025 <= mean(year, "own_finance_share") <= 0.055
 
 
 def test_four_owners_spend_half_of_what_they_spend_on_ai(year: Recording) -> None:
