@@ -85,7 +85,7 @@ def test_five_largest_named_owners_have_the_published_share(year: Recording) -> 
 
 
 def test_own_margins_pay_a_small_part_of_training_in_2024(year: Recording) -> None:
-    """Between 2.5 and 5.5%: funding decides early concentration."""
+    """In the last quarter, a band of ours: funding decides early concentration."""
     assert 0.025 <= mean(year, "own_finance_share") <= 0.055
 
 
