@@ -41,15 +41,15 @@ next, quarter's. x+: the larger of x and 0."""
 
 ABOUT_MEASURES = """\
 A result has {n_all} kinds of measure, one number for each replicate and quarter: {n_indices} indices of
-{n_quantities} quantities, and {n_others} others, of which {n_by_sector} are taken of every sector: {n_numbers} numbers in
-the shipped world. Those that are recorded only where a scenario asks for them come on top. *Year* says how a year's
+{n_quantities} quantities, and {n_others} others, of which {n_by_sector} are taken of every sector: {n_numbers} numbers
+in the shipped world. Those that are recorded only where a scenario asks for them come on top. *Year* says how a year's
 value is made of its quarters. *Kind* says whether a measure is of a moment (stock) or of a quarter (flow); an index has
 no unit of time and counts as a stock."""
 
 ABOUT_INDICES = """\
-The name is index, underscore, quantity, as in `hhi_revenue`. Indices of quantities of firms add up the firms of one owner
-first ([model.md 8](model.md#8-observation)); in the table of firms each has a row of its own, and `group_slot` says which
-belong together."""
+The name is index, underscore, quantity, as in `hhi_revenue`. Indices of quantities of firms add up the firms of one
+owner first ([model.md 8](model.md#8-observation)); in the table of firms each has a row of its own, and `group_slot`
+says which belong together."""
 
 ABOUT_TABLES = """\
 The index of each is `replicate`, `quarter` and the first column below. Empty slots of firms have no row."""
