@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -23,21 +24,8 @@ LAYERS = {"owner_maker": ("maker", "owner"), "firm_owner": ("owner", "firm")}
 
 
 def frames(recording: Recording) -> dict[str, Callable[[], pd.DataFrame]]:
-    """What makes each table of a recording when it is asked for."""
-    return {
-        "measures": lambda: _measures_frame(recording),
-        "firms": lambda: _firms_frame(recording),
-        "owners": lambda: _actor_frame(
-            recording, recording.owners, recording.owner_quarters, "owner", tuple(recording.owner_names)
-        ),
-        "makers": lambda: _actor_frame(
-            recording, recording.makers, recording.owner_quarters, "maker", tuple(recording.maker_names)
-        ),
-        "flows": lambda: _flows_frame(recording),
-        "networks": lambda: _networks_frame(recording),
-        "events": lambda: _events_frame(recording),
-        "failures": lambda: _failures_frame(recording),
-    }
+    """What makes each table of a recording when it is asked for; it can be sent to other processes."""
+    return {name: partial(make, recording) for name, make in _FRAMES.items()}
 
 
 def tables_of(recording: Recording, names: Sequence[str] | None = None) -> Iterator[tuple[str, pa.Table]]:
@@ -164,6 +152,14 @@ def _firms_frame(recording: Recording) -> pd.DataFrame:
     return frame
 
 
+def _owners_frame(recording: Recording) -> pd.DataFrame:
+    return _actor_frame(recording, recording.owners, recording.owner_quarters, "owner", tuple(recording.owner_names))
+
+
+def _makers_frame(recording: Recording) -> pd.DataFrame:
+    return _actor_frame(recording, recording.makers, recording.owner_quarters, "maker", tuple(recording.maker_names))
+
+
 def _flows_frame(recording: Recording) -> pd.DataFrame:
     """One row for each payment; keys are ``name|payer|payee``."""
     import pandas as pd
@@ -244,3 +240,15 @@ def _failures_frame(recording: Recording) -> pd.DataFrame:
         "reason": _text([f.reason for f in failures]),
     }
     return pd.DataFrame(columns, index=index)
+
+
+_FRAMES: dict[str, Callable[[Recording], pd.DataFrame]] = {
+    "measures": _measures_frame,
+    "firms": _firms_frame,
+    "owners": _owners_frame,
+    "makers": _makers_frame,
+    "flows": _flows_frame,
+    "networks": _networks_frame,
+    "events": _events_frame,
+    "failures": _failures_frame,
+}

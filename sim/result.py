@@ -500,8 +500,9 @@ class Result:
         Returns
         -------
         xarray.Dataset
-            Axes (replicate, quarter), and firm, owner or maker where the table has one; each variable has the
-            attributes ``units`` and ``long_name``. Where a firm is not active, numbers are NaN and text is empty.
+            Axes (replicate, quarter), and firm, owner or maker where the table has one: those that occur, in the order
+            of ``actors``. Each variable has the attributes ``units`` and ``long_name``. Where a firm is not active,
+            numbers are NaN and text is empty.
 
         Raises
         ------
@@ -510,6 +511,8 @@ class Result:
         ImportError
             When xarray is not installed.
         """
+        import pandas as pd
+
         from sim.table_files import columns_of
 
         if table not in GRIDS:
@@ -521,15 +524,20 @@ class Result:
             message = "to_xarray() needs xarray, which is not installed; run `python -m pip install xarray`"
             raise ImportError(message) from error
         frame = self.table(table)
-        levels = [level.to_numpy(dtype=object) for level in frame.index.levels]  # type: ignore[attr-defined]
-        names = [str(name) for name in frame.index.names]
-        place = tuple(np.asarray(codes) for codes in frame.index.codes)  # type: ignore[attr-defined]
+        index: pd.MultiIndex = frame.index.remove_unused_levels()  # type: ignore[attr-defined]
+        names = [str(name) for name in index.names]
+        levels, place = [], []
+        for name, known, codes in zip(names, index.levels, index.codes, strict=True):
+            level = pd.Index([label for label in self._names_by_kind().get(name, known) if label in known])
+            levels.append(level.to_numpy(dtype=object))
+            place.append(level.get_indexer(known)[codes])
         shape = tuple(map(len, levels))
         described = columns_of(self, table)
         variables = {}
         for name in map(str, frame.columns):
             unit, sentence = described[name]
-            variables[name] = (names, grid(frame[name], shape, place), {"units": unit, "long_name": sentence})
+            cells = grid(frame[name], shape, tuple(place))
+            variables[name] = (names, cells, {"units": unit, "long_name": sentence})
         coordinates = {
             name: (name, level.astype(np.int64 if name == "replicate" else str), {"long_name": described[name][1]})
             for name, level in zip(names, levels, strict=True)
@@ -550,7 +558,7 @@ class Result:
         Raises
         ------
         ResultError
-            When there is no figure of that name.
+            When there is no figure of that name, or what it shows was not recorded.
         """
         from sim.report.figures import FIGURES
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
@@ -32,9 +32,13 @@ class StoredTable:
         Called once, before anything is read; raises when the file is not what it should be.
     """
 
-    def __init__(self, path: Path, check: Callable[[], None] = lambda: None) -> None:
+    def __init__(self, path: Path, check: Callable[[], None] | None = None) -> None:
         self._path = path
         self._check = check
+
+    def __reduce__(self) -> tuple[type[Self], tuple[Path, Callable[[], None] | None]]:
+        """Copies and other processes open the file anew."""
+        return type(self), (self._path, self._check)
 
     def __call__(self) -> pd.DataFrame:
         """The whole table."""
@@ -45,7 +49,8 @@ class StoredTable:
     def _file(self) -> pq.ParquetFile:
         import pyarrow.parquet as pq
 
-        self._check()
+        if self._check is not None:
+            self._check()
         return pq.ParquetFile(self._path)
 
     @cached_property
@@ -65,10 +70,15 @@ class StoredTable:
         return sorted({v for k in groups for v in self._file.read_row_group(k, [name])[name].unique().to_pylist()})
 
     def pieces(self, names: Sequence[str]) -> Iterator[pd.DataFrame]:
-        """Some columns, and the index, of successive replicates, each of them whole; memory holds one piece."""
+        """Some columns, and the index, of successive replicates, each of them whole; memory holds one piece.
+
+        A table without rows is one piece.
+        """
         import pyarrow as pa
 
         keys = [name for name in dict.fromkeys([*self._keys, "replicate"]) if name not in names]
+        if self._file.num_row_groups == 0:
+            yield self._framed(self._file.read([*names, *keys]), names)
         waiting: list[pa.Table] = []
         for k in range(self._file.num_row_groups):
             waiting.append(self._file.read_row_group(k, [*names, *keys]))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
@@ -109,24 +110,31 @@ class TableFile:
 def stored_table(folder: Path, name: str) -> StoredTable:
     """A table of a folder, whose checksum is compared before it is first read."""
     path = folder / f"{name}.parquet"
+    return StoredTable(path, partial(_check, path))
 
-    def check() -> None:
-        import pyarrow as pa
-        import pyarrow.parquet as pq
 
-        if not path.is_file() or sha256(path) != read_manifest(folder)["files"][path.name]["sha256"]:
-            message = (
-                f"{path} is missing or differs from its checksum; run `aipower verify {folder}`, then "
-                "run the scenario again"
-            )
-            raise StoreError(message)
-        try:
-            pq.ParquetFile(path).close()
-        except pa.ArrowInvalid as error:
-            message = f"{path} is not a Parquet file ({error}); run the scenario again"
-            raise StoreError(message) from error
+def _check(path: Path) -> None:
+    """Compare a file with its checksum in the folder's manifest.
 
-    return StoredTable(path, check)
+    Raises
+    ------
+    StoreError
+        When it is missing, differs, or is no table.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    if not path.is_file() or sha256(path) != read_manifest(path.parent)["files"][path.name]["sha256"]:
+        message = (
+            f"{path} is missing or differs from its checksum; run `aipower verify {path.parent}`, then "
+            "run the scenario again"
+        )
+        raise StoreError(message)
+    try:
+        pq.ParquetFile(path).close()
+    except pa.ArrowInvalid as error:
+        message = f"{path} is not a Parquet file ({error}); run the scenario again"
+        raise StoreError(message) from error
 
 
 def read_table(folder: Path, name: str) -> pd.DataFrame:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+from sim.errors import ResultError
 from sim.report import style
 from sim.report.tables import flywheel
 
@@ -19,6 +20,21 @@ if TYPE_CHECKING:
 
 WIDTH = 9.0
 """Width of every figure in inches."""
+
+
+def firm_quarters(result: Result) -> tuple[str, ...]:
+    """Quarters of which firms were recorded, at least one.
+
+    Raises
+    ------
+    ResultError
+        When there is none.
+    """
+    quarters = result.firm_quarters()
+    if not quarters:
+        message = "no firms were recorded, which this figure shows; write record: {firms: yearly} and run again"
+        raise ResultError(message)
+    return quarters
 
 
 def run_remark(result: Result) -> str:

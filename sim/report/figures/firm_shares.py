@@ -9,7 +9,15 @@ import pandas as pd
 from matplotlib.ticker import FuncFormatter
 
 from sim.report import style
-from sim.report.figures.common import WIDTH, groups_of, percent, run_remark, set_time_axis, year_of
+from sim.report.figures.common import (
+    WIDTH,
+    firm_quarters,
+    groups_of,
+    percent,
+    run_remark,
+    set_time_axis,
+    year_of,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -30,6 +38,7 @@ def revenue_shares(result: Result) -> pd.DataFrame:
         One row a recorded quarter, one column a firm or group; rows sum to 1. The largest firms in
         the last quarter come first, then other firms, then small firms and entrants.
     """
+    firm_quarters(result)
     parts = [_summed_shares(firms) for firms in result.pieces("firms", ["revenue", "firm_class"])]
     keys = ["quarter", "firm", "firm_class"]
     summed = pd.concat(parts).groupby(keys, observed=True)["revenue"].sum().reset_index()

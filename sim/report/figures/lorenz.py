@@ -10,7 +10,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter
 
 from sim import indices
 from sim.report import style
-from sim.report.figures.common import WIDTH, lower, run_remark
+from sim.report.figures.common import WIDTH, firm_quarters, lower, run_remark
 from sim.result import HIGH, LOW
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def gini_of_curve(curve: NDArray[np.float64]) -> float:
 
 def lorenz_figure(result: Result) -> Figure:
     """Draw Lorenz curves of compute, power and revenue at the first and last recorded quarter."""
-    recorded = result.firm_quarters()
+    recorded = firm_quarters(result)
     ends = list(dict.fromkeys([recorded[0], recorded[-1]]))
     curves = {quarter: lorenz_curves(result, quarter) for quarter in ends}
     by_column = {column: gini_of_curve(curve.mean(axis=0)) for column, curve in curves[ends[-1]].items()}

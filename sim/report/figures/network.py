@@ -31,7 +31,7 @@ SMALLEST_LINK = 0.004
 
 
 def supply_links(result: Result, quarter: str) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Mean supply in M H100e, firms grouped as drawn.
+    """Mean supply in M H100e, firms grouped as drawn; those of a class that no table tells have their own names.
 
     Returns
     -------

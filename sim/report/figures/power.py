@@ -11,7 +11,7 @@ from matplotlib.collections import PathCollection
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from sim.report import style
-from sim.report.figures.common import WIDTH, groups_of, run_remark
+from sim.report.figures.common import WIDTH, firm_quarters, groups_of, run_remark
 from sim.submodels.power import PowerFunction, power_function
 from sim.units import H100E_PER_MILLION
 
@@ -50,7 +50,8 @@ class PowerCurve:
 
 def power_curve(result: Result) -> PowerCurve:
     """Collect what the figure of power against compute shows."""
-    begin, quarter = result.firm_quarters()[0], result.firm_quarters()[-1]
+    recorded = firm_quarters(result)
+    begin, quarter = recorded[0], recorded[-1]
     powers = (piece["power"].xs(quarter, level="quarter") for piece in result.pieces("firms", ["power"]))
     totals = pd.concat([power.groupby(level="replicate").sum() for power in powers]).sort_values(kind="stable")
     replicate = int(totals.index[(len(totals) - 1) // 2])
