@@ -15,6 +15,7 @@ from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from types import TracebackType
 from typing import Any, Generic, NamedTuple, Self, TypeVar
 
+from sim.arguments import whole_number
 from sim.errors import WorkersError
 from sim.identity import identity
 from sim.memory import keep_freed_memory
@@ -91,7 +92,7 @@ class Pool:
     Parameters
     ----------
     workers : int
-        Processes of its own; 1 works in this one.
+        Processes of its own, at least 1, which works in this one.
     executor : concurrent.futures.Executor, optional
         Used instead, for example a cluster's; it stays open. Its attribute ``seats``, where it has one, says how many
         tasks it is given at a time.
@@ -103,10 +104,15 @@ class Pool:
     meter : Meter
     n_lost : int
         Tasks given up so far.
+
+    Raises
+    ------
+    InputError
+        When ``workers`` is no whole number of at least 1.
     """
 
     def __init__(self, workers: int = 1, executor: Executor | None = None, progress: Progress | None = None) -> None:
-        self._workers = workers
+        self._workers = whole_number("workers", workers, 1)
         self._given = executor
         self._own: Processes | None = None
         self._identity: dict[str, Any] | None = None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
+from sim.arguments import listed, require_known
 from sim.errors import ResultError
 from sim.frames import LAYERS, frames, grid
 from sim.quarters import Quarter, quarter_range
@@ -293,7 +294,7 @@ class Result:
 
     # -- questions ------------------------------------------------------------------------
 
-    def yearly(self, measures: Sequence[str] | None = None) -> pd.DataFrame:
+    def yearly(self, measures: Sequence[str] | str | None = None) -> pd.DataFrame:
         """Measures by (replicate, year), each with its own aggregation.
 
         Stocks give the last quarter of the year, flows the sum, mean or maximum that the
@@ -301,27 +302,33 @@ class Result:
 
         Parameters
         ----------
-        measures : sequence of str, optional
+        measures : sequence of str or str, optional
             Only these; of a stored result, no others are read.
+
+        Raises
+        ------
+        InputError
+            When there is no measure of that name.
         """
         import pandas as pd
 
         from sim.observe.catalogue import AGGREGATES
 
-        columns = list(self.catalogue if measures is None else measures)
+        columns = list(self.catalogue) if measures is None else listed(measures)
+        require_known("measure", columns, self.catalogue)
         stored = self._stored("measures")
         flat = self.measures[columns].to_numpy() if stored is None else stored.values(columns)
         cube = flat.reshape(len(self.replicates), len(self.quarters), len(columns))
         year_of = np.array([int(quarter[:4]) for quarter in self.quarters])
         index = pd.MultiIndex.from_product([self.replicates, self.years], names=["replicate", "year"])
         values = np.empty((len(self.replicates), len(self.years), len(columns)))
-        kinds = np.array([self.catalogue[name].aggregation for name in columns])
+        kinds = np.array([self.catalogue[name].aggregation for name in columns], dtype=str)
         for kind, aggregate in AGGREGATES.items():
             chosen = kinds == kind
             for position, year in enumerate(self.years):
                 block = cube[:, year_of == year][:, :, chosen]
                 values[:, position, chosen] = aggregate(block)
-        return pd.DataFrame(values.reshape(-1, len(columns)), index=index, columns=columns)
+        return pd.DataFrame(values.reshape(len(index), len(columns)), index=index, columns=columns)
 
     def summary(self) -> pd.DataFrame:
         """Mean and quantiles over replicates of each measure's yearly values.

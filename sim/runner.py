@@ -38,7 +38,7 @@ def run(
     replicates, seed, quarters : int, optional
         Replace the scenario's own.
     workers : int
-        Processes to use.
+        Processes to use, at least 1.
     executor : optional
         A ``concurrent.futures`` executor (Dask's included) to use instead of own processes.
     out : str or Path, optional
@@ -60,6 +60,8 @@ def run(
     ------
     ScenarioError
         When the scenario is wrong.
+    InputError
+        When ``workers`` is no whole number of at least 1.
     FailureError
         When every replicate failed; the message gives a reason.
     StoreError

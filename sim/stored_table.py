@@ -99,4 +99,4 @@ class StoredTable:
     def values(self, names: Sequence[str]) -> Array:
         """Columns of numbers, nan where there is none; ``[row, column]``."""
         table = self._file.read(list(names), use_pandas_metadata=False)
-        return np.column_stack([table[name].to_numpy() for name in names])
+        return np.column_stack([np.empty((table.num_rows, 0)), *(table[name].to_numpy() for name in names)])

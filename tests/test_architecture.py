@@ -18,7 +18,7 @@ LAYERS = [
     {"indices", "accounts", "groups", "variance"},
     {"policies", "state"},
     {"submodels"},
-    {"world", "parameter_sets", "scenario"},
+    {"arguments", "world", "parameter_sets", "scenario"},
     {"observe"},
     {"views"},
     {"decisions"},

@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import functools
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim import folders, parts
+from sim.arguments import listed, plain, whole_number
 from sim.comparison import storage
 from sim.comparison.comparison import Comparison, Stopping, chosen_horizons, chosen_measures, load_comparison
 from sim.comparison.design import Design, design, world_key
@@ -22,7 +24,7 @@ from sim.pool import Pool
 from sim.runner import progress_bar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from concurrent.futures import Executor
 
     from sim.comparison.sweeping import Sweep
@@ -38,7 +40,7 @@ MOST = 2_000
 
 def compare(
     baseline: Scenario | str | Path | Mapping[str, Any],
-    scenarios: Iterable[Scenario | str | Path | Mapping[str, Any]],
+    scenarios: Iterable[Scenario | str | Path | Mapping[str, Any]] | Scenario | Path,
     *,
     replicates: int | None = None,
     seed: int | None = None,
@@ -47,10 +49,10 @@ def compare(
     executor: Executor | None = None,
     until: Mapping[str, float] | None = None,
     most: int = MOST,
-    flywheels: Sequence[float] = (),
-    families: Sequence[str] = (),
-    measures: Sequence[str] | None = None,
-    horizons: Sequence[str | int] | None = None,
+    flywheels: Sequence[float] | float = (),
+    families: Sequence[str] | str = (),
+    measures: Sequence[str] | str | None = None,
+    horizons: Sequence[str | int] | str | int | None = None,
     out: str | Path | None = None,
     resume: bool = False,
     figures: bool = True,
@@ -66,12 +68,12 @@ def compare(
     ----------
     baseline : Scenario, str, Path or mapping
         A loaded scenario, or what :func:`sim.load_scenario` accepts.
-    scenarios : iterable of the same
+    scenarios : the same, or an iterable of them
         With names of their own. All take replicates, seed and horizon of the baseline.
     replicates, seed, quarters : int, optional
         Replace the baseline's own.
     workers : int
-        Processes to use; one pool for all scenarios. The numbers do not depend on it.
+        Processes to use, at least 1; one pool for all scenarios. The numbers do not depend on it.
     executor : optional
         A ``concurrent.futures`` executor (Dask's included) to use instead of own processes.
     until : mapping of str to float, optional
@@ -88,7 +90,8 @@ def compare(
     measures : sequence of str, optional
         What tables and figures show; the headlines by default.
     horizons : sequence of str or int, optional
-        Quarters or years of the effects; 2030 and the last year by default.
+        Quarters or years of the effects; 2030 and the last year by default. Here, and wherever several values are
+        allowed, one stands for a list of one, and arrays of NumPy and pandas are as good as lists.
     out : str or Path, optional
         Folder to store the comparison in. Where the same is there already and complete, it is returned at once; where
         something else is, ``<out>-2`` is used, and so on. Finished blocks of replicates are kept in
@@ -118,6 +121,11 @@ def compare(
     """
     from sim.scenario import Scenario, load_scenario
 
+    scenarios = listed(scenarios, Scenario, Mapping)
+    flywheels, families = listed(flywheels), listed(families)
+    measures, horizons = listed(measures) or None, listed(horizons) or None
+    until = until if until is None else {str(measure): plain(width) for measure, width in until.items()}
+    most = whole_number("most", most, 1)
     first, *others = [each if isinstance(each, Scenario) else load_scenario(each) for each in (baseline, *scenarios)]
     begin_with = replicates if replicates is not None or until is None else BATCH
     plan = design(first.replace(replicates=begin_with, seed=seed, quarters=quarters), others)
@@ -229,11 +237,11 @@ def _require_some(plan: Design, outcomes: Mapping[str, Outcome]) -> None:
     raise FailureError(message)
 
 
-def _check_until(plan: Design, until: Mapping[str, float], most: int) -> None:
+def _check_until(plan: Design, until: Mapping[str, object], most: int) -> None:
     n = plan.baseline.run.replicates
     for measure, width in until.items():
-        if not width > 0.0:
-            message = f"--until {measure}={width}: the half-width wanted must be above 0; try {measure}=50"
+        if not isinstance(width, int | float) or not width > 0.0:
+            message = f"--until {measure}={width}: the half-width wanted must be a number above 0; try {measure}=50"
             raise InputError(message)
     if n < BATCH:
         message = (

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
+from sim.arguments import require_known
 from sim.comparison.design import key_of
 from sim.comparison.effects import Pairs, pairs_of, table_of
 from sim.comparison.headlines import HEADLINES
@@ -400,6 +401,8 @@ class Comparison:
     ) -> pd.DataFrame:
         """How the order of scenarios changes with the power family; needs ``families`` in :func:`sim.compare`.
 
+        Orders are compared with that by the effects themselves, under the baseline's own family.
+
         Parameters
         ----------
         measure : str
@@ -414,18 +417,22 @@ class Comparison:
             When no other family was tried.
         """
         quarter = self._shown_horizon(horizon)
-        rows = self.robustness
-        rows = rows[(rows["variant"] == FAMILY) & (rows["measure"] == measure)]
-        rows = rows[(rows["horizon"] == quarter) & (rows["kind"] == kind)]
-        found = {
-            str(family): dict(zip(group["scenario"], group["effect"], strict=True))
-            for family, group in rows.groupby("value", sort=False)
-        }
         own = self.baseline.power.family
-        if own not in found or len(found) == 1:
-            message = f"no other power family was tried for {measure}; compare with families=, or --families"
+
+        def by_scenario(rows: pd.DataFrame) -> dict[str, float]:
+            rows = rows[(rows["measure"] == measure) & (rows["horizon"] == quarter) & (rows["kind"] == kind)]
+            return dict(zip(rows["scenario"], rows["effect"], strict=True))
+
+        tried = self.robustness[self.robustness["variant"] == FAMILY]
+        found = {str(family): by_scenario(rows) for family, rows in tried.groupby("value", sort=False)}
+        others = {family: effects for family, effects in found.items() if effects and family != own}
+        if not others:
+            message = (
+                f"no other power family was tried for {measure}; compare with families=, or --families, and with "
+                f"{measure} among the measures shown"
+            )
             raise ResultError(message)
-        return flips(found, own)
+        return flips({own: by_scenario(self.effects), **others}, own)
 
     def _named(self, kind: Kind) -> dict[str, Pairs]:
         """Pairs by scenario."""
@@ -658,12 +665,5 @@ def chosen_measures(known: Sequence[str], asked: Sequence[str] | None) -> tuple[
     """
     if not asked:
         return tuple(name for name in HEADLINES if name in known)
-    for name in asked:
-        if name not in known:
-            from sim.scenario import nearest
-
-            near = nearest(name, list(known))
-            hint = f"did you mean {near}?" if near else "see `aipower list measures`"
-            message = f"there is no measure {name!r}; {hint}"
-            raise InputError(message)
+    require_known("measure", asked, known)
     return tuple(dict.fromkeys(asked))

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sim import folders, manifests, store
+from sim.arguments import listed
 from sim.comparison.comparing import check_questions, make_jobs, settle, shelved
 from sim.comparison.comparison import chosen_horizons, chosen_measures
 from sim.comparison.design import Contrast, key_of
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from sim.world.build import World
 
 Value = float | int | bool | str
-Axes = Mapping[str, Sequence[Value]]
+Axes = Mapping[str, Sequence[Value] | Value]
 
 MOST_CELLS = 1_000
 MOST_STEPS = 1_000
@@ -210,8 +211,8 @@ def sweep(
     quarters: int | None = None,
     workers: int = 1,
     executor: Executor | None = None,
-    measures: Sequence[str] | None = None,
-    horizons: Sequence[str | int] | None = None,
+    measures: Sequence[str] | str | None = None,
+    horizons: Sequence[str | int] | str | int | None = None,
     out: str | Path | None = None,
     resume: bool = False,
     figures: bool = True,
@@ -232,7 +233,8 @@ def sweep(
     workers, executor
         As for :func:`sim.run`; one pool for the whole grid.
     measures, horizons : sequence, optional
-        What is shown; headlines, and 2030 and the last year, by default. The table holds every measure.
+        What is shown; headlines, and 2030 and the last year, by default. The table holds every measure. Here as in
+        ``over``, one value stands for a list of one, and arrays of NumPy and pandas are as good as lists.
     out : str or Path, optional
         Folder to store the sweep in; used as by :func:`sim.run`.
     resume : bool
@@ -256,6 +258,7 @@ def sweep(
     """
     from sim.scenario import Scenario, load_scenario
 
+    measures, horizons = listed(measures) or None, listed(horizons) or None
     given = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
     given = given.replace(replicates=replicates, seed=seed, quarters=quarters)
     check_questions(given, measures or (), horizons)
@@ -394,15 +397,13 @@ def axes_of(over: Axes | Sequence[str]) -> dict[str, tuple[Value, ...]]:
     >>> axes_of(["world.parameters.flywheel=0.5:1.5:3", "mechanisms.entry=true,false"])
     {'world.parameters.flywheel': (0.5, 1.0, 1.5), 'mechanisms.entry': (True, False)}
     """
-    if isinstance(over, str):
-        over = [over]
-    pairs = list(over.items()) if isinstance(over, Mapping) else [_axis(text) for text in over]
+    pairs = list(over.items()) if isinstance(over, Mapping) else [_axis(text) for text in listed(over)]
     axes: dict[str, tuple[Value, ...]] = {}
     for path, values in pairs:
         if path in axes:
             message = f"{path} is swept twice; give all its values at once: {path}=1,2,3"
             raise InputError(message)
-        axes[path] = tuple(dict.fromkeys(values))
+        axes[path] = tuple(dict.fromkeys(listed(values)))
         if not axes[path]:
             message = f"{path} has no values; give some: {path}=1,2,3"
             raise InputError(message)

@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
+from sim.arguments import listed, require_known, whole_number
 from sim.arrays import Array, Counts, Flags
 from sim.errors import FailureError, InputError
 from sim.experiment.evaluation import Evaluator
@@ -164,10 +165,11 @@ class Calibration:
 
         return identifiability_figure(self)
 
-    def save(self, folder: Path) -> list[Path]:
+    def save(self, folder: str | Path) -> list[Path]:
         """Write the sets, tables as CSV, and the figure as PNG and SVG; the folder exists."""
         from sim.report import style
 
+        folder = Path(folder)
         frames = {"fit": self.fit(), "identifiability": self.identifiability(), "directions": self.directions()}
         written = [folder / SETS_FILE]
         self.sets.write(written[0])
@@ -225,10 +227,10 @@ def calibrate(
     sets: int = SETS,
     replicates: int = REPLICATES,
     seed: int = SEED,
-    names: Sequence[str] = FREE,
+    names: Sequence[str] | str = FREE,
     targets: Sequence[Target] | None = None,
     workers: int = 1,
-    log: Path | None = None,
+    log: str | Path | None = None,
     progress: Callable[[str, int], None] | None = None,
 ) -> Calibration:
     """Fit the parameters without direct sources to the facts of 2024.
@@ -246,8 +248,8 @@ def calibrate(
     targets : sequence of Target, optional
         Instead of the published ones: the same facts with other values.
     workers : int
-        Processes; the numbers do not depend on it.
-    log : Path, optional
+        Processes, at least 1; the numbers do not depend on it.
+    log : str or Path, optional
         File that keeps every candidate; a search that was interrupted goes on from it.
     progress : callable, optional
         Told the stage and how many candidates have been simulated.
@@ -255,18 +257,23 @@ def calibrate(
     Raises
     ------
     InputError
-        When ``sets`` is too small or the log is of other settings.
+        When a number is not allowed, a parameter is unknown or the log is of other settings.
     FailureError
         When too few candidates agree with the facts.
     """
+    names, replicates = tuple(listed(names)), whole_number("replicates", replicates, 1)
+    require_known("parameter", names, parameter_table())
+    if not names:
+        message = f"no parameter is free; name some, such as {FREE[0]}, or leave names out"
+        raise InputError(message)
     if sets < 10:  # noqa: PLR2004 - quantiles of fewer say nothing
         message = f"sets = {sets}: quantiles need at least 10; try {SETS}"
         raise InputError(message)
     told = progress or (lambda _stage, _count: None)
     facts = tuple(targets or fitted_targets())
     with Pool(workers) as pool:
-        evaluator = Evaluator(pool, seed, replicates, log)
-        posterior = _Posterior(Prior(tuple(names)), facts, evaluator)
+        evaluator = Evaluator(pool, seed, replicates, None if log is None else Path(log))
+        posterior = _Posterior(Prior(names), facts, evaluator)
         told("best fit", evaluator.n_known)
         mode, slopes = _mode(posterior, np.zeros(len(names)), _STEPS_OF_MODE, told)
         best = _best(posterior, mode, told)
@@ -276,14 +283,14 @@ def calibrate(
     distances = posterior.distances(set_values)
     best_misfit = float((posterior.distances(best_values) ** 2).sum())
     drawn = ParameterSets(
-        tuple(names),
+        names,
         tuple(tuple(values.values()) for values in chosen),
         tuple(float(misfit) for misfit in (distances**2).sum(axis=1)),
         tuple(posterior.hits(set_values).tolist()),
         _about(seed, replicates, f"from {n_candidates} candidates worth {n_effective:.0f}", best_misfit),
     )
     return Calibration(
-        tuple(names),
+        names,
         best,
         best_values,
         mode,

@@ -94,11 +94,12 @@ class Scorecard:
 
         return {"scorecard": targets_figure(self), "ablations": ablations_figure(self)}
 
-    def save(self, folder: Path) -> list[Path]:
+    def save(self, folder: str | Path) -> list[Path]:
         """Write tables as CSV, figures as PNG and SVG, and the pages ``scorecard.md`` and ``forecasts.md``."""
         from sim.report import style
         from sim.report.scorecard import forecast_page, scorecard_page
 
+        folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         written = []
         for name in ("targets", "patterns", "ablations", "sensitivity", "forecasts"):
@@ -135,12 +136,14 @@ def scorecard(
     seed : int
         Which luck.
     workers : int
-        Processes; the numbers do not depend on it.
+        Processes, at least 1; the numbers do not depend on it.
     progress : callable, optional
         Told replicate-quarters done and in all.
 
     Raises
     ------
+    InputError
+        When a number of replicates or workers is not allowed.
     FailureError
         When no replicate of the baseline succeeded.
     """

@@ -1,4 +1,4 @@
-"""What a model is given, checked: seed, replicate, and scenarios of Mesa's own kind."""
+"""What a model is given, checked: seed, and scenarios of Mesa's own kind."""
 
 from __future__ import annotations
 
@@ -26,24 +26,6 @@ def seed_of(rng: object) -> int:
             "cannot keep; give the seed, or vary `replicate`"
         )
         raise ScenarioError(message) from None
-
-
-def replicate_of(replicate: object) -> int:
-    """The number of a replicate.
-
-    Raises
-    ------
-    ScenarioError
-        When it is none.
-    """
-    try:
-        number = operator.index(replicate)  # type: ignore[arg-type]
-    except TypeError:
-        number = -1
-    if not 0 <= number < 2**32:
-        message = f"replicate must be a whole number from 0 to {2**32 - 1}, not {replicate!r}"
-        raise ScenarioError(message)
-    return number
 
 
 def is_mesa_scenario(scenario: object) -> bool:

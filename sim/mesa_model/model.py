@@ -10,13 +10,14 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import mesa
 import numpy as np
 
+from sim.arguments import replicate_of
 from sim.arrays import Array, safe_ratio, total
 from sim.decisions import Decisions, Rule
 from sim.engine import QuarterError, Walk
 from sim.ensemble import prepare
 from sim.errors import InputError, ScenarioError
 from sim.mesa_model.agents import ArrayAgent, ChipMaker, CloudProvider, Firm, Regulator, SectorMarket
-from sim.mesa_model.arguments import is_mesa_scenario, replicate_of, seed_of, unpacked
+from sim.mesa_model.arguments import is_mesa_scenario, seed_of, unpacked
 from sim.mesa_model.asked_regulator import AskedRegulator
 from sim.mesa_model.collector import QuarterCollector
 from sim.mesa_model.own_result import OwnResult

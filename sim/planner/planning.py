@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from sim.arguments import replicate_of
 from sim.ensemble import world_of
 from sim.parameter_sets import first_of_set
 from sim.planner.allocation import Allocation
@@ -57,8 +58,9 @@ def plan(
     PlanError
         When rules contradict each other, a method does not fit, or the quarter was not recorded.
     ScenarioError, ResultError
-        When the scenario or result cannot be read.
+        When the scenario or result cannot be read, or ``replicate`` is no number of one.
     """
+    replicate = None if replicate is None else replicate_of(replicate)
     chosen = rules if isinstance(rules, Rules) else Rules.read(rules or {})
     if isinstance(what, Problem):
         return Allocation.of(what, chosen, method)
