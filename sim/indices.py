@@ -5,9 +5,9 @@ returns one number per population, shape ``[...]``; a scalar where ``x`` has one
 
 Population
     ``where`` (booleans, broadcast to the shape of ``x``) says which entries belong to the
-    population; the others, whatever they hold, are as if they were not there. Zeros inside the
-    population count. An empty population, or one whose values are all zero, has no shares: its
-    indices are nan, without a warning.
+    population, and the mask of a NumPy masked array which do not; these, whatever they hold, are as
+    if they were not there. Zeros inside the population count. An empty population, or one whose
+    values are all zero, has no shares: its indices are nan, without a warning.
 Values
     Finite and not negative; anything else is a ``ValueError``. Profits can be negative: the caller
     clips them at zero and says so in the description of the measure.
@@ -490,6 +490,9 @@ def _population(x: ArrayLike, where: ArrayLike | None) -> _Population:
     if values.ndim == 0:
         message = f"an index needs a population on the last axis; got the single number {values}"
         raise ValueError(message)
+    if isinstance(x, np.ma.MaskedArray):
+        is_seen = ~np.ma.getmaskarray(x)
+        where = is_seen if where is None else is_seen & _members(where, values.shape)
     if where is None:
         n = np.full(values.shape[:-1], float(values.shape[-1]))
     else:
@@ -529,7 +532,7 @@ def _refuse_negative_or_infinite(values: Array, largest: Array) -> None:
     place = tuple(int(position) for position in np.argwhere(is_wrong)[0])
     message = (
         f"an index needs finite values of at least 0; got {values[place]} at position "
-        f"{list(place)}, {int(is_wrong.sum())} such in all; clip or mask them first"
+        f"{list(place)}, {int(is_wrong.sum())} such in all; clip them, or leave them out with `where=`"
     )
     raise ValueError(message)
 
