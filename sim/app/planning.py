@@ -10,7 +10,7 @@ import typer
 
 import sim
 from sim.app import terminal
-from sim.app.base import JsonOption, app, examples
+from sim.app.base import JsonOption, PluginOption, app, examples
 from sim.errors import InputError
 
 if TYPE_CHECKING:
@@ -109,6 +109,7 @@ def plan(
     ] = False,
     out: Annotated[Path | None, typer.Option("--out", metavar="FOLDER", help="Write tables and figures there.")] = None,
     force: Annotated[bool, typer.Option("--force", help="Replace files of the same names.")] = False,
+    plugin: PluginOption = None,  # noqa: ARG001 - its callback has loaded them
     as_json: JsonOption = False,
 ) -> None:
     """Divide the same compute so that total AI power is largest, and say what other ways of dividing it cost.
