@@ -115,7 +115,7 @@ OWNER_COLUMNS = _columns(
     ("rental_price", "$ per H100e-hour", "rent"),
     ("shadow", "", "the owner does not sell, so its rent is a shadow price"),
     ("captive_use", "M H100e", "compute for its own business"),
-    ("utilised", "share", "of capacity in use"),
+    ("utilised", "share", "of the chips in place at the start of the quarter that are in use"),
     ("order_value", "$bn per M H100e", "value of one more chip"),
     ("delivered", "M H100e", "chips that arrived"),
     ("chip_outlay", "$bn per quarter", "paid for chips"),
