@@ -54,7 +54,7 @@ def synthetic(names, draw, replicates, noisy=True):
 def fitted(tmp_path_factory):
     truth, seen = synthetic(NAMES, 0, REPLICATES, noisy=False)
     log = tmp_path_factory.mktemp("calibration") / "candidates.csv"
-    found = calibrate(sets=10, replicates=REPLICATES, seed=7, names=NAMES, targets=seen, log=log)
+    found = calibrate(sets=10, replicates=REPLICATES, seed=7, names=np.array(NAMES), targets=seen, log=str(log))
     return truth, seen, found, log
 
 
@@ -114,9 +114,19 @@ def test_a_log_of_other_settings_or_code_is_refused(fitted, monkeypatch):
             Evaluator(pool, 7, REPLICATES, log)
 
 
-def test_few_sets_are_refused():
-    with pytest.raises(InputError, match="at least 10"):
-        calibrate(sets=3)
+@pytest.mark.parametrize(
+    ("asked", "words"),
+    [
+        ({"sets": 3}, "at least 10"),
+        ({"replicates": 0}, "replicates must be a whole number of at least 1, not 0"),
+        ({"names": ["site_cost", "flywhel"]}, "no parameter 'flywhel'; did you mean flywheel"),
+        ({"names": "nope"}, "no parameter 'nope'; see `aipower list parameters`"),
+        ({"names": ()}, "no parameter is free; name some"),
+    ],
+)
+def test_what_cannot_be_fitted_is_refused(asked, words):
+    with pytest.raises(InputError, match=words):
+        calibrate(**asked)
 
 
 # --- the posterior, of a model whose own is known -----------------------------------------------------

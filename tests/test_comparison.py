@@ -2,7 +2,7 @@
 
 import json
 from dataclasses import replace
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 import pandas as pd
@@ -383,6 +383,66 @@ def test_rank_flips_count_pairs_in_the_opposite_order():
     assert row["kendall_tau"] == pytest.approx(-1 / 3)
 
 
+# --- what callers give ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "scenarios", ["training-cap", sim.shipped_scenarios()["training-cap"], {"extends": "training-cap"}, "loaded"]
+)
+def test_one_scenario_stands_for_a_list_of_one(scenarios, monkeypatch):
+    monkeypatch.setattr(comparing, "simulate_outcomes", lambda *_, **__: pytest.fail("it is compared"))
+    given = sim.load_scenario("training-cap") if scenarios == "loaded" else scenarios
+    with pytest.raises(pytest.fail.Exception, match="it is compared"):
+        sim.compare("small_world", given, replicates=2, quarters=2)
+
+
+def test_lists_arrays_and_single_values_ask_the_same():
+    asked = set()
+    for listed in (list, np.array, pd.Index, pd.Series, lambda values: values[0]):
+        made = sim.compare(
+            base(),
+            [scenario("no-open", NO_OPEN)],
+            replicates=np.int64(2),
+            measures=listed(["hhi_revenue"]),
+            horizons=listed([2025]),
+            flywheels=listed([0.75]),
+            families=listed(["log"]),
+            workers=np.int64(1),
+        )
+        assert made.measures == ("hhi_revenue",) and made.horizons == ("2025Q2",)
+        assert made.robustness["value"].tolist() == ["0.75", "log"]
+        asked.add(made.content_hash)
+    assert len(asked) == 1
+
+
+def test_numbers_of_numpy_say_when_to_stop(monkeypatch):
+    asked = []
+    monkeypatch.setattr(comparing.storage, "content_hash", lambda _, options: asked.append(json.dumps(options)) or "")
+    monkeypatch.setattr(comparing, "simulate_outcomes", lambda *_, **__: pytest.fail("it is compared"))
+    for until, most in (({"hhi_revenue": 50}, 100), (pd.Series({"hhi_revenue": np.int64(50)}), np.int64(100))):
+        with pytest.raises(pytest.fail.Exception):
+            sim.compare(base().replace(replicates=50), [scenario("no-open", NO_OPEN)], until=until, most=most)
+    assert asked[0] == asked[1]
+    for wrong in ({"until": {"hhi_revenue": "50"}}, {"until": {"hhi_revenue": 50}, "most": 99.5}):
+        with pytest.raises(InputError, match=r"must be (above 0, and a|a whole) number"):
+            sim.compare(base().replace(replicates=50), [scenario("no-open", NO_OPEN)], **wrong)
+
+
+@pytest.mark.parametrize("workers", [0, -1, None, "1", 2.5, True])
+def test_a_number_of_workers_that_cannot_be_is_refused_at_every_door(workers, tmp_path):
+    for call in (
+        partial(sim.run, base()),
+        partial(sim.run, base(), out=tmp_path / "run"),
+        partial(sim.compare, base(), [scenario("no-open", NO_OPEN)]),
+        partial(sim.sweep, base(), "world.parameters.flywheel=1"),
+        sim.scorecard,
+        sim.calibrate,
+    ):
+        with pytest.raises(InputError, match="workers must be a whole number of at least 1, not"):
+            call(workers=workers)
+    assert not list(tmp_path.iterdir())
+
+
 # --- variants ------------------------------------------------------------------------------------------
 
 
@@ -407,6 +467,20 @@ def test_variants_look_at_the_same_effects_elsewhere(monkeypatch):
     assert table.loc[("flywheel", "0.8"), "effect"] == effect
     flips = made.family_flips("hhi_revenue", kind="world")
     assert flips["yardstick"].tolist() == ["log"] and flips["pairs"].tolist() == [0]
+
+
+def test_orders_under_other_families_are_compared_with_the_baselines_own_listed_or_not():
+    others = [scenario("cap", {"policies": [{"training_cap": {"flop": 1e24}}]}), scenario("no-open", NO_OPEN)]
+    alone, listed = (
+        sim.compare(base(), [*others, scenario("no-imitation", NO_IMITATION)], families=families, measures="hhi_power")
+        for families in ("log", ["power", "log"])
+    )
+    flips = alone.family_flips(kind="world")
+    assert flips["yardstick"].tolist() == ["log"] and flips["pairs"].tolist() == [1]
+    pd.testing.assert_frame_equal(flips, listed.family_flips(kind="world"))
+    for made, measure in ((few(), "hhi_power"), (alone, "hhi_revenue")):
+        with pytest.raises(ResultError, match=f"no other power family was tried for {measure}"):
+            made.family_flips(measure, kind="world")
 
 
 def test_a_scenario_that_changes_the_flywheel_itself_has_no_variant_of_it():

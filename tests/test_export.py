@@ -260,11 +260,30 @@ def test_a_dataset_holds_the_numbers_of_the_table_with_units(result, table):
             assert cell == frame.loc[key, name], (name, key)
 
 
-def test_a_dataset_is_empty_where_a_firm_is_not_active(result):
+def test_a_dataset_is_empty_where_a_firm_is_not_active():
     pytest.importorskip("xarray")
+    recorded = recording(n_replicates=2, n_quarters=6)
+    active = recorded.firms["active"].copy()
+    active[1, -1, 3] = False
+    result = Result.from_recording(load_scenario({}), replace(recorded, firms=recorded.firms | {"active": active}))
     firms = result.to_xarray("firms")
     assert int(firms["revenue"].notnull().sum()) == len(result.firms) < firms["revenue"].size
     assert int((firms["firm_class"] != "").sum()) == len(result.firms)
+
+
+@pytest.mark.parametrize("table", sim.result.GRIDS)
+def test_a_dataset_is_the_same_from_memory_and_from_the_folder(tmp_path, table):
+    xarray = pytest.importorskip("xarray")
+    result = made()
+    active = result.firms["revenue"].groupby(level="firm").size()
+    here = result.to_xarray(table)
+    there = sim.load_result(Result.save(made(), tmp_path / "run", figures=False)).to_xarray(table)
+    xarray.testing.assert_identical(here, there)
+    if table != "measures":
+        names = here[table.removesuffix("s")].values.tolist()
+        slots = getattr(result.actors, table)
+        assert names == [name for name in slots if table != "firms" or name in active] != sorted(names)
+        assert table != "firms" or len(names) < len(slots), "some slot never holds a firm"
 
 
 def test_a_list_of_rows_has_no_dataset(result):

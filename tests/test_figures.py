@@ -213,6 +213,21 @@ def test_figures_without_recorded_numbers_are_left_out(result):
         bare.plot("supply_network")
 
 
+def test_a_run_without_firms_has_its_other_figures_and_a_report_in_memory_and_from_its_folder(tmp_path):
+    bare = {"extends": "small_world", "name": "bare", "record": {"firms": "none"}}
+    there = sim.run(bare, replicates=2, quarters=4, out=tmp_path / "run")
+    here = sim.run(bare, replicates=2, quarters=4)
+    drawn = {path.stem for path in (tmp_path / "run" / "figures").iterdir()}
+    assert drawn == set(drawable(here)) == {"concentration", "supply_network", "who_pays_whom"}
+    assert "supply_network" in sim.load_result(tmp_path / "run").report(tmp_path / "report").read_text(encoding="utf-8")
+    for result in (there, here):
+        delivered, used = supply_links(result, "2024Q4")
+        assert delivered.to_numpy().sum() > 0.0 and "OpenAI" in used.columns
+        for name in set(FIGURES) - drawn:
+            with pytest.raises(ResultError, match="no firms were recorded.*record: {firms: yearly}"):
+                result.plot(name)
+
+
 def test_hostile_and_long_names_are_drawn_as_they_are():
     recorded = recording(n_replicates=2, n_quarters=4)
     names = ("A$\\frac$B_{", "A" * 64, "x" * 30 + " of " + "y" * 30, *recorded.firm_names[3:])

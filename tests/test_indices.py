@@ -517,6 +517,17 @@ def test_what_is_not_a_finite_amount_is_refused_and_located(name: str, bad: floa
         EVERY[name](x)
 
 
+@each_index
+def test_what_a_mask_hides_is_outside_the_population(name: str) -> None:
+    x = np.array([[5.0, -1.0, 2.0, 4.0], [1.0, 3.0, np.nan, 9.0]])
+    hidden = np.array([[False, True, False, False], [False, False, True, False]])
+    masked, where = np.ma.array(x, mask=hidden), np.array([True, True, True, False])
+    assert np.array_equal(EVERY[name](masked), EVERY[name](x, where=~hidden))
+    assert np.array_equal(EVERY[name](masked, where=where), EVERY[name](x, where=where & ~hidden))
+    with pytest.raises(ValueError, match="clip them, or leave them out with `where=`"):
+        EVERY[name](np.ma.array(x))
+
+
 def test_nothing_and_little_are_not_called_wrong() -> None:
     """Zero and a half are amounts: only what is refused is counted and located."""
     with pytest.raises(ValueError, match=r"got -1\.0 at position \[2\], 1 such in all"):

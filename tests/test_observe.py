@@ -1,5 +1,6 @@
 """Measures against plain loops, the ledger and networkx, and the log of events."""
 
+import itertools
 from dataclasses import replace
 
 import networkx as nx
@@ -7,9 +8,10 @@ import numpy as np
 import pytest
 
 from sim import ensemble
-from sim.observe import EVENTS, EventLog, Moments, RankLog, described, observe
+from sim.observe import EVENTS, OWNER_COLUMNS, EventLog, Moments, RankLog, described, observe
 from sim.observe.ranks import top_firms
 from sim.observe.supply import freeman
+from sim.observe.tables import owner_table
 from sim.quarters import Quarter
 from sim.result import Result
 from sim.scenario import load_scenario
@@ -47,6 +49,14 @@ def moments(n_quarters=3, world=None, policies=(POLICY,), **state):
 @pytest.fixture(scope="module")
 def quarters():
     return moments(6)
+
+
+def test_owners_use_a_share_of_the_chips_at_the_start_of_the_quarter_as_the_column_says(quarters):
+    for earlier, later in itertools.pairwise(quarters):
+        used = owner_table(later)["utilised"] * owner_table(earlier)["capacity"]
+        np.testing.assert_allclose(used, later.flows.markets.use, rtol=1e-12)
+    assert "at the start of the quarter" in OWNER_COLUMNS["utilised"].sentence
+    assert "at the end of the quarter" in OWNER_COLUMNS["capacity"].sentence
 
 
 def test_sectors_have_a_measure_each(quarters):

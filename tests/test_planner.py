@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 import sim
 from sim import indices
 from sim.app import cli
-from sim.errors import PlanError
+from sim.errors import InputError, PlanError
 from sim.planner import METHODS, Problem, Resource, Rules, gaps
 from sim.planner.rules import leveled, limits
 from sim.planner.solve import solve
@@ -707,6 +707,14 @@ def test_sectors_have_power_functions_of_their_own():
 def test_a_question_that_a_result_cannot_answer_is_refused(result, options, words):
     with pytest.raises(PlanError, match=words):
         sim.plan(result, **options)
+
+
+@pytest.mark.parametrize("replicate", [-1, 2**40, 1.5, "0", True])
+def test_what_is_no_number_of_a_replicate_is_refused(result, replicate):
+    for what in (result, "ten_firm_city"):
+        with pytest.raises(InputError, match="replicate must be a whole number from 0 to 4294967295, not"):
+            sim.plan(what, replicate=replicate)
+    assert sim.plan(result, replicate=np.int64(1)).label == sim.plan(result, replicate=1).label
 
 
 @pytest.mark.parametrize("kind", ["allocation", "frontier"])

@@ -1,6 +1,8 @@
 """A result's tables, yearly values, summary, leaders, networks and closing table."""
 
+import copy
 import io
+import pickle
 import sys
 from dataclasses import replace
 from types import SimpleNamespace
@@ -9,9 +11,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+import sim
 import sim.result
 from sim import ensemble
-from sim.errors import ResultError
+from sim.errors import InputError, ResultError
 from sim.observe import MEASURES, Events
 from sim.report import tables
 from sim.result import Result
@@ -102,6 +105,16 @@ def test_an_unknown_table_is_refused_and_the_known_ones_are_listed(result):
         result.table("firm")
 
 
+@pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy, lambda result: pickle.loads(pickle.dumps(result))])
+def test_copies_hold_the_same_in_memory_and_from_a_folder_read_or_not(recorded, tmp_path, copied):
+    result = Result.from_recording(load_scenario({}), recorded)
+    folder = Result.save(copy.copy(result), tmp_path / "run", figures=False)
+    read = sim.load_result(folder)
+    assert len(read.firms) and read.replicates.size
+    for each in (result, sim.load_result(folder), read):
+        assert copied(each).equals(result)
+
+
 def test_tables_that_were_not_recorded_are_empty(recorded):
     bare = replace(recorded, firms={}, firm_quarters=(), owners={}, makers={}, owner_quarters=(), networks={})
     result = Result.from_recording(load_scenario({}), bare)
@@ -125,6 +138,17 @@ def test_a_year_is_aggregated_as_the_catalogue_says(result, recorded, measure, a
     yearly = result.yearly()[measure]
     for year, quarters in {2024: slice(0, 4), 2026: slice(8, 12), 2027: slice(12, 14)}.items():
         assert np.array_equal(yearly.xs(year, level="year"), aggregate(values[:, quarters]))
+
+
+def test_yearly_values_of_one_measure_of_none_and_of_an_unknown_one(recorded, tmp_path):
+    result = Result.from_recording(load_scenario({}), recorded)
+    stored = sim.load_result(Result.save(copy.copy(result), tmp_path / "run", figures=False))
+    for each in (result, stored):
+        assert each.yearly("hhi_power").equals(result.yearly()[["hhi_power"]])
+        assert each.yearly(np.array(["hhi_power", "n_firms"])).equals(result.yearly()[["hhi_power", "n_firms"]])
+        assert each.yearly([]).equals(result.yearly()[[]])
+        with pytest.raises(InputError, match="no measure 'hhi_powr'; did you mean hhi_power"):
+            each.yearly(["n_firms", "hhi_powr"])
 
 
 def test_the_aggregations_tried_above_are_all_there_are():

@@ -111,7 +111,7 @@ def test_the_pages_and_files_hold_every_table(card, tmp_path):
         assert name in page
     assert "Could not run: no entry: it could not." in page
     assert all(quantity.sentence[1:] in forecast_page(card) for quantity in QUANTITIES.values())
-    files = {path.relative_to(tmp_path).as_posix() for path in card.save(tmp_path)}
+    files = {path.relative_to(tmp_path).as_posix() for path in card.save(str(tmp_path))}
     assert {"targets.csv", "forecasts.csv", "scorecard.md", "forecasts.md", "images/ablations.svg"} <= files
     read = pd.read_csv(tmp_path / "ablations.csv", index_col=0)
     assert read["no entry"].isna().all() and list(read.index) == list(PATTERNS)

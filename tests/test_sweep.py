@@ -18,6 +18,10 @@ def test_axes_are_lists_and_ranges():
     assert axes_of(["a.b=1e25, 1e26,3"]) == {"a.b": (1e25, 1e26, 3)}
     assert axes_of(["power.family=power,log"]) == {"power.family": ("power", "log")}
     assert axes_of({"a": [1, 1, 2]}) == {"a": (1, 2)}
+    assert axes_of({"a": np.array([6, 8]), "b": pd.Series([0.5]), "c": "log", "d": np.float64(1.5)}) == {
+        "a": (6, 8), "b": (0.5,), "c": ("log",), "d": (1.5,)
+    }  # fmt: skip
+    assert axes_of({"a": np.array([True, False])})["a"][0] is True
     assert axes_of("a=0.1:0.3:3") == {"a": (0.1, 0.2, 0.3)}, "values are what one would type"
 
 
@@ -115,6 +119,16 @@ def test_a_grid_has_the_axes_in_the_order_given(plane):
 def test_workers_change_nothing(plane):
     other = sim.sweep(base(), {FLYWHEEL: [0.8, 1.0], "mechanisms.entry": [True, False]}, replicates=3, workers=2)
     pd.testing.assert_frame_equal(other.table, plane.table, check_exact=True)
+
+
+def test_arrays_ask_what_lists_do(tmp_path):
+    entry, few = "mechanisms.entry", "world.parameters.small_firms_initial"
+    lists = {entry: [True, False], few: [6, 8]}
+    asked = {"replicates": 2, "out": tmp_path / "s", "figures": False}
+    made = sim.sweep(base(), lists, measures=["hhi_revenue"], horizons=[2025], **asked)
+    arrays = {path: np.array(values) for path, values in lists.items()}
+    again = sim.sweep(base(), arrays, measures="hhi_revenue", horizons=np.array([2025]), **asked)
+    assert again.is_reused and again.axes == made.axes
 
 
 def test_a_sweep_is_stored_read_back_and_found_again(tmp_path):
