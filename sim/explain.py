@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from sim import policies, units
+from sim.arguments import replicate_of
 from sim.engine import replay
 from sim.ensemble import timeline, world_of
 from sim.errors import FailureError, ResultError
@@ -112,11 +113,14 @@ def explain(scenario: Scenario, firm: str, quarter: str, replicate: int = 0) -> 
 
     Raises
     ------
+    ScenarioError
+        When the replicate is no number of one.
     ResultError
         When there is no such firm or quarter, or the firm is not in the market then.
     FailureError
         When a number recomputed from its terms differs from the simulated one, which would be a defect.
     """
+    replicate = replicate_of(replicate)
     world, when = world_of(scenario, replicate), timeline(scenario)
     asked = Quarter.parse(quarter)
     if asked not in when.quarters:

@@ -8,7 +8,7 @@ from typer.testing import CliRunner
 import sim
 from sim import ensemble
 from sim.app.cli import app
-from sim.errors import FailureError, ResultError
+from sim.errors import FailureError, ResultError, ScenarioError
 from sim.explain import explain, explain_result
 from sim.scenario import Scenario, load_scenario
 
@@ -94,6 +94,8 @@ def test_a_result_explains_its_own_histories_alone(tmp_path) -> None:
         app, ["explain", str(out), "--firm", "OpenAI", "--quarter", "2024Q1", "--replicate", "2"]
     )
     assert isinstance(found.exception, ResultError)
+    with pytest.raises(ScenarioError, match="from 0 to 4294967295, not 4294967296"):
+        explain(load_scenario(CHANGES), "OpenAI", "2024Q1", 2**32)
     with pytest.raises(ResultError, match="no replicate 2; allowed: 0 to 1"):
         explain_result(sim.load_result(out), "OpenAI", "2024Q1", 2)
 

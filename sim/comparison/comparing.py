@@ -241,7 +241,9 @@ def _check_until(plan: Design, until: Mapping[str, object], most: int) -> None:
     n = plan.baseline.run.replicates
     for measure, width in until.items():
         if not isinstance(width, int | float) or not width > 0.0:
-            message = f"--until {measure}={width}: the half-width wanted must be above 0, and a number; try {measure}=50"
+            message = (
+                f"--until {measure}={width}: the half-width wanted must be above 0, and a number; try {measure}=50"
+            )
             raise InputError(message)
     if n < BATCH:
         message = (
