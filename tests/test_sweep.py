@@ -143,3 +143,10 @@ def test_a_sweep_is_stored_read_back_and_found_again(tmp_path):
     for draw in (made.plot, lambda: made.grid("hhi_revenue")):
         with pytest.raises(ResultError, match="one or two axes"):
             draw()
+
+
+def test_whole_and_decimal_numbers_on_one_axis_are_found_again(tmp_path):
+    made, again = (sim.sweep(base(), [f"{FLYWHEEL}=0.5,1"], replicates=2, out=tmp_path / "s") for _ in range(2))
+    assert again.is_reused and again.axes == made.axes == {FLYWHEEL: (0.5, 1.0)}
+    pd.testing.assert_frame_equal(again.table, made.table, check_exact=True)
+    assert again.grid("hhi_revenue").notna().all(axis=None)

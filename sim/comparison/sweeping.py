@@ -403,7 +403,7 @@ def axes_of(over: Axes | Sequence[str]) -> dict[str, tuple[Value, ...]]:
         if path in axes:
             message = f"{path} is swept twice; give all its values at once: {path}=1,2,3"
             raise InputError(message)
-        axes[path] = tuple(dict.fromkeys(listed(values)))
+        axes[path] = tuple(dict.fromkeys(_of_one_kind(listed(values))))
         if not axes[path]:
             message = f"{path} has no values; give some: {path}=1,2,3"
             raise InputError(message)
@@ -413,6 +413,19 @@ def axes_of(over: Axes | Sequence[str]) -> dict[str, tuple[Value, ...]]:
         message = f"{what}; allowed: 1 to {MOST_CELLS:,} cells; try world.parameters.flywheel=0.5:1.5:5"
         raise InputError(message)
     return axes
+
+
+def _of_one_kind(values: Sequence[Value]) -> list[Value]:
+    """Numbers all as decimals where one is, as a column of a table has one kind.
+
+    Examples
+    --------
+    >>> _of_one_kind([0.5, 1, True, "log"]), _of_one_kind([1, 2])
+    ([0.5, 1.0, True, 'log'], [1, 2])
+    """
+    if not any(isinstance(value, float) for value in values):
+        return list(values)
+    return [float(value) if isinstance(value, int) and not isinstance(value, bool) else value for value in values]
 
 
 def _axis(text: str) -> tuple[str, list[Value]]:
