@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from sim.result import Result
+    from sim.scenario import Scenario
 
 RESOLVED_SCENARIO = "scenario.resolved.yaml"
 SUMMARY = "summary.csv"
@@ -135,6 +135,13 @@ def _describe(result: Result, rows: dict[str, int]) -> dict[str, Any]:
 # -- reading ----------------------------------------------------------------------------------
 
 
+def read_scenario(path: Path) -> Scenario:
+    """Read a stored scenario, of which the user was told everything when it was run."""
+    from sim.scenario.load import loaded
+
+    return loaded(path)[0]
+
+
 def read(folder: str | Path) -> Result:
     """Read a result back; its tables are loaded, and checked, when first asked for.
 
@@ -145,7 +152,6 @@ def read(folder: str | Path) -> Result:
     """
     from sim.observe import Measure
     from sim.result import TABLES, Actors, Result
-    from sim.scenario import load_scenario
 
     folder = Path(folder).absolute()
     manifest = read_manifest(folder, RESULT)
@@ -157,9 +163,7 @@ def read(folder: str | Path) -> Result:
                 "and run the scenario again"
             )
             raise ResultError(message)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the user was warned when the scenario was run
-        scenario = load_scenario(folder / RESOLVED_SCENARIO)
+    scenario = read_scenario(folder / RESOLVED_SCENARIO)
     catalogue = {
         row["name"]: Measure(**{field: row[field] for field in Measure._fields}) for row in manifest["measures"]
     }

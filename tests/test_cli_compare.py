@@ -189,3 +189,22 @@ def test_a_sweep_as_json_has_a_row_for_each_cell(files, aipower):
 def test_an_unknown_key_names_the_nearest(files, aipower):
     code, _, err = aipower("sweep", "base.yaml", "--over", "world.parameters.flywhel=0.8,1")
     assert code == 2 and "--over world.parameters.flywhel=0.8" in err and "did you mean flywheel" in err
+
+
+LATE = "extends: base.yaml\npolicies: [{compute_tax: {rate: 0.1, start: 2027Q1}}]\n"
+WARNED = (
+    "Warning: late: policies[0].compute_tax.start: 2027Q1 is after the horizon, which ends 2024Q4: "
+    "the policy does nothing\n"
+)
+
+
+def test_a_policy_that_a_short_horizon_leaves_out_is_told_once(files, aipower):
+    (files / "late.yaml").write_text(LATE)
+    over = ("--over", "mechanisms.entry=true,false", "--over", "world.parameters.flywheel=0.3,1")
+    implausible = "Warning: --over world.parameters.flywheel=0.3: world.parameters.flywheel: 0.3 is outside"
+    for _ in range(2):
+        for words in (("compare", "base.yaml", "late.yaml", "--families", "log"), ("run", "late.yaml")):
+            code, _, err = aipower(*words, *SIZE, "--quiet")
+            assert (code, err) == (0, WARNED), "no more the second time, when a folder is read"
+        code, _, err = aipower("sweep", "late.yaml", *over, *SIZE, "--quiet")
+        assert code == 0 and err.startswith(WARNED) and err.count("Warning") == 2 and implausible in err

@@ -960,3 +960,12 @@ def test_a_mutated_file_is_accepted_or_refused_and_nothing_else(folder, n_files)
                 assert load_scenario(scenario.resolved()) == scenario
                 accepted += 1
     assert 0.1 < accepted / n_files < 0.9  # the mutations are neither all harmless nor all fatal
+
+
+def test_a_shorter_horizon_says_what_it_leaves_without_effect():
+    tax = {"rate": 0.1, "start": "2027Q1"}
+    scenario = load_scenario({"extends": "baseline", "name": "late", "policies": [{"compute_tax": tax}]})
+    what = r"late: policies\[0\]\.compute_tax\.start: 2027Q1 is after the horizon, which ends 2024Q4"
+    with pytest.warns(ScenarioWarning, match=what):
+        short = scenario.replace(quarters=4)
+    assert short.replace(quarters=3, seed=2) == load_scenario(short).replace(quarters=3, seed=2), "told once is enough"

@@ -119,8 +119,12 @@ def _aligned(scenario: Scenario, baseline: Scenario) -> Scenario:
             "scenarios are compared quarter by quarter from one start; give both worlds of the same start"
         )
         raise ScenarioError(message)
+    from sim.scenario.load import remarks_of_horizon, warn
+
     shared = {key: getattr(baseline, key) for key in ("uncertainty", "run", "horizon", "record")}
-    return _changed(scenario, **shared)
+    aligned = _changed(scenario, **shared)
+    warn(remarks_of_horizon(aligned, scenario), stacklevel=5)
+    return aligned
 
 
 def _changed(scenario: Scenario, **parts: Any) -> Scenario:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sim import folders, manifests
+from sim import folders, manifests, store
 from sim.comparison.comparison import Comparison, Stopping
 from sim.comparison.design import Design, design
 from sim.comparison.outcomes import Outcome
@@ -143,8 +143,6 @@ def read(folder: str | Path) -> Comparison:
     StoreError
         When a file is missing or damaged.
     """
-    from sim.scenario import load_scenario
-
     folder = Path(folder).absolute()
     manifest = manifests.read_manifest(folder, manifests.COMPARISON)
     for name in (BASELINE, *(f"{SCENARIOS}/{each}.yaml" for each in manifest["scenarios"])):
@@ -152,8 +150,8 @@ def read(folder: str | Path) -> Comparison:
             message = f"{folder} lacks {name}; run `aipower verify {folder}`, then the comparison again"
             raise StoreError(message)
     plan = design(
-        load_scenario(folder / BASELINE),
-        [load_scenario(folder / SCENARIOS / f"{name}.yaml") for name in manifest["scenarios"]],
+        store.read_scenario(folder / BASELINE),
+        [store.read_scenario(folder / SCENARIOS / f"{name}.yaml") for name in manifest["scenarios"]],
     )
     tables = {name: read_table(folder, name) for name in TABLES if name != "effects"}
     _refuse_others(folder, plan, tables, manifest)

@@ -257,13 +257,17 @@ def sweep(
         When every replicate of every cell failed.
     """
     from sim.scenario import Scenario, load_scenario
+    from sim.scenario.load import warn
 
     measures, horizons = listed(measures) or None, listed(horizons) or None
     given = scenario if isinstance(scenario, Scenario) else load_scenario(scenario)
     given = given.replace(replicates=replicates, seed=seed, quarters=quarters)
     check_questions(given, measures or (), horizons)
     axes = axes_of(over)
-    cells = {place: _cell(given, dict(zip(axes, place, strict=True))) for place in itertools.product(*axes.values())}
+    places = itertools.product(*axes.values())
+    made_of = {place: _cell(given, dict(zip(axes, place, strict=True))) for place in places}
+    cells = {place: cell for place, (cell, _) in made_of.items()}
+    warn((remark for _, remarks in made_of.values() for remark in remarks), stacklevel=3)
     options = {"axes": {k: list(v) for k, v in axes.items()}, "measures": measures, "horizons": horizons}
     content_hash = manifests.hash_of([given.content_hash(), {key: value for key, value in options.items() if value}])
     found = folders.found_complete(out, content_hash, load_sweep)
@@ -466,15 +470,15 @@ def _value(word: str, text: str) -> Value:
     return value
 
 
-def _cell(scenario: Scenario, changes: Mapping[str, Value]) -> Scenario:
-    """The scenario with one value of each axis.
+def _cell(scenario: Scenario, changes: Mapping[str, Value]) -> tuple[Scenario, list[str]]:
+    """The scenario with one value of each axis, and remarks about these.
 
     Raises
     ------
     ScenarioError
         When a key is unknown or a value is not allowed.
     """
-    from sim.scenario import load_scenario
+    from sim.scenario.load import loaded
 
     data: Scenario | dict[str, Any] = scenario
     overrides = []
@@ -484,10 +488,16 @@ def _cell(scenario: Scenario, changes: Mapping[str, Value]) -> Scenario:
         else:
             overrides.append(f"{path}={str(value).lower() if isinstance(value, bool) else value}")
     try:
-        return load_scenario(data, overrides=overrides)
+        cell, remarks = loaded(data, overrides, before=scenario)
     except ScenarioError as error:
-        problems = tuple(problem.replace("--set ", "--over ") for problem in error.problems)
+        problems = tuple(_as_axis(problem) for problem in error.problems)
         raise ScenarioError("\n".join(problems), problems) from error
+    return cell, [_as_axis(remark) for remark in remarks]
+
+
+def _as_axis(line: str) -> str:
+    """Name the option that the user wrote."""
+    return line.replace("--set ", "--over ")
 
 
 def _with_policy(data: dict[str, Any], path: str, value: Value) -> dict[str, Any]:
@@ -531,8 +541,6 @@ def load_sweep(folder: str | Path) -> Sweep:
     StoreError
         When a file is missing or damaged.
     """
-    from sim.scenario import load_scenario
-
     folder = Path(folder).absolute()
     manifest = manifests.read_manifest(folder, manifests.SWEEP)
     table, failures = (read_table(folder, name) for name in ("table", "failures"))
@@ -540,7 +548,7 @@ def load_sweep(folder: str | Path) -> Sweep:
     for path, values in axes.items():
         table[path] = table[path].map({str(value): value for value in values})
     made = Sweep(
-        load_scenario(folder / store.RESOLVED_SCENARIO),
+        store.read_scenario(folder / store.RESOLVED_SCENARIO),
         axes,
         manifest["against"],
         table,

@@ -43,23 +43,28 @@ def variants_of(plan: Design, flywheels: Sequence[float], families: Sequence[str
     ScenarioError
         When a value is not allowed.
     """
+    from sim.scenario.load import warn
+
     found = []
+    remarks: list[str] = []
     if plan.baseline.world.hold == FLYWHEEL:
         found += [
-            _variant(plan, FLYWHEEL, float(value), {"world": {"parameters": {FLYWHEEL: float(value)}}})
+            _variant(plan, FLYWHEEL, float(value), {"world": {"parameters": {FLYWHEEL: float(value)}}}, remarks)
             for value in flywheels
         ]
-    found += [_variant(plan, FAMILY, family, {"power": {"family": family}}) for family in families]
+    found += [_variant(plan, FAMILY, family, {"power": {"family": family}}, remarks) for family in families]
+    warn(remarks, stacklevel=4)
     return [variant for variant in found if variant is not None]
 
 
-def _variant(plan: Design, name: str, value: float | str, change: dict[str, Any]) -> Variant | None:
+def _variant(plan: Design, name: str, value: float | str, change: dict[str, Any], remarks: list[str]) -> Variant | None:
     """The plan with one change everywhere; None where no scenario can take it."""
     own = _value(plan.baseline, name)
     kept = [scenario for scenario in plan.scenarios.values() if _value(scenario, name) == own]
     if not kept:
         return None
-    return Variant(name, value, design(_with(plan.baseline, change), [_with(scenario, change) for scenario in kept]))
+    baseline, *scenarios = [_with(scenario, change, remarks) for scenario in (plan.baseline, *kept)]
+    return Variant(name, value, design(baseline, scenarios))
 
 
 def _value(scenario: Scenario, name: str) -> object:
@@ -69,9 +74,9 @@ def _value(scenario: Scenario, name: str) -> object:
     return scenario.power.family
 
 
-def _with(scenario: Scenario, change: dict[str, Any]) -> Scenario:
-    """The scenario with a change, checked again."""
-    from sim.scenario import load_scenario
+def _with(scenario: Scenario, change: dict[str, Any], remarks: list[str]) -> Scenario:
+    """The scenario with a change, checked again; new remarks about it are added to those there."""
+    from sim.scenario.load import loaded
 
     data = scenario.resolved()
     for part, values in change.items():
@@ -79,7 +84,9 @@ def _with(scenario: Scenario, change: dict[str, Any]) -> Scenario:
             data[part][key] = data[part][key] | value if isinstance(value, dict) else value
     if "power" in change and data["power"]["family"] != "measured":
         data["power"].pop("table", None)
-    return load_scenario(data)
+    changed, new = loaded(data, before=scenario)
+    remarks += new
+    return changed
 
 
 def robustness_of(made: Comparison, variants: Sequence[Variant], outcomes: Mapping[str, Outcome]) -> pd.DataFrame:

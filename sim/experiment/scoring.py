@@ -192,7 +192,8 @@ def _sampled(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ScenarioWarning)  # what an ablation switches off leaves its plausible range
         scenario: Scenario = load_scenario(name, overrides=list(changes))
-    return sample(scenario.replace(replicates=replicates, seed=seed, quarters=quarters), reduce, pool)
+        scenario = scenario.replace(replicates=replicates, seed=seed, quarters=quarters)
+    return sample(scenario, reduce, pool)
 
 
 def _tried(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -26,7 +27,7 @@ from sim.observe.distributions import hhi_of_sectors
 from sim.policies.levers import LEVERS
 from sim.quarters import Quarter
 from sim.result import Result
-from sim.scenario import load_scenario, nearest
+from sim.scenario import ScenarioWarning, load_scenario, nearest
 from sim.state import FIRM_CLASSES, State
 
 if TYPE_CHECKING:
@@ -268,7 +269,9 @@ class PowerModel(mesa.Model):  # type: ignore[misc]  # Mesa ships no annotations
             Before the first step.
         """
         recording = self.recording()
-        scenario = self.power_scenario.replace(replicates=1, quarters=self.period)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ScenarioWarning)  # a policy may start after the quarters so far
+            scenario = self.power_scenario.replace(replicates=1, quarters=self.period)
         reasons = [
             *(["numbers were written to agents"] if self._is_written else []),
             *(["agents are hand-written"] if self._classes else []),

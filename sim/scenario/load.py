@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -60,8 +60,25 @@ def load_scenario(
     Warns
     -----
     ScenarioWarning
-        When something is allowed and probably not meant.
+        When something is allowed and probably not meant; not again what a given ``Scenario`` says as well.
     """
+    scenario, remarks = loaded(source, overrides, source if isinstance(source, Scenario) else None)
+    warn(remarks, stacklevel=3)
+    return scenario
+
+
+def warn(remarks: Iterable[str], stacklevel: int) -> None:
+    """Tell each remark about scenarios once."""
+    for remark in dict.fromkeys(remarks):
+        warnings.warn(remark, ScenarioWarning, stacklevel=stacklevel)
+
+
+def loaded(
+    source: str | os.PathLike[str] | Mapping[str, Any] | Scenario,
+    overrides: Sequence[str] = (),
+    before: Scenario | None = None,
+) -> tuple[Scenario, list[str]]:
+    """Load a scenario, with the remarks about it that do not hold of the one before it was changed."""
     if isinstance(source, Scenario):
         source = source.resolved()
     if isinstance(source, Mapping):
@@ -82,10 +99,21 @@ def load_scenario(
             raise ScenarioError(message)
         whole.value["name"] = Node(path.stem, whole.origin)
     scenario = validated(whole)
-    for path_of_note, text in notes(scenario):
-        origin, where = whole.locate(path_of_note)
-        warnings.warn(f"{origin}: {dotted(where)}: {text}", ScenarioWarning, stacklevel=2)
-    return scenario
+    known = [] if before is None else list(notes(before))
+    remarks = []
+    for note in notes(scenario):
+        if note not in known:
+            origin, where = whole.locate(note[0])
+            remarks.append(f"{origin}: {dotted(where)}: {note[1]}")
+    return scenario, remarks
+
+
+def remarks_of_horizon(scenario: Scenario, before: Scenario) -> list[str]:
+    """Remarks about keys of which none was to be made before the horizon was changed."""
+    if scenario.horizon == before.horizon:
+        return []
+    known = [path for path, _ in notes(before)]
+    return [f"{scenario.name}: {dotted(path)}: {text}" for path, text in notes(scenario) if path not in known]
 
 
 def shipped_scenarios() -> dict[str, Path]:
@@ -215,7 +243,7 @@ def _read_files_of(top: Node, path: Path, called: str, fence: _Fence) -> None:
             target, its = _named(named, "world.tables", "folder", path, called, fence)
             parent.value[key], notes = read_tables(target, its, named.origin, fence.holds)
             for note in notes:
-                warnings.warn(note, ScenarioWarning, stacklevel=4)
+                warnings.warn(note, ScenarioWarning, stacklevel=5)
 
 
 def _named(node: Node, key: str, noun: str, path: Path, called: str, fence: _Fence) -> tuple[Path, str]:

@@ -351,7 +351,13 @@ class Scenario(_Section):
         ------
         ScenarioError
             When a number is not allowed.
+
+        Warns
+        -----
+        ScenarioWarning
+            When a policy does nothing in the new horizon.
         """
+        from sim.scenario.load import remarks_of_horizon, warn
         from sim.scenario.mistakes import validated
         from sim.scenario.nodes import node_of
 
@@ -371,7 +377,9 @@ class Scenario(_Section):
             data["record"]["networks"] = kept
             if networks == self.horizon.default_networks() or (networks and not kept):
                 del data["record"]["networks"]
-        return validated(node_of(data, "scenario"))
+        changed = validated(node_of(data, "scenario"))
+        warn(remarks_of_horizon(changed, self), stacklevel=3)
+        return changed
 
     def changed_parameters(self) -> dict[str, float]:
         """Parameters whose value is not that of the world's table, by name."""
