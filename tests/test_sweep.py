@@ -60,6 +60,24 @@ def test_a_wrong_key_or_value_is_refused_before_anything_runs(over, words, monke
         sim.sweep(base(), [over])
 
 
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("run.replicates", "run.replicates is no axis of a sweep: .*give --replicates and --seed"),
+        ("run.seed", "sweep once for each"),
+        ("horizon.end", "horizon.end is no axis of a sweep: .*give --quarters"),
+        ("record.firms", "what is kept"),
+        ("uncertainty", "set it for the sweep"),
+        ("name", "changes no number"),
+        ("question", "changes no number"),
+    ],
+)
+def test_what_all_cells_share_is_no_axis(key, words):
+    for over in ([f"{key}=2,3"], {key: [2, 3]}):
+        with pytest.raises(InputError, match=words):
+            sim.sweep(base(), over)
+
+
 def test_a_key_of_a_policy_goes_into_every_policy_of_that_name():
     data = {"policies": [{"cap": {"flop": 1.0, "who": {"class": "sme"}}}, {"tax": {"rate": 0.1}}, {"cap": None}]}
     changed = sweeping._with_policy(data, "policies.cap.flop", 2.0)

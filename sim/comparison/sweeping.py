@@ -39,6 +39,15 @@ if TYPE_CHECKING:
 Value = float | int | bool | str
 Axes = Mapping[str, Sequence[Value] | Value]
 
+_SHARED = {
+    "horizon": "all cells have the same quarters; give --quarters, or sweep once for each",
+    "run": "all cells have the same replicates and luck; give --replicates and --seed, or sweep once for each",
+    "uncertainty": "replicates of all cells differ in the same things; set it for the sweep, or sweep once for each",
+    "record": "it says what is kept of a run, and a sweep keeps measures alone; leave it out",
+    "name": "it changes no number; leave it out",
+    "question": "it changes no number; leave it out",
+}
+"""What is no axis, and why."""
 MOST_CELLS = 1_000
 MOST_STEPS = 1_000
 POLICIES = "policies"
@@ -394,7 +403,7 @@ def axes_of(over: Axes | Sequence[str]) -> dict[str, tuple[Value, ...]]:
     Raises
     ------
     InputError
-        When a text is not ``path=values``, a key comes twice, or the grid is too large.
+        When a text is not ``path=values``, a key comes twice or is what all cells share, or the grid is too large.
 
     Examples
     --------
@@ -404,6 +413,9 @@ def axes_of(over: Axes | Sequence[str]) -> dict[str, tuple[Value, ...]]:
     pairs = list(over.items()) if isinstance(over, Mapping) else [_axis(text) for text in listed(over)]
     axes: dict[str, tuple[Value, ...]] = {}
     for path, values in pairs:
+        if (reason := _SHARED.get(path.partition(".")[0])) is not None:
+            message = f"{path} is no axis of a sweep: {reason}"
+            raise InputError(message)
         if path in axes:
             message = f"{path} is swept twice; give all its values at once: {path}=1,2,3"
             raise InputError(message)
