@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.errors import ResultError, StoreError
-from sim.manifests import MANIFEST
+from sim.manifests import refuse_result_folder
 from sim.result import TABLES
 from sim.table_files import columns_of
 
@@ -69,9 +69,7 @@ def export(
     if to not in FORMATS:
         message = f"there is no format {to!r}; choose one of {', '.join(FORMATS)}"
         raise ResultError(message)
-    if (folder / MANIFEST).exists():
-        message = f"{folder} is a result folder, which stays as it was written; choose another folder"
-        raise StoreError(message)
+    refuse_result_folder(folder)
     names = [f"{result.scenario.name}.xlsx"] if to == "xlsx" else [f"{table}.{to}" for table in chosen]
     _refuse_existing(folder, names, force=force)
     if to == "xlsx":

@@ -12,6 +12,7 @@ from scipy.interpolate import PchipInterpolator
 from scipy.stats import norm, truncnorm
 
 import sim
+from sim.app import calibrating
 from sim.app.cli import main
 from sim.errors import InputError
 from sim.experiment.calibration import MOST_MISSES, calibrate
@@ -237,6 +238,8 @@ def test_the_command_prints_the_fit_and_writes_the_sets(fitted, tmp_path, monkey
     with pytest.raises(SystemExit):
         main(["calibrate", "--out", str(tmp_path / "new"), "--json"])
     assert json.loads(capsys.readouterr().out)["best"] == found.best
+    written = {path.name for path in (tmp_path / "new").iterdir()}
+    assert written == set(calibrating._CALIBRATION), "which is how the command knows its own folder"
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path, capsys):
@@ -244,6 +247,22 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path, capsys):
     with pytest.raises(SystemExit) as end:
         main(["calibrate", "--out", str(tmp_path / "file" / "under")])
     assert end.value.code == 1 and "choose another place with --out" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("command", "file"), [("calibrate", "fit.csv"), ("scorecard", "scorecard.md")])
+def test_files_of_others_stay(command, file, tmp_path, capsys):
+    (tmp_path / file).write_text("mine")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "manifest.json").write_text("{}")
+    for folder, words in (
+        (tmp_path, f"{file} is there already"),
+        (tmp_path / "run", "is a result folder, which stays"),
+    ):
+        with pytest.raises(SystemExit) as end:
+            main([command, "--out", str(folder)])
+        assert end.value.code == 1 and words in capsys.readouterr().err
+    assert sorted(path.name for path in tmp_path.rglob("*")) == sorted([file, "manifest.json", "run"])
+    assert (tmp_path / file).read_text() == "mine"
 
 
 # --- recovery from synthetic data, draw by draw -------------------------------------------------------

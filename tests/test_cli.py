@@ -281,6 +281,9 @@ def test_schema_is_json_schema_on_the_screen_and_in_a_file(aipower, tmp_path):
     text = aipower("schema")[1]
     assert aipower("schema", "--out", file)[0] == 0
     assert file.read_text() == text
+    file.write_text("mine")
+    code, _, err = aipower("schema", "--out", file)
+    assert code == 2 and "exists already and was left as it is" in err and file.read_text() == "mine"
     assert {"schema", "extends", "world", "run"} <= set(json.loads(text)["properties"])
 
 

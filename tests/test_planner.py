@@ -755,6 +755,9 @@ def test_the_command_writes_tables_and_figures_and_keeps_what_is_there(folder, t
     again = aipower(folder, "--out", out)
     assert isinstance(again.exception, sim.errors.InputError) and "--force" in str(again.exception)
     assert aipower("ten_firm_city", "--out", out, "--force").exit_code == 0
+    inside = aipower(folder, "--out", folder, "--force")
+    assert "is a result folder, which stays as it was written" in str(inside.exception)
+    assert sim.verify_result(folder).is_complete
 
 
 def test_the_command_gives_json(folder):

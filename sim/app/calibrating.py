@@ -11,14 +11,19 @@ from sim.app import terminal
 from sim.app.base import INTERRUPTED, JsonOption, QuietOption, WorkersOption, app, examples, processors
 from sim.app.running import OUTPUTS
 from sim.errors import StoreError
+from sim.parameter_sets import SETS_FILE
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from sim.experiment.calibration import Calibration
     from sim.experiment.scoring import Scorecard
 
 _LOG = "candidates.csv"
+_FIGURE = ("identifiability.png", "identifiability.svg")
+_CALIBRATION = (SETS_FILE, "fit.csv", "identifiability.csv", "directions.csv", *_FIGURE)
+_PAGES = ("scorecard.md", "forecasts.md")
+_SCORECARD = ("targets.csv", "patterns.csv", "ablations.csv", "sensitivity.csv", "forecasts.csv", *_PAGES)
 _MOST_PARAMETERS = 20
 """Parameters in the printed table."""
 
@@ -47,7 +52,7 @@ def calibrate(
     """
     from sim.experiment.calibration import calibrate as fit
 
-    _make(out)
+    _make(out, _CALIBRATION)
     try:
         found = fit(
             sets=sets,
@@ -106,7 +111,7 @@ def scorecard(
     from sim.experiment.scoring import scorecard as score
     from sim.runner import progress_bar
 
-    _make(out)
+    _make(out, _SCORECARD)
     try:
         with progress_bar("scorecard", is_shown=not (quiet or as_json)) as shown:
             card = score(
@@ -134,7 +139,15 @@ def scorecard(
         print(f"\nEverything else, ablations and forecasts too: {terminal.short(out)}")
 
 
-def _make(folder: Path) -> None:
+def _make(folder: Path, names: Sequence[str]) -> None:
+    """Make a folder for files of these names, or take one that the same command wrote or began."""
+    from sim.manifests import refuse_result_folder
+
+    refuse_result_folder(folder)
+    taken = [name for name in names if (folder / name).exists()]
+    if 0 < len(taken) < len(names) and not (folder / _LOG).exists():
+        message = f"{folder / taken[0]} is there already and was left as it is; choose another folder with --out"
+        raise StoreError(message)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -117,7 +117,11 @@ def schema(
     if out is None:
         print(text, end="")
     else:
-        out.write_text(text, encoding="utf-8")
+        try:
+            with out.open("x", encoding="utf-8") as file:
+                file.write(text)
+        except FileExistsError:
+            _refuse_taken(out)
         print(f"Wrote {out}")
 
 

@@ -94,9 +94,7 @@ def write(made: Comparison | Result, folder: str | Path, *, force: bool = False,
         When the folder holds other files of these names, is a result folder, or cannot be written.
     """
     folder = Path(folder).absolute()
-    if (folder / manifests.MANIFEST).exists():
-        message = f"{folder} is a result folder, which stays as it was written; choose another folder"
-        raise StoreError(message)
+    manifests.refuse_result_folder(folder)
     files = _files(_composed(made, is_shown=progress))
     paths = tuple(folder / name for name in files)
     same = [path.is_file() and path.read_bytes() == data for path, data in zip(paths, files.values(), strict=True)]
