@@ -208,3 +208,19 @@ def test_a_policy_that_a_short_horizon_leaves_out_is_told_once(files, aipower):
             assert (code, err) == (0, WARNED), "no more the second time, when a folder is read"
         code, _, err = aipower("sweep", "late.yaml", *over, *SIZE, "--quiet")
         assert code == 0 and err.startswith(WARNED) and err.count("Warning") == 2 and implausible in err
+
+
+def test_figures_that_a_folder_lacks_are_named_with_the_way_to_draw_them(files, aipower):
+    sweep = ("sweep", "base.yaml", "--over", "mechanisms.entry=true,false")
+    ways = {
+        ("run", "base.yaml"): "to draw them: aipower report outputs/base\n",
+        ("compare", "base.yaml", "more/no-open.yaml"): "to draw them: aipower report outputs/compare-base\n",
+        sweep: "to draw them: the same command with another --out, or sim.load_sweep('outputs/sweep-base').plot()",
+    }
+    for words, way in ways.items():
+        assert aipower(*words, *SIZE, "--quiet")[0] == 0
+        assert "to draw them" not in aipower(*words, *SIZE)[1], "none were asked for"
+        assert way in aipower(*words, *SIZE[:-1])[1]
+    sim.load_sweep("outputs/sweep-base").plot()
+    code, out, _ = aipower("report", "outputs/base")
+    assert code == 0 and "Figures" in out

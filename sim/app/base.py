@@ -103,11 +103,19 @@ def interrupted(stop: KeyboardInterrupt) -> typer.Exit:
 
 
 def say_what_was_there(
-    made: Result | Comparison | Sweep, what: str, folder: Path, wanted: Path, *, other: str = "something else"
+    made: Result | Comparison | Sweep,
+    what: str,
+    folder: Path,
+    wanted: Path,
+    *,
+    other: str = "something else",
+    draw_with: str | None = None,
 ) -> None:
-    """Print what the wanted place held, and what an interrupted command had left there."""
+    """Print what the wanted place held, how to draw what it lacks, and what an interrupted command had left there."""
     if made.is_reused:
         print(f"{folder} holds this {what} already, complete: nothing was computed.")
+        if draw_with is not None and not (folder / "figures").is_dir():
+            print(f"It was stored without figures, and stays as it was written; to draw them: {draw_with}")
     elif folder.name != wanted.name:
         print(f"{wanted} holds {other}, which was kept.")
     if made.n_resumed:

@@ -127,7 +127,8 @@ def compare(
         print(folder)
     else:
         terminal.print_comparison(made)
-        say_what_was_there(made, "comparison", folder, wanted)
+        draw_with = None if no_figures else f"aipower report {folder}"
+        say_what_was_there(made, "comparison", folder, wanted, draw_with=draw_with)
         print(f"Results: {folder} (effects.csv holds every measure). A page to send: aipower report {folder}")
     if len(made.failures):
         raise typer.Exit(FailureError.exit_code)
@@ -201,7 +202,11 @@ def sweep(
         print(folder)
     else:
         terminal.print_sweep(made)
-        say_what_was_there(made, "sweep", folder, wanted)
+        from sim.comparison.sweeping import DRAWN_AXES
+
+        is_drawn = not no_figures and len(made.axes) <= DRAWN_AXES
+        draw_with = f"the same command with another --out, or sim.load_sweep({str(folder)!r}).plot() in Python"
+        say_what_was_there(made, "sweep", folder, wanted, draw_with=draw_with if is_drawn else None)
         print(f"Results: {folder} (table.csv holds every measure)")
     if len(made.failures):
         raise typer.Exit(FailureError.exit_code)

@@ -103,7 +103,8 @@ def run(
         print(folder)
     else:
         terminal.print_closing(result)
-        say_what_was_there(result, "run", folder, wanted, other="another run")
+        draw_with = None if no_figures else f"aipower report {folder}"
+        say_what_was_there(result, "run", folder, wanted, other="another run", draw_with=draw_with)
         print(f"Results: {folder}")
         has_figures = (folder / "figures").is_dir()
         print(f"Open {folder / 'README.md'}, which names every file{', and the figures beside it' * has_figures}.")

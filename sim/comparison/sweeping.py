@@ -118,7 +118,7 @@ class Sweep:
         ResultError
             When the sweep has more than two axes, or no such measure, horizon or column.
         """
-        if len(self.axes) > _PLANE:
+        if len(self.axes) > DRAWN_AXES:
             message = f"a grid has one or two axes and this sweep has {len(self.axes)}; select rows of .table instead"
             raise ResultError(message)
         rows = self._rows(measure, horizon)
@@ -178,7 +178,7 @@ class Sweep:
         as_text = {path: self.table[path].astype(str) for path in self.axes}
         self.table.assign(**as_text).to_parquet(draft / "table.parquet", compression="zstd", index=False)
         self.failures.to_parquet(draft / "failures.parquet", index=False)
-        if figures and len(self.axes) <= _PLANE:
+        if figures and len(self.axes) <= DRAWN_AXES:
             from sim.report import style
 
             (draft / "figures").mkdir()
@@ -207,7 +207,7 @@ class Sweep:
         return f"Sweep({self.scenario.name!r}, {sizes}, {self.scenario.run.replicates} replicates{where})"
 
 
-_PLANE = 2
+DRAWN_AXES = 2
 """Axes that can be drawn."""
 
 
