@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from sim.errors import ResultError, StoreError
+from sim.errors import InputError, ResultError, StoreError
 from sim.identity import source_hash
 from sim.manifests import names_of_files, read_manifest, sealed, verify
 
@@ -173,6 +173,12 @@ def held(folder: Path) -> Iterator[bool]:
         os.close(handle)
 
 
+def _refuse_nameless(folder: Path) -> None:
+    if folder.name in ("", ".."):
+        message = f"{folder} is no new folder that a result could go to; name one with --out, such as outputs/my-run"
+        raise InputError(message)
+
+
 def _refuse_taken(folder: Path) -> None:
     if folder.is_symlink() or folder.is_file() or (folder.is_dir() and any(folder.iterdir())):
         message = (
@@ -260,9 +266,12 @@ def found_complete(out: str | Path | None, content_hash: str, load: Callable[[Pa
     ------
     StoreError
         When nothing can be written there.
+    InputError
+        When the place has no name of its own.
     """
     if out is None:
         return None
+    _refuse_nameless(Path(out))
     choice = choose_folder(Path(out), content_hash)
     if not choice.is_complete:
         check_writable(choice.folder)

@@ -80,6 +80,10 @@ def test_every_command_has_help_with_an_example(aipower, command):
         ["diff", "baseline", "baselin"],
         ["export", ".", "--to", "csv"],
         ["new", "Not A Name"],
+        ["new", "."],
+        ["new", ""],
+        ["new", "/"],
+        ["new", "--world", "."],
         ["nothing"],
     ],
 )

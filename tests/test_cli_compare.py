@@ -115,6 +115,7 @@ def test_until_adds_replicates_and_says_how_it_ended(files, aipower, monkeypatch
         (("base.yaml", "missing.yaml"), "missing.yaml: there is no such file"),
         (("base.yaml", "more", "--until", "hhi_revenue"), "not a target; write a measure, =, and a half-width"),
         (("base.yaml", "more", "--until", "hhi_revenue=x"), "not a target"),
+        (("base.yaml", "more", "--until", "hhi_revenue=inf"), "the half-width wanted must be above 0 and finite"),
         (("base.yaml", "more", "--measures", "hhi_revenu"), "did you mean hhi_revenue?"),
         (("base.yaml", "more", "--horizons", "2030"), "horizon '2030' is not compared"),
         (("base.yaml", "more", "--families", "logg"), "power family 'logg' is unknown"),
@@ -125,6 +126,22 @@ def test_wrong_input_ends_with_2_and_one_sentence(files, aipower, words, text):
     code, out, err = aipower("compare", *words, "--quarters", "4")
     assert (code, out) == (2, "") and text in err and "Traceback" not in err
     assert not os.path.exists("outputs")
+
+
+@pytest.mark.parametrize("out", ["/", ".", "", ".."])
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("run", "base.yaml"),
+        ("compare", "base.yaml", "more/no-open.yaml"),
+        ("sweep", "base.yaml", "--over", "mechanisms.entry=true"),
+    ],
+)
+def test_a_place_without_a_name_of_its_own_is_refused(files, aipower, words, out):
+    before = sorted(files.parent.rglob("*"))
+    code, shown, err = aipower(*words, *SIZE, "--out", out)
+    assert (code, shown) == (2, "") and err.startswith(f"Error: {out or '.'} is no new folder"), err
+    assert sorted(files.parent.rglob("*")) == before
 
 
 def test_every_wrong_file_of_a_folder_is_told_at_once(files, aipower):

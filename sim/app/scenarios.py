@@ -137,6 +137,9 @@ def new(
     from sim.scenario import is_safe_name
     from sim.world.template import write_template
 
+    if not name.name:
+        message = f"{name} is the name of no file; give one, such as my-question or scenarios/my-question.yaml"
+        raise ScenarioError(message)
     path = name if name.suffix in {".yaml", ".yml"} else name.with_name(f"{name.name}.yaml")
     if not is_safe_name(path.stem):
         message = (

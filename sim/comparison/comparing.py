@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import math
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -240,10 +241,8 @@ def _require_some(plan: Design, outcomes: Mapping[str, Outcome]) -> None:
 def _check_until(plan: Design, until: Mapping[str, object], most: int) -> None:
     n = plan.baseline.run.replicates
     for measure, width in until.items():
-        if not isinstance(width, int | float) or not width > 0.0:
-            message = (
-                f"--until {measure}={width}: the half-width wanted must be above 0, and a number; try {measure}=50"
-            )
+        if not isinstance(width, int | float) or not 0.0 < width < math.inf:
+            message = f"--until {measure}={width}: the half-width must be a finite number above 0; try {measure}=50"
             raise InputError(message)
     if n < BATCH:
         message = (
