@@ -115,7 +115,15 @@ def test_until_adds_replicates_and_says_how_it_ended(files, aipower, monkeypatch
         (("base.yaml", "missing.yaml"), "missing.yaml: there is no such file"),
         (("base.yaml", "more", "--until", "hhi_revenue"), "not a target; write a measure, =, and a half-width"),
         (("base.yaml", "more", "--until", "hhi_revenue=x"), "not a target"),
-        (("base.yaml", "more", "--until", "hhi_revenue=inf"), "the half-width wanted must be above 0 and finite"),
+        (("base.yaml", "more", "--until", "hhi_revenue=inf"), "the half-width must be a finite number above 0"),
+        (
+            ("base.yaml", "more", "--until", "hhi_revenue=5", "--until", "hhi_revenue = 1"),
+            "hhi_revenue has a width already",
+        ),
+        (
+            ("base.yaml", "more", "--most", "60"),
+            "--most 60: says where adding ends, and without --until nothing is added",
+        ),
         (("base.yaml", "more", "--measures", "hhi_revenu"), "did you mean hhi_revenue?"),
         (("base.yaml", "more", "--horizons", "2030"), "horizon '2030' is not compared"),
         (("base.yaml", "more", "--families", "logg"), "power family 'logg' is unknown"),
@@ -142,6 +150,10 @@ def test_a_place_without_a_name_of_its_own_is_refused(files, aipower, words, out
     code, shown, err = aipower(*words, *SIZE, "--out", out)
     assert (code, shown) == (2, "") and err.startswith(f"Error: {out or '.'} is no new folder"), err
     assert sorted(files.parent.rglob("*")) == before
+
+
+def test_adding_ends_where_the_library_ends_it():
+    assert comparing.MOST == library.MOST
 
 
 def test_every_wrong_file_of_a_folder_is_told_at_once(files, aipower):

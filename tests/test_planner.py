@@ -792,6 +792,8 @@ def test_the_rules_that_the_documentation_shows_are_accepted(tmp_path):
     ("words", "message"),
     [
         (("--cap", "a=b"), "--cap a=b: not a share"),
+        (("--cap", "0.2", "--cap", "0.5"), "--cap 0.5: every firm has a share already"),
+        (("--floor", "sme=0.01", "--floor", "sme=0.02"), "sme has a share already; give each class or firm once"),
         (("--reserve", "0.2"), "allowed: CLASS=SHARE"),
         (("--floor", "0.2"), "floors exceed the total"),
         (("--method", "magic"), "no method 'magic'"),

@@ -31,6 +31,8 @@ from sim.errors import FailureError, InputError, ScenarioError
 
 FLYWHEELS = (0.5, 1.0, 1.5)
 """Flywheel elasticities at which --robust looks."""
+MOST = 2_000
+"""Replicates at which adding for --until ends."""
 
 
 @app.command(
@@ -67,7 +69,10 @@ def compare(
             help="Add replicates until every 95% interval of the measure is no wider than +- WIDTH; may be repeated.",
         ),
     ] = None,
-    most: Annotated[int, typer.Option("--most", min=1, metavar="N", help="Replicates at which adding ends.")] = 2000,
+    most: Annotated[
+        int | None,
+        typer.Option("--most", min=1, metavar="N", help=f"Replicates at which --until ends adding. Default: {MOST}."),
+    ] = None,
     robust: Annotated[
         bool,
         typer.Option(
@@ -95,6 +100,11 @@ def compare(
     A scenario that also changes the world is measured against the same world without its policies; what the change of
     world does by itself is shown apart.
     """
+    if most is not None and not until:
+        message = (
+            f"--most {most}: says where adding ends, and without --until nothing is added; try --replicates {most}"
+        )
+        raise InputError(message)
     first = sim.load_scenario(baseline, overrides=changes or ())
     others = _loaded(scenarios, changes or (), first)
     wanted = out or OUTPUTS / f"compare-{first.name}"
@@ -108,7 +118,7 @@ def compare(
                 quarters=quarters,
                 **where,
                 until=_targets(until) if until else None,
-                most=most,
+                most=most or MOST,
                 flywheels=FLYWHEELS if robust else (),
                 families=_words(families) or (),
                 measures=_words(measures),
@@ -249,11 +259,14 @@ def _words(text: str | None) -> list[str] | None:
 
 def _targets(texts: list[str]) -> dict[str, float]:
     """Half-widths by measure."""
-    targets = {}
+    targets: dict[str, float] = {}
     for text in texts:
-        measure, equals, width = text.partition("=")
+        measure, equals, width = (part.strip() for part in text.partition("="))
+        if measure in targets:
+            message = f"--until {text}: {measure} has a width already; give each measure once"
+            raise InputError(message)
         try:
-            targets[measure.strip()] = float(width)
+            targets[measure] = float(width)
         except ValueError:
             equals = ""
         if not equals:

@@ -29,7 +29,7 @@ _Share = Annotated[
     typer.Option(
         "--cap",
         metavar="[WHO=]SHARE",
-        help="Most of the total that a firm may have; WHO is a class or a firm. May be repeated.",
+        help="Most of the total that a firm may have; WHO is a class or a firm. May be repeated, for each WHO once.",
         rich_help_panel=_RULES,
     ),
 ]
@@ -184,6 +184,9 @@ def _shares(option: str, given: Sequence[str] | None, *, needs_class: bool = Fal
         if math.isnan(value) or (needs_class and not equals):
             form = "CLASS=SHARE, such as sme=0.1" if needs_class else "a share such as 0.2, or sme=0.05"
             message = f"{option} {text}: not a share; allowed: {form}"
+            raise InputError(message)
+        if (who or "all") in shares:
+            message = f"{option} {text}: {who or 'every firm'} has a share already; give each class or firm once"
             raise InputError(message)
         shares[who or "all"] = value
     return shares["all"] if set(shares) == {"all"} else shares

@@ -410,7 +410,7 @@ def axes_of(over: Axes | Sequence[str]) -> dict[str, tuple[Value, ...]]:
     >>> axes_of(["world.parameters.flywheel=0.5:1.5:3", "mechanisms.entry=true,false"])
     {'world.parameters.flywheel': (0.5, 1.0, 1.5), 'mechanisms.entry': (True, False)}
     """
-    pairs = list(over.items()) if isinstance(over, Mapping) else [_axis(text) for text in listed(over)]
+    pairs = list(over.items()) if isinstance(over, Mapping) else [_axis_of_different(text) for text in listed(over)]
     axes: dict[str, tuple[Value, ...]] = {}
     for path, values in pairs:
         if (reason := _SHARED.get(path.partition(".")[0])) is not None:
@@ -442,6 +442,15 @@ def _of_one_kind(values: Sequence[Value]) -> list[Value]:
     if not any(isinstance(value, float) for value in values):
         return list(values)
     return [float(value) if isinstance(value, int) and not isinstance(value, bool) else value for value in values]
+
+
+def _axis_of_different(text: str) -> tuple[str, list[Value]]:
+    path, values = _axis(text)
+    for place, value in enumerate(values):
+        if value in values[:place]:
+            message = f"--over {text}: {value} comes twice; give each value once"
+            raise InputError(message)
+    return path, values
 
 
 def _axis(text: str) -> tuple[str, list[Value]]:
