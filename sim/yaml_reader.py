@@ -62,7 +62,7 @@ class Document:
     marks: dict[KeyPath, tuple[int, int]]
 
 
-def read_yaml(path: Path, source: str | None = None) -> Document:
+def read_yaml(path: Path, source: str | None = None, holds: str = "a scenario") -> Document:
     """Read the one document of a file.
 
     Parameters
@@ -71,6 +71,8 @@ def read_yaml(path: Path, source: str | None = None) -> Document:
         An ordinary file in UTF-8 of at most 256 KB.
     source : str, optional
         How messages name the file; by default its path.
+    holds : str
+        What messages say that it should hold.
 
     Raises
     ------
@@ -81,7 +83,7 @@ def read_yaml(path: Path, source: str | None = None) -> Document:
     try:
         if not path.is_file():
             what = "is a folder" if path.is_dir() else "is not there, or is not an ordinary file"
-            message = f"{source}: {what}; a scenario is a YAML file; check the path"
+            message = f"{source}: {what}; allowed: a YAML file with {holds}; check the path"
             raise ScenarioError(message)
         with path.open("rb") as file:
             data = file.read(MAX_BYTES + 1)

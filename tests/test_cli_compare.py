@@ -126,7 +126,12 @@ def test_until_adds_replicates_and_says_how_it_ended(files, aipower, monkeypatch
         ),
         (("base.yaml", "more", "--measures", "hhi_revenu"), "did you mean hhi_revenue?"),
         (("base.yaml", "more", "--horizons", "2030"), "horizon '2030' is not compared"),
-        (("base.yaml", "more", "--families", "logg"), "power family 'logg' is unknown"),
+        (("base.yaml", "more", "--families", "logg"), "--families logg: power.family: power family 'logg' is unknown"),
+        (("base.yaml", "more", "--families", "measured"), "--families measured: needs a table, which is in a scenario"),
+        (
+            ("base.yaml", "more", "--replicates", "2000000"),
+            "Error: replicates: run.replicates: 2000000 is out of range",
+        ),
     ],
 )
 def test_wrong_input_ends_with_2_and_one_sentence(files, aipower, words, text):

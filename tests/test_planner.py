@@ -796,6 +796,10 @@ def test_the_rules_that_the_documentation_shows_are_accepted(tmp_path):
         (("--floor", "sme=0.01", "--floor", "sme=0.02"), "sme has a share already; give each class or firm once"),
         (("--reserve", "0.2"), "allowed: CLASS=SHARE"),
         (("--floor", "0.2"), "floors exceed the total"),
+        (
+            ("--rules", "nope.yaml"),
+            "nope.yaml: is not there, or is not an ordinary file; allowed: a YAML file with rules",
+        ),
         (("--method", "magic"), "no method 'magic'"),
         (("--quarter", "2060Q1"), "outside the horizon"),
     ],

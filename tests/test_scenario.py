@@ -102,6 +102,8 @@ MISTAKES = [
     ("run: {replicates: 0}", 1, "run.replicates", "0 is out of range"),
     ("run: {replicates: 1000001}", 1, "run.replicates", "from 1 to 1,000,000"),
     ("run: {replicates: 1e3}", 1, "run.replicates", "write 1000"),
+    ("run: {replicates: 1e30}", 1, "run.replicates", "1,000,000; try 200"),
+    ("world: {parameters: {flywheel: 1e300}}", 1, "world.parameters.flywheel", "plausible 0.5 to 2; try 1"),
     ("run: {replicates: '200'}", 1, "run.replicates", "'200' is text"),
     ("run: {replicates: 1_000}", 1, "run.replicates", "write 1000, without quotes"),
     ("run: {replicates: true}", 1, "run.replicates", "true is true or false"),

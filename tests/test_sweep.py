@@ -81,6 +81,11 @@ def test_what_all_cells_share_is_no_axis(key, words):
             sim.sweep(base(), over)
 
 
+def test_a_wrong_value_of_a_policy_is_told_where_it_was_written():
+    with pytest.raises(ScenarioError, match=r"^--over policies\.training_cap\.flop=-1: policies\[0\].*out of range"):
+        sim.sweep("training-cap", ["policies.training_cap.flop=-1,1"])
+
+
 def test_a_key_of_a_policy_goes_into_every_policy_of_that_name():
     data = {"policies": [{"cap": {"flop": 1.0, "who": {"class": "sme"}}}, {"tax": {"rate": 0.1}}, {"cap": None}]}
     changed = sweeping._with_policy(data, "policies.cap.flop", 2.0)

@@ -502,14 +502,15 @@ def _cell(scenario: Scenario, changes: Mapping[str, Value]) -> tuple[Scenario, l
     from sim.scenario.load import loaded
 
     data: Scenario | dict[str, Any] = scenario
-    overrides = []
+    overrides, called = [], []
     for path, value in changes.items():
         if path.split(".")[0] == POLICIES:
             data = _with_policy(data.resolved() if not isinstance(data, dict) else data, path, value)
+            called.append(f"--over {path}={value}")
         else:
             overrides.append(f"{path}={str(value).lower() if isinstance(value, bool) else value}")
     try:
-        cell, remarks = loaded(data, overrides, before=scenario)
+        cell, remarks = loaded(data, overrides, before=scenario, called=", ".join(called) or "scenario")
     except ScenarioError as error:
         problems = tuple(_as_axis(problem) for problem in error.problems)
         raise ScenarioError("\n".join(problems), problems) from error

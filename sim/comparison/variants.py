@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from sim.comparison.comparison import FAMILY, FLYWHEEL, ROBUSTNESS_COLUMNS, Comparison
 from sim.comparison.design import Design, design
 from sim.comparison.statistics import Verdict
+from sim.errors import InputError
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -42,8 +43,18 @@ def variants_of(plan: Design, flywheels: Sequence[float], families: Sequence[str
     ------
     ScenarioError
         When a value is not allowed.
+    InputError
+        When a family needs a table.
     """
+    from sim.scenario.checks import MEASURED
     from sim.scenario.load import warn
+
+    if MEASURED in families and plan.baseline.power.table is None:
+        message = (
+            f"--families {MEASURED}: needs a table, which is in a scenario file; leave it out, or write "
+            f"power: {{family: {MEASURED}, table: ...}} there"
+        )
+        raise InputError(message)
 
     found = []
     remarks: list[str] = []
@@ -63,7 +74,8 @@ def _variant(plan: Design, name: str, value: float | str, change: dict[str, Any]
     kept = [scenario for scenario in plan.scenarios.values() if _value(scenario, name) == own]
     if not kept:
         return None
-    baseline, *scenarios = [_with(scenario, change, remarks) for scenario in (plan.baseline, *kept)]
+    called = f"--families {value}" if name == FAMILY else f"{name} {value:g}"
+    baseline, *scenarios = [_with(scenario, change, called, remarks) for scenario in (plan.baseline, *kept)]
     return Variant(name, value, design(baseline, scenarios))
 
 
@@ -74,7 +86,7 @@ def _value(scenario: Scenario, name: str) -> object:
     return scenario.power.family
 
 
-def _with(scenario: Scenario, change: dict[str, Any], remarks: list[str]) -> Scenario:
+def _with(scenario: Scenario, change: dict[str, Any], called: str, remarks: list[str]) -> Scenario:
     """The scenario with a change, checked again; new remarks about it are added to those there."""
     from sim.scenario.load import loaded
 
@@ -84,7 +96,7 @@ def _with(scenario: Scenario, change: dict[str, Any], remarks: list[str]) -> Sce
             data[part][key] = data[part][key] | value if isinstance(value, dict) else value
     if "power" in change and data["power"]["family"] != "measured":
         data["power"].pop("table", None)
-    changed, new = loaded(data, before=scenario)
+    changed, new = loaded(data, before=scenario, called=called)
     remarks += new
     return changed
 

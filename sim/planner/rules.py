@@ -315,7 +315,7 @@ def read_rules(path: Path) -> Mapping[str, Any]:
     ScenarioError
         When it cannot be read.
     """
-    value = read_yaml(path).value
+    value = read_yaml(path, holds="rules").value
     if not isinstance(value, Mapping):
         _refuse(f"{path}: rules are a mapping; allowed keys: {', '.join(_keys())}")
     return cast("Mapping[str, Any]", value)

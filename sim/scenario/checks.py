@@ -82,7 +82,7 @@ def problems_of_parameters(given: Mapping[str, Any]) -> Iterator[Problem]:
             hint = f"{name} is the symbol of {full}: write {full}" if full else meant(name, list(table))
             yield (name,), f"unknown parameter; allowed: the {len(table)} names of the parameter table; {hint}"
         elif wrong := wrong_number(value, row.minimum, row.maximum, row.unit, whole=name in whole_parameters()):
-            hint = as_number(value) or f"try {row.value:g}"
+            hint = as_number(value, row.minimum, row.maximum) or f"try {row.value:g}"
             yield (name,), f"{wrong}, plausible {row.low:g} to {row.high:g}; {hint}"
 
 
@@ -217,7 +217,8 @@ class ActorChecker:
         """Refuse what is not a number in the attribute's range."""
         wrong = wrong_number(value, attribute.minimum, attribute.maximum, attribute.unit)
         if wrong is not None:
-            yield path, f"{wrong}; {as_number(value) or 'try another, or leave it out'}"
+            hint = as_number(value, attribute.minimum, attribute.maximum) or "try another, or leave it out"
+            yield path, f"{wrong}; {hint}"
 
 
 def ordered_actor(population: str, actor: Actor) -> Actor:
@@ -299,7 +300,10 @@ def problems_of_table(table: object) -> Iterator[Problem]:
             before = None
             continue
         wrong = [
-            ((index, column), f"{text}; {(isinstance(value, str) and as_number(value)) or 'write a positive number'}")
+            (
+                (index, column),
+                f"{text}; {(isinstance(value, str) and as_number(value, *_TABLE_LIMITS)) or 'write a positive number'}",
+            )
             for column, value in enumerate(row)
             if (text := wrong_number(value, *_TABLE_LIMITS, _COLUMNS[column]))
         ]

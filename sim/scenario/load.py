@@ -77,12 +77,16 @@ def loaded(
     source: str | os.PathLike[str] | Mapping[str, Any] | Scenario,
     overrides: Sequence[str] = (),
     before: Scenario | None = None,
+    called: str = "scenario",
 ) -> tuple[Scenario, list[str]]:
-    """Load a scenario, with the remarks about it that do not hold of the one before it was changed."""
+    """Load a scenario, with the remarks about it that do not hold of the one before it was changed.
+
+    A mapping is ``called`` so in errors and remarks.
+    """
     if isinstance(source, Scenario):
         source = source.resolved()
     if isinstance(source, Mapping):
-        path, called = Path.cwd() / "scenario", "scenario"
+        path = Path.cwd() / "scenario"
         top = node_of(source, called)
     else:
         path = _find(source)

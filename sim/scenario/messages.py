@@ -71,8 +71,8 @@ def limits(low: float | None, high: float | None) -> str:
     return f", {least}" if low == high else f" from {least} to {most}"
 
 
-def as_number(value: object) -> str:
-    """Suggest the number that a value was probably meant to be; empty if none.
+def as_number(value: object, low: float | None = None, high: float | None = None) -> str:
+    """Suggest the number between the limits that a value was probably meant to be; empty if none.
 
     Examples
     --------
@@ -80,9 +80,12 @@ def as_number(value: object) -> str:
     ('write 0.95, without quotes or signs', 'write 1000, without quotes or signs', 'write 2', '')
     >>> as_number("1,000,000"), as_number("0,5")
     ('write 1e+06, without quotes or signs', 'write 0.5, without quotes or signs')
+    >>> as_number(1e30, 1, 1_000_000), as_number("50%", 1, 10)
+    ('', '')
     """
+    least, most = -math.inf if low is None else low, math.inf if high is None else high
     if isinstance(value, float) and value.is_integer():
-        return f"write {int(value)}"
+        return f"write {int(value)}" if least <= value <= most else ""
     if not isinstance(value, str):
         return ""
     text = re.sub(r"(?<=\d)(?:[_ ](?=\d)|,(?=\d{3}(?!\d)))", "", value.strip())
@@ -93,4 +96,5 @@ def as_number(value: object) -> str:
         return ""
     if isinstance(number, bool) or not isinstance(number, int | float):
         return ""
-    return f"write {number / 100 if text.endswith('%') else number:g}, without quotes or signs"
+    number = number / 100 if text.endswith("%") else number
+    return f"write {number:g}, without quotes or signs" if least <= number <= most else ""

@@ -269,7 +269,7 @@ class _Reader:
         for origin, row in self.facts(("quarter",)):
             value = value_of(row["value"])
             if wrong := wrong_number(value, 0, None, SHIPMENT_UNIT):
-                self.problem(origin, "value", f"{wrong}; {as_number(value) or 'try another'}")
+                self.problem(origin, "value", f"{wrong}; {as_number(value, 0) or 'try another'}")
             elif self.has_unit(origin, row, SHIPMENT_UNIT):
                 found[row["quarter"]] = Node(value, replace(origin, column="value"))
         return Node(found, self.top)
@@ -386,7 +386,7 @@ def _problems_of_shipments(rows: Mapping[str, Any], base: str) -> Iterator[Probl
             )
             yield (quarter,), text
         elif wrong := wrong_number(value, 0, None, SHIPMENT_UNIT):
-            yield (quarter,), f"{wrong}; {as_number(value) or 'try another'}"
+            yield (quarter,), f"{wrong}; {as_number(value, 0) or 'try another'}"
 
 
 def problems_of_references(world: Mapping[str, Any]) -> Iterator[Problem]:

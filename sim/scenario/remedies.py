@@ -38,13 +38,14 @@ def remedy(entry: dict[str, Any], value: object) -> str:
     hint = "leave it out" if default in (None, "") else f"try {default}"
     is_no = str(value).casefold() in ("no", "off", "0", "n", "f", "false", "none")
     keys = list(entry.get("properties", {})) or ["key"]
-    number = f"a number{limits(entry.get('minimum'), entry.get('maximum'))}{_unit(entry)}"
+    low, high = entry.get("minimum"), entry.get("maximum")
+    number = f"a number{limits(low, high)}{_unit(entry)}"
     remedies = {
         "array": "a list; write [] or one item a line, each after `- `",
         "boolean": f"true or false; write {'false' if is_no else 'true'}",
-        "integer": f"a whole {number.removeprefix('a ')}; {as_number(value) or hint}",
+        "integer": f"a whole {number.removeprefix('a ')}; {as_number(value, low, high) or hint}",
         "null": f"null; {hint}",
-        "number": f"{number}; {as_number(value) or hint}",
+        "number": f"{number}; {as_number(value, low, high) or hint}",
         "object": f"a mapping with {', '.join(keys[:8])}; indent `{keys[0]}:` under it",
         "string": f"text; {hint}",
     }

@@ -363,7 +363,7 @@ class Scenario(_Section):
 
         data = self.resolved()
         changes = {"replicates": replicates, "seed": seed}
-        data["run"] |= {key: value for key, value in changes.items() if value is not None}
+        changed_run = {key: node_of(value, key) for key, value in changes.items() if value is not None}
         if quarters is not None:
             count = node_of(quarters, "quarters").value
             wrong = wrong_number(count, 1, MAX_QUARTERS, "quarters", whole=True)
@@ -377,7 +377,9 @@ class Scenario(_Section):
             data["record"]["networks"] = kept
             if networks == self.horizon.default_networks() or (networks and not kept):
                 del data["record"]["networks"]
-        changed = validated(node_of(data, "scenario"))
+        top = node_of(data, "scenario")
+        top.value["run"].value.update(changed_run)
+        changed = validated(top)
         warn(remarks_of_horizon(changed, self), stacklevel=3)
         return changed
 
