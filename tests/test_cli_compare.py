@@ -184,6 +184,11 @@ def test_failures_end_with_1_after_the_others_are_shown(files, aipower, monkeypa
     text = " ".join(out.split())
     assert "Failed, and left out with their pairs: no-entry: 3." in text and "ZeroDivisionError" in text
     assert "no-open, against base" in text and "Results:" in text
+    quiet = aipower("compare", "base.yaml", "more", *SIZE, "--no-robust", "--quiet")
+    assert quiet[:2] == (1, "outputs/compare-base\n") and "with their pairs: no-entry: 3. The first" in quiet[2]
+    code, out, err = aipower("sweep", "base.yaml", "--over", "mechanisms.entry=true,false", *SIZE, "--quiet")
+    assert (code, out) == (1, "outputs/sweep-base\n")
+    assert err.startswith("3 replicates failed; the first at mechanisms.entry=False: ") and "ZeroDivisionError" in err
 
 
 def test_an_interrupted_comparison_leaves_nothing_and_ends_with_130(files, aipower, monkeypatch):

@@ -130,11 +130,15 @@ def compare(
             )
     except KeyboardInterrupt as stop:
         raise interrupted(stop) from None
+    from sim.report.comparison import failures_note
+
     folder = terminal.short(made.folder or wanted)
     if as_json:
         terminal.print_json(_facts(made, folder))
     elif quiet:
         print(folder)
+        if len(made.failures):
+            terminal.say(failures_note(made.failures))
     else:
         terminal.print_comparison(made)
         draw_with = None if no_figures else f"aipower report {folder}"
@@ -202,6 +206,8 @@ def sweep(
             )
     except KeyboardInterrupt as stop:
         raise interrupted(stop) from None
+    from sim.report.comparison import sweep_failures_note
+
     folder = terminal.short(made.folder or wanted)
     if as_json:
         shown = made.table[made.table["measure"].isin(made.measures)]
@@ -210,6 +216,8 @@ def sweep(
         terminal.print_json(facts | {"against": made.against} | rows)
     elif quiet:
         print(folder)
+        if len(made.failures):
+            terminal.say(sweep_failures_note(made.failures))
     else:
         terminal.print_sweep(made)
         from sim.comparison.sweeping import DRAWN_AXES

@@ -114,7 +114,7 @@ def notes(comparison: Comparison) -> tuple[str, ...]:
         remarks.append(_stopping(comparison))
     failures = comparison.failures
     if len(failures):
-        remarks.append(_failures(failures))
+        remarks.append(failures_note(failures))
     return tuple(remarks)
 
 
@@ -158,7 +158,8 @@ def _stopping(comparison: Comparison) -> str:
     return f"{wanted} was not reached with {stopping.n_replicates:,} replicates; the widest interval is {widest}."
 
 
-def _failures(failures: pd.DataFrame) -> str:
+def failures_note(failures: pd.DataFrame) -> str:
+    """Say which scenarios of a comparison failed, and the first reason."""
     counts = failures.groupby("scenario", sort=False).size()
     listed = "; ".join(f"{name}: {count:,}" for name, count in counts.head(_MOST_NAMED).items())
     more = f" and {len(counts) - _MOST_NAMED} more scenarios" if len(counts) > _MOST_NAMED else ""
@@ -335,9 +336,14 @@ def sweep_notes(made: Sweep) -> tuple[str, ...]:
     if made.against != AS_GIVEN:
         remarks.append(f"Effects are those of the policies: each cell against the same cell without them. {VERDICTS}")
     if len(made.failures):
-        first = made.failures.iloc[0]
-        remarks.append(f"{len(made.failures):,} replicates failed; the first at {first['cell']}: {first['reason']}")
+        remarks.append(sweep_failures_note(made.failures))
     return tuple(remarks)
+
+
+def sweep_failures_note(failures: pd.DataFrame) -> str:
+    """Say how much of a sweep failed, and the first reason."""
+    first = failures.iloc[0]
+    return f"{len(failures):,} replicates failed; the first at {first['cell']}: {first['reason']}"
 
 
 def sweep_grids(made: Sweep) -> list[Grid]:
