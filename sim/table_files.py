@@ -109,12 +109,11 @@ class TableFile:
 
 def stored_table(folder: Path, name: str) -> StoredTable:
     """A table of a folder, whose checksum is compared before it is first read."""
-    path = folder / f"{name}.parquet"
-    return StoredTable(path, partial(_check, path))
+    return StoredTable(folder / f"{name}.parquet", partial(_check, folder, f"{name}.parquet"))
 
 
-def _check(path: Path) -> None:
-    """Compare a file with its checksum in the folder's manifest.
+def _check(folder: Path, name: str) -> None:
+    """Compare a file of a folder with its checksum.
 
     Raises
     ------
@@ -124,9 +123,10 @@ def _check(path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    if not path.is_file() or sha256(path) != read_manifest(path.parent)["files"][path.name]["sha256"]:
+    path = folder / name
+    if not path.is_file() or sha256(path) != read_manifest(folder)["files"][path.name]["sha256"]:
         message = (
-            f"{path} is missing or differs from its checksum; run `aipower verify {path.parent}`, then "
+            f"{path} is missing or differs from its checksum; run `aipower verify {folder}`, then "
             "run the scenario again"
         )
         raise StoreError(message)
