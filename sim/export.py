@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.errors import ResultError, StoreError
-from sim.manifests import refuse_result_folder
+from sim.manifests import MANIFEST
 from sim.result import TABLES
 from sim.table_files import columns_of
 
@@ -95,6 +95,19 @@ def export(
         message = f"the tables could not be written to {folder}: {error.strerror or error}; check space and permissions"
         raise StoreError(message) from error
     return [folder / name for name in names]
+
+
+def refuse_result_folder(folder: Path) -> None:
+    """Refuse to write into a result folder.
+
+    Raises
+    ------
+    StoreError
+        When the folder has a manifest.
+    """
+    if (folder / MANIFEST).exists():
+        message = f"{folder} is a result folder, which stays as it was written; choose another folder"
+        raise StoreError(message)
 
 
 def _chosen(tables: Sequence[str] | None) -> list[str]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from sim.errors import ResultError, StoreError
+from sim.errors import ResultError
 
 RESULT, COMPARISON, SWEEP = "aipower-result", "aipower-comparison", "aipower-sweep"
 """Formats of folders; each has its own reader."""
@@ -64,19 +64,6 @@ def sealed(draft: Path, manifest: dict[str, Any]) -> dict[str, Any]:
 
 def _manifest_text(manifest: Mapping[str, Any]) -> str:
     return json.dumps(manifest, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def refuse_result_folder(folder: Path) -> None:
-    """Refuse to write into a result folder.
-
-    Raises
-    ------
-    StoreError
-        When the folder has a manifest.
-    """
-    if (folder / MANIFEST).exists():
-        message = f"{folder} is a result folder, which stays as it was written; choose another folder"
-        raise StoreError(message)
 
 
 def read_manifest(folder: Path, wanted: str | None = None) -> dict[str, Any]:

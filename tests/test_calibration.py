@@ -12,10 +12,9 @@ from scipy.interpolate import PchipInterpolator
 from scipy.stats import norm, truncnorm
 
 import sim
-from sim.app import calibrating
 from sim.app.cli import main
 from sim.errors import InputError
-from sim.experiment.calibration import MOST_MISSES, calibrate
+from sim.experiment.calibration import FILES, MOST_MISSES, calibrate
 from sim.experiment.evaluation import Evaluator, evaluate
 from sim.experiment.priors import FREE, PRIOR_SD, Prior
 from sim.experiment.targets import FIT_END, FIT_START, MOMENTS, fitted_targets, targets
@@ -239,7 +238,7 @@ def test_the_command_prints_the_fit_and_writes_the_sets(fitted, tmp_path, monkey
         main(["calibrate", "--out", str(tmp_path / "new"), "--json"])
     assert json.loads(capsys.readouterr().out)["best"] == found.best
     written = {path.name for path in (tmp_path / "new").iterdir()}
-    assert written == set(calibrating._CALIBRATION), "which is how the command knows its own folder"
+    assert written == set(FILES), "which is how the command knows its own folder"
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path, capsys):

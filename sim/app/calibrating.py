@@ -11,7 +11,6 @@ from sim.app import terminal
 from sim.app.base import INTERRUPTED, JsonOption, QuietOption, WorkersOption, app, examples, processors
 from sim.app.running import OUTPUTS
 from sim.errors import StoreError
-from sim.parameter_sets import SETS_FILE
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -20,10 +19,6 @@ if TYPE_CHECKING:
     from sim.experiment.scoring import Scorecard
 
 _LOG = "candidates.csv"
-_FIGURE = ("identifiability.png", "identifiability.svg")
-_CALIBRATION = (SETS_FILE, "fit.csv", "identifiability.csv", "directions.csv", *_FIGURE)
-_PAGES = ("scorecard.md", "forecasts.md")
-_SCORECARD = ("targets.csv", "patterns.csv", "ablations.csv", "sensitivity.csv", "forecasts.csv", *_PAGES)
 _MOST_PARAMETERS = 20
 """Parameters in the printed table."""
 
@@ -50,9 +45,10 @@ def calibrate(
 
     Every candidate is kept in the folder: the same command goes on where an interrupted one ended. About ten minutes.
     """
+    from sim.experiment.calibration import FILES
     from sim.experiment.calibration import calibrate as fit
 
-    _make(out, _CALIBRATION)
+    _make(out, FILES)
     try:
         found = fit(
             sets=sets,
@@ -108,10 +104,11 @@ def scorecard(
 
     Some minutes.
     """
+    from sim.experiment.scoring import FILES
     from sim.experiment.scoring import scorecard as score
     from sim.runner import progress_bar
 
-    _make(out, _SCORECARD)
+    _make(out, FILES)
     try:
         with progress_bar("scorecard", is_shown=not (quiet or as_json)) as shown:
             card = score(
@@ -141,7 +138,7 @@ def scorecard(
 
 def _make(folder: Path, names: Sequence[str]) -> None:
     """Make a folder for files of these names, or take one that the same command wrote or began."""
-    from sim.manifests import refuse_result_folder
+    from sim.export import refuse_result_folder
 
     refuse_result_folder(folder)
     taken = [name for name in names if (folder / name).exists()]

@@ -314,7 +314,7 @@ def _over_time(lost: pd.DataFrame) -> list[dict[str, Any]]:
 
 def _files(folder: Path, *, has_history: bool, force: bool) -> dict[str, Path]:
     """Where each table and figure will be, by file name; nothing is computed when one of them is in the way."""
-    from sim.manifests import refuse_result_folder
+    from sim.export import refuse_result_folder
 
     refuse_result_folder(folder)
     names = ["firms.csv", "divisions.csv", "frontier.csv", *(["efficiency_lost.csv"] if has_history else [])]

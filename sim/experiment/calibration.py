@@ -49,6 +49,10 @@ MOVED = 12
 DIGITS = 2
 """Significant digits of the best fit."""
 
+_FIGURE = ("identifiability.png", "identifiability.svg")
+FILES = (SETS_FILE, "fit.csv", "identifiability.csv", "directions.csv", *_FIGURE)
+"""What a saved calibration consists of."""
+
 _STEP = 0.1
 _STEPS_OF_MODE, _STEPS_AGAIN = 6, 3
 _TOLERANCE = 1e-3

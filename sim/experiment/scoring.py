@@ -57,6 +57,10 @@ MISSES = {
 }
 """Why the model misses a target, where it does."""
 
+_TABLES = ("targets", "patterns", "ablations", "sensitivity", "forecasts")
+FILES = (*(f"{name}.csv" for name in _TABLES), "scorecard.md", "forecasts.md")
+"""What a saved scorecard consists of, besides images."""
+
 _NO_REASON = "No explanation yet."
 
 
@@ -102,7 +106,7 @@ class Scorecard:
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         written = []
-        for name in ("targets", "patterns", "ablations", "sensitivity", "forecasts"):
+        for name in _TABLES:
             written.append(folder / f"{name}.csv")
             getattr(self, name).to_csv(written[-1], index=name == "ablations", float_format="%.6g", lineterminator="\n")
         (folder / "images").mkdir(exist_ok=True)

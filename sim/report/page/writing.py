@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from sim import manifests
 from sim.errors import StoreError
+from sim.export import refuse_result_folder
 from sim.report.page import of_comparison, of_result
 from sim.report.page.table import csv_text, latex_text
 from sim.report.page.template import html
@@ -94,7 +95,7 @@ def write(made: Comparison | Result, folder: str | Path, *, force: bool = False,
         When the folder holds other files of these names, is a result folder, or cannot be written.
     """
     folder = Path(folder).absolute()
-    manifests.refuse_result_folder(folder)
+    refuse_result_folder(folder)
     files = _files(_composed(made, is_shown=progress))
     paths = tuple(folder / name for name in files)
     same = [path.is_file() and path.read_bytes() == data for path, data in zip(paths, files.values(), strict=True)]
