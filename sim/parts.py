@@ -222,7 +222,7 @@ class Shelf:
         if not self.folder.is_dir():
             return StoreError(f"{what}; the folder is gone, and with it the blocks of this run; run it again")
         return StoreError(
-            f"{what}. The {self.n_kept} blocks before it are kept there; make room or give permission, then run the "
+            f"{what}. Blocks kept there before it: {self.n_kept}; make room or give permission, then run the "
             "same command with --resume"
         )
 

@@ -18,6 +18,7 @@ from sim.errors import ResultError
 from sim.frames import LAYERS, frames, grid
 from sim.quarters import Quarter, quarter_range
 from sim.stored_table import StoredTable
+from sim.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -628,7 +629,7 @@ class Result:
         n_failed = f", {len(self.failures)} failed" if len(self.failures) else ""
         return (
             f"Result({self.scenario.name!r}, {self.quarters[0]} to {self.quarters[-1]}, "
-            f"{len(self.replicates)} replicates{n_failed}{where})"
+            f"{counted(len(self.replicates), 'replicate')}{n_failed}{where})"
         )
 
 

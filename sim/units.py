@@ -61,3 +61,14 @@ def energy_cost(kilowatt: float, dollars_per_mwh: float) -> float:
 def emissions_mt(energy: float, intensity: float) -> float:
     """Emissions in MtCO2 of ``energy`` TWh at ``intensity`` tCO2 per MWh."""
     return energy * intensity
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number and its noun.
+
+    Examples
+    --------
+    >>> counted(1, "pair"), counted(1200, "pair")
+    ('1 pair', '1,200 pairs')
+    """
+    return f"{number:,} {one if number == 1 else many or one + 's'}"

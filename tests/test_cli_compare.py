@@ -115,7 +115,7 @@ def test_until_adds_replicates_and_says_how_it_ended(files, aipower, monkeypatch
         (("base.yaml", "missing.yaml"), "missing.yaml: there is no such file"),
         (("base.yaml", "more", "--until", "hhi_revenue"), "not a target; write a measure, =, and a half-width"),
         (("base.yaml", "more", "--until", "hhi_revenue=x"), "not a target"),
-        (("base.yaml", "more", "--until", "hhi_revenue=inf"), "the half-width must be a finite number above 0"),
+        (("base.yaml", "more", "--until", "hhi_revenue=inf"), "the half-width wanted must be above 0, and finite"),
         (
             ("base.yaml", "more", "--until", "hhi_revenue=5", "--until", "hhi_revenue = 1"),
             "hhi_revenue has a width already",
@@ -198,6 +198,16 @@ def test_an_interrupted_comparison_leaves_nothing_and_ends_with_130(files, aipow
     monkeypatch.setattr(comparing.sim, "compare", stop)
     code, _, err = aipower("compare", "base.yaml", "more/no-open.yaml")
     assert code == 130 and "Interrupted" in err and not os.path.exists("outputs")
+
+
+def test_one_of_a_thing_is_told_as_one(files, aipower):
+    size = ("--replicates", "1", *SIZE[2:], "--no-robust")
+    _, out, _ = aipower("compare", "base.yaml", "more/no-open.yaml", *size)
+    assert "no-open against base: 1 pair with the same luck" in " ".join(out.split())
+    _, out, _ = aipower("sweep", "base.yaml", "--over", "mechanisms.entry=false", *size[:-1])
+    assert "(1 value): 1 replicate with the same luck" in " ".join(out.split())
+    _, _, err = aipower("run", "base.yaml", *size[:-1], "--verbose")
+    assert err.startswith("base: 1 replicate, seed 1, 2024Q1 to 2024Q4, up to 1 process, into ")
 
 
 # --- sweep -------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 import copy
 import io
 import pickle
+import re
 import sys
 from dataclasses import replace
 from types import SimpleNamespace
@@ -293,6 +294,8 @@ def test_the_headline_states_the_flywheel_own_finance_and_what_ranges_mean(resul
     headline = tables.headline(result)
     assert "Λ = 1.00" in headline
     assert "of planned training in 2024" in headline
+    (short,) = re.findall("Own margins.*?[.]", tables.headline(made(n_replicates=2, n_quarters=4)))
+    assert short.count("%") == short.count("2024") == 1, "one year is said once"
     assert "luck only" in headline
 
 

@@ -119,7 +119,11 @@ def say_what_was_there(
     elif folder.name != wanted.name:
         print(f"{wanted} holds {other}, which was kept.")
     if made.n_resumed:
-        print(f"{made.n_resumed} blocks of replicates were there from before and were not computed again.")
+        from sim.report.tables import counted
+
+        were = "was" if made.n_resumed == 1 else "were"
+        blocks = counted(made.n_resumed, "block")
+        print(f"{blocks} of replicates {were} there from before and {were} not computed again.")
 
 
 def examples(*lines: str) -> str:

@@ -194,10 +194,11 @@ def _shares(option: str, given: Sequence[str] | None, *, needs_class: bool = Fal
 
 def _print(allocation: sim.Allocation) -> None:
     from sim.planner import DIVISIONS, METHODS
+    from sim.report.tables import counted
 
     found = allocation.certificate
     print(terminal.paragraph(f"{allocation.label}"))
-    print(f"{len(allocation.problem.names)} firms, {allocation.total:,.4g} M H100e of training compute")
+    print(f"{counted(len(allocation.problem.names), 'firm')}, {allocation.total:,.4g} M H100e of training compute")
     print(terminal.paragraph(f"Method {allocation.method}: {METHODS[allocation.method]}"))
     objective = "AI power" if allocation.rules.alpha == 0.0 else "the objective"
     market = next(each for each in allocation.divisions if each.name == "market")
@@ -250,7 +251,7 @@ def _print(allocation: sim.Allocation) -> None:
         ],
     )
     if len(frame) > MOST_FIRMS:
-        print(f"and {len(frame) - MOST_FIRMS} firms with less; --json or --out gives all")
+        print(f"and {counted(len(frame) - MOST_FIRMS, 'firm')} with less; --json or --out gives all")
 
 
 def _percent(share: float) -> str:

@@ -76,10 +76,12 @@ def run(
     chosen = chosen.replace(replicates=replicates, seed=seed, quarters=quarters)
     loaded = time.perf_counter()
     wanted = out or OUTPUTS / chosen.name
-    place = f"the Dask cluster {dask}" if dask else f"up to {workers or processors()} processes"
+    from sim.report.tables import counted
+
+    place = f"the Dask cluster {dask}" if dask else f"up to {counted(workers or processors(), 'process', 'processes')}"
     if verbose:
         terminal.say(
-            f"{chosen.name}: {chosen.run.replicates} replicates, seed {chosen.run.seed}, "
+            f"{chosen.name}: {counted(chosen.run.replicates, 'replicate')}, seed {chosen.run.seed}, "
             f"{chosen.horizon.start} to {chosen.horizon.end}, {place}, into {wanted}"
         )
     try:
@@ -109,9 +111,9 @@ def run(
         has_figures = (folder / "figures").is_dir()
         print(f"Open {folder / 'README.md'}, which names every file{', and the figures beside it' * has_figures}.")
     if result.lost:
-        terminal.say(
-            f"{len(result.lost)} replicates were not computed; the same command with --resume tries them again"
-        )
+        were, them = ("was", "it") if len(result.lost) == 1 else ("were", "them")
+        lost = counted(len(result.lost), "replicate")
+        terminal.say(f"{lost} {were} not computed; the same command with --resume tries {them} again")
         raise typer.Exit(FailureError.exit_code)
 
 

@@ -23,6 +23,7 @@ from sim.errors import FailureError, InputError
 from sim.observe import MEASURES, OPTIONAL, SECTOR
 from sim.pool import Pool
 from sim.runner import progress_bar
+from sim.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -154,7 +155,7 @@ def compare(
     options = {"measures": measures, "horizons": horizons}
     n_runs = len(jobs) + len(beside)
     with (
-        progress_bar(f"{n_runs} runs", is_shown=progress) as shown,
+        progress_bar(counted(n_runs, "run"), is_shown=progress) as shown,
         Pool(workers, executor, shown) as pool,
         shelved(runs, out, pool, resume=resume) as kept,
     ):
@@ -242,7 +243,7 @@ def _check_until(plan: Design, until: Mapping[str, object], most: int) -> None:
     n = plan.baseline.run.replicates
     for measure, width in until.items():
         if not isinstance(width, int | float) or not 0.0 < width < math.inf:
-            message = f"--until {measure}={width}: the half-width must be a finite number above 0; try {measure}=50"
+            message = f"--until {measure}={width}: the half-width wanted must be above 0, and finite; try {measure}=50"
             raise InputError(message)
     if n < BATCH:
         message = (

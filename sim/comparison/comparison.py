@@ -28,6 +28,7 @@ from sim.comparison.tradeoffs import (
 from sim.comparison.worlds import Worlds, n_sets_of
 from sim.errors import InputError, ResultError
 from sim.quarters import Quarter
+from sim.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -573,8 +574,8 @@ class Comparison:
     def __repr__(self) -> str:
         where = f", folder={str(self.folder)!r}" if self.folder is not None else ""
         return (
-            f"Comparison({self.baseline.name!r}, {len(self.scenarios)} scenarios, "
-            f"{self.n_replicates} replicates{where})"
+            f"Comparison({self.baseline.name!r}, {counted(len(self.scenarios), 'scenario')}, "
+            f"{counted(self.n_replicates, 'replicate')}{where})"
         )
 
 

@@ -26,6 +26,7 @@ from sim.identity import origin
 from sim.pool import Pool
 from sim.runner import progress_bar
 from sim.table_files import read_table
+from sim.units import counted
 
 if TYPE_CHECKING:
     from concurrent.futures import Executor
@@ -204,7 +205,7 @@ class Sweep:
     def __repr__(self) -> str:
         sizes = " x ".join(f"{path} ({len(values)})" for path, values in self.axes.items())
         where = f", folder={str(self.folder)!r}" if self.folder is not None else ""
-        return f"Sweep({self.scenario.name!r}, {sizes}, {self.scenario.run.replicates} replicates{where})"
+        return f"Sweep({self.scenario.name!r}, {sizes}, {counted(self.scenario.run.replicates, 'replicate')}{where})"
 
 
 DRAWN_AXES = 2
@@ -289,7 +290,7 @@ def sweep(
     }
     runs = {key_of(each): each for each in (*cells.values(), *references.values())}
     with (
-        progress_bar(f"{len(runs)} runs", is_shown=progress) as shown,
+        progress_bar(counted(len(runs), "run"), is_shown=progress) as shown,
         Pool(workers, executor, shown) as pool,
         shelved(runs, out, pool, resume=resume) as kept,
     ):

@@ -33,6 +33,7 @@ from sim.luck import Luck
 from sim.parameter_sets import SETS_FILE, ParameterSets
 from sim.parameters import parameter_table
 from sim.pool import Pool
+from sim.units import counted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -425,6 +426,6 @@ def _about(seed: int, replicates: int, drawn: str, best_misfit: float) -> dict[s
 
     return {
         "made": f"{dt.datetime.now(tz=dt.UTC):%Y-%m-%d} by aipower {__version__}, aipower calibrate",
-        "drawn": f"{drawn}; seed {seed}, {replicates} replicates each",
+        "drawn": f"{drawn}; seed {seed}, {counted(replicates, 'replicate')} each",
         "misfit": f"sum of squared distances from 18 facts in standard deviations; of the best fit {best_misfit:.2f}",
     }

@@ -31,6 +31,7 @@ from sim.experiment.targets import Target, targets
 from sim.observe import described
 from sim.parameter_sets import parameter_sets, set_of_replicate
 from sim.pool import Pool
+from sim.units import counted
 from sim.variance import variance_parts
 
 if TYPE_CHECKING:
@@ -328,8 +329,8 @@ def _about(seed: int, replicates: int, drawn: int, n_sets: int, variants: int) -
         "date": f"{dt.datetime.now(tz=dt.UTC):%Y-%m-%d}",
         "aipower": f"{code_version()}, code and data {source_hash()[:12]}",
         "seed": str(seed),
-        "best fit": f"{replicates} replicates",
+        "best fit": counted(replicates, "replicate"),
         "ensemble": f"{drawn} replicates of {n_sets} parameter sets",
-        "variants": f"{variants} replicates each",
+        "variants": f"{counted(variants, 'replicate')} each",
         "parameter sets": parameter_sets(BASE).about.get("made", ""),
     }

@@ -10,6 +10,7 @@ import numpy as np
 from sim.comparison import label_of
 from sim.comparison.bootstrap import FEW_PAIRS
 from sim.report.tables import Grid, percent, significant
+from sim.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -73,7 +74,7 @@ def headline(comparison: Comparison) -> str:
     who = names[0] if len(names) == 1 else f"{len(names)} scenarios"
     first, last = comparison.baseline.horizon.start, comparison.baseline.horizon.end
     n = comparison.n_replicates
-    parts = [f"{who} against {comparison.baseline.name}: {n:,} pairs with the same luck, {first} to {last}."]
+    parts = [f"{who} against {comparison.baseline.name}: {counted(n, 'pair')} with the same luck, {first} to {last}."]
     world = comparison.baseline.resolved()["world"]
     if world["hold"] == "flywheel":
         value = world["parameters"]["flywheel"]
@@ -321,11 +322,11 @@ def _unit(row: Mapping[str, Any]) -> str:
 
 def sweep_headline(made: Sweep) -> str:
     """Say what was swept, and what is shown."""
-    axes = " and ".join(f"{path} ({len(values)} values)" for path, values in made.axes.items())
-    n = made.scenario.run.replicates
+    axes = " and ".join(f"{path} ({counted(len(values), 'value')})" for path, values in made.axes.items())
+    n = counted(made.scenario.run.replicates, "replicate")
     first, last = made.scenario.horizon.start, made.scenario.horizon.end
     return (
-        f"{made.scenario.name} over {axes}: {n:,} replicates with the same luck in every cell, {first} to {last}. "
+        f"{made.scenario.name} over {axes}: {n} with the same luck in every cell, {first} to {last}. "
         f"{luck_note() if made.against != AS_GIVEN else 'Ranges are 5-95% over replicates: they show luck only.'}"
     )
 
@@ -343,7 +344,7 @@ def sweep_notes(made: Sweep) -> tuple[str, ...]:
 def sweep_failures_note(failures: pd.DataFrame) -> str:
     """Say how much of a sweep failed, and the first reason."""
     first = failures.iloc[0]
-    return f"{len(failures):,} replicates failed; the first at {first['cell']}: {first['reason']}"
+    return f"{counted(len(failures), 'replicate')} failed; the first at {first['cell']}: {first['reason']}"
 
 
 def sweep_grids(made: Sweep) -> list[Grid]:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sim.quarters import QUARTERS_PER_YEAR
+from sim.units import counted as counted  # noqa: PLC0414 - front ends import it from here
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -102,7 +103,7 @@ def headline(result: Result) -> str:
     """Say what was run, the flywheel elasticity and the own finance share, and what ranges mean."""
     first, last = result.years[0], result.years[-1]
     summary = _Summary(result)
-    count = _count(len(result.replicates), "replicate")
+    count = counted(len(result.replicates), "replicate")
     quarters = result.simulated_quarters
     parts = [f"{result.scenario.name}: {count}, {quarters[0]} to {quarters[-1]}."]
     elasticity = flywheel(result)
@@ -114,7 +115,8 @@ def headline(result: Result) -> str:
     if summary.has("own_finance_share"):
         begin = percent(summary.cell("own_finance_share", first)[0])
         end = percent(summary.cell("own_finance_share", last)[0])
-        parts.append(f"Own margins pay {begin} of planned training in {first}, {end} in {last}.")
+        later = f", {end} in {last}" if last != first else ""
+        parts.append(f"Own margins pay {begin} of planned training in {first}{later}.")
     parts.append(ranges_note(result))
     return " ".join(parts)
 
@@ -139,11 +141,12 @@ def ranges_note(result: Result) -> str:
 def notes(result: Result) -> tuple[str, ...]:
     """Remarks for below the table: failed replicates, years simulated in part."""
     remarks = []
-    if len(result.failures):
+    if n_failed := len(result.failures):
         first = result.failures.iloc[0]
         remarks.append(
-            f"{_count(len(result.failures), 'replicate')} of {result.scenario.run.replicates} "
-            f"failed and are left out; the first in {first['quarter']}: {first['reason']}"
+            f"{counted(n_failed, 'replicate')} of {result.scenario.run.replicates} "
+            f"failed and {'is' if n_failed == 1 else 'are'} left out; the first in {first['quarter']}: "
+            f"{first['reason']}"
         )
     partial = [
         str(year)
@@ -352,10 +355,6 @@ def percent(value: float) -> str:
         return "n/a"
     points = 100 * value
     return f"{points:.1f}%" if 0 < points < 1 else f"{points:.0f}%"
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 _OUTCOMES: dict[str, tuple[str, Callable[[float], str]]] = {

@@ -11,6 +11,7 @@ from sim.comparison import HEADLINES, label_of
 from sim.report import style
 from sim.report.comparison import amount, scaled
 from sim.report.figures.common import WIDTH, lower, set_time_axis, year_of
+from sim.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -420,7 +421,7 @@ def _rows(comparison: Comparison, horizon: str, *, all_measures: bool = False) -
 
 def _remark(comparison: Comparison) -> str:
     n = comparison.n_replicates
-    return f"Against {comparison.baseline.name}, {n:,} pairs with the same luck."
+    return f"Against {comparison.baseline.name}, {counted(n, 'pair')} with the same luck."
 
 
 def _finding(rows: pd.DataFrame, measure: str, horizon: str) -> str:

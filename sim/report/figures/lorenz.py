@@ -109,10 +109,11 @@ def lorenz_of_runs(curves: Mapping[str, Mapping[str, NDArray[np.float64]]], quar
         f"; {others}" if others else ""
     )
     n = len(curves[names[0]]["revenue"])
+    over = "one replicate" if n == 1 else f"the first {n:,} replicates"
     with style.settings():
         figure = style.new_figure(WIDTH, 4.6)
         remark = (
-            f"Share held by the smallest firms, mean over the first {n:,} replicates; band: 5-95% range of {names[0]} "
+            f"Share held by the smallest firms, mean over {over}; band: 5-95% range of {names[0]} "
             "(luck only). Active firms only, those of one owner together: the curve also depends on how many there are."
         )
         top = style.set_title(figure, finding, remark)

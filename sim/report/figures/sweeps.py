@@ -13,6 +13,7 @@ from sim.report import style
 from sim.report.comparison import AS_GIVEN, plain, short
 from sim.report.figures.common import WIDTH
 from sim.report.tables import significant
+from sim.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -66,8 +67,9 @@ def _curves(made: Sweep, measure: str | None, horizon: str | int | None) -> Figu
     at = made.quarter(horizon)
     places, are_numbers = _numbers(values)
     finding = _finding(made, shown[0], at, path, values)
+    n = counted(made.scenario.run.replicates, "replicate")
     remark = (
-        f"Scenario {made.scenario.name}, {made.scenario.run.replicates:,} replicates with the same luck at every value."
+        f"Scenario {made.scenario.name}, {n} with the same luck at every value."
         " Lines: mean; dark bands: 95% confidence interval of the mean; light bands: 5-95% range over replicates "
         "(luck only)."
     )
@@ -141,10 +143,9 @@ def _heat_map(made: Sweep, measure: str | None, horizon: str | int | None) -> Fi
     span = (
         f"{significant(np.nanmin(cells))} to {significant(np.nanmax(cells))}" if np.isfinite(cells).any() else "nothing"
     )
-    remark = (
-        f"Scenario {made.scenario.name}, {made.scenario.run.replicates:,} replicates with the same luck in every cell; "
-        f"{_unit(made, name)}. "
-        + ("Effects against the same cell without policies; in brackets: undecided." if has_effects else "Means.")
+    n = counted(made.scenario.run.replicates, "replicate")
+    remark = f"Scenario {made.scenario.name}, {n} with the same luck in every cell; {_unit(made, name)}. " + (
+        "Effects against the same cell without policies; in brackets: undecided." if has_effects else "Means."
     )
     top = style.set_title(figure, f"{what} in {at}: {span} over the grid", remark)
     inch = 1 / figure.get_figheight()

@@ -27,7 +27,8 @@ from sim.report.page.blocks import (
     shown,
 )
 from sim.report.page.luck import luck_blocks
-from sim.report.page.words import capital, counted, listed, noun, size
+from sim.report.page.words import capital, listed, noun, size
+from sim.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

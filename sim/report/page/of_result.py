@@ -14,7 +14,8 @@ from sim.report.page.blocks import FOOTER, Block, Fold, Page, Picture, Points, S
 from sim.report.page.luck import luck_blocks
 from sim.report.page.table import Table, printed
 from sim.report.page.tables import uncertainty_table, value_text
-from sim.report.page.words import capital, counted, listed
+from sim.report.page.words import capital, listed
+from sim.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Callable

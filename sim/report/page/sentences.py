@@ -13,7 +13,8 @@ import numpy as np
 from sim.comparison import HEADLINES
 from sim.comparison.statistics import Verdict, is_rare
 from sim.report.comparison import UNCERTAIN
-from sim.report.page.words import capital, counted, figure, listed, noun, signed, size
+from sim.report.page.words import capital, figure, listed, noun, signed, size
+from sim.units import counted
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -122,17 +122,6 @@ def listed(items: Sequence[str]) -> str:
     return " and ".join(([", ".join(items[:-1])] if items[:-1] else []) + list(items[-1:]))
 
 
-def counted(number: int, one: str, many: str = "") -> str:
-    """A number and its noun.
-
-    Examples
-    --------
-    >>> counted(1, "pair"), counted(1200, "pair")
-    ('1 pair', '1,200 pairs')
-    """
-    return f"{number:,} {one if number == 1 else many or one + 's'}"
-
-
 def capital(text: str) -> str:
     """Begin with a capital letter."""
     return text[:1].upper() + text[1:]
