@@ -38,6 +38,7 @@ FIRMS = {
     "generation": [0, 0, 0, 0, 1, 0],
     "age": [9, 9, 9, 9, 0, 0],
     "is_open": [False, True, False, False, False, False],
+    "own_chips": [0.0, 0.3, 0.0, 0.0, 0.0, 0.0],
     "group": [0, 1, 2, 3, 4, 5],
 }
 NAMES = ("Alpha", "Beta", "Gamma", "Delta", "Epsilon", "Zeta")

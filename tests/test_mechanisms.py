@@ -8,8 +8,12 @@ import numpy as np
 import pytest
 
 from sim import units
+from sim.errors import ReplicateError
 from sim.foresight import TOLERANCE, WINDOW, mean_growth
 from sim.quarters import Quarter
+from sim.stages.demography import firm_value
+from sim.stages.funding import released_compute
+from sim.state import RELEASE_WINDOW
 from sim.submodels import allotment, investment, knowledge
 from sim.world.build import Mechanisms
 from tests.worlds import record, run_quarters, small_world, world_with
@@ -246,6 +250,70 @@ def test_an_energy_cap_holds_for_chips_that_firms_own_too() -> None:
     in_place = state.capacity.sum(-1) + state.own_chips.sum(-1)
     usable = 6.0 / (p.utilisation * in_place * units.energy_twh(1.0, run.flows[0].drivers.kilowatt))
     assert np.all(used <= usable[:, None] * p.utilisation * owned * (1 + 1e-12)) and np.all(usable < 1.0)
+
+
+def test_nobody_is_given_more_than_it_may_train_with() -> None:
+    """What a cap leaves of a reserve stays on the market, and is not paid for by those who may not use it."""
+    world = small_world()
+    levers = {"reserved_capacity": 0.3, "reserved_weight": 1.0, "training_cap": 1e-3}
+    run = run_quarters(world, 1, policies=[constant(**levers)])
+    markets, state = run.flows[0].markets, run.states[0]
+    allotted = markets.allotments
+    assert np.all(allotted.compute <= 1e-3 + 1e-15) and np.all(markets.training <= 1e-3 + 1e-15)
+    assert allotted.owner_reserved.sum(-1) == pytest.approx(allotted.reserved.sum(-1), rel=1e-12)
+    assert allotted.charge.sum(-1) == pytest.approx(allotted.reserved_price * allotted.reserved.sum(-1), rel=1e-12)
+    usable = world.parameters.utilisation * state.capacity
+    assert np.allclose(markets.supply, usable, rtol=1e-12)
+
+
+def test_a_public_pool_that_nobody_may_use_takes_no_energy() -> None:
+    world = small_world()
+    rule = [constant(energy_cap=6.0)]
+    without, idle = (run_quarters(world, 1, policies=rule, public_capacity=np.full(2, pool)) for pool in (0.0, 1.0))
+    assert np.array_equal(without.flows[0].markets.supply, idle.flows[0].markets.supply)
+
+
+def test_a_tax_on_rent_makes_firms_own_chips() -> None:
+    """With the tax owning is cheaper for everyone who is large enough, and without it for nobody."""
+    world = world_with(Mechanisms(own_chips=True), parameters={"own_chips_scale": 0.0})
+    bought = [
+        run_quarters(world, 1, policies=[constant(compute_tax=tax)]).flows[0].investment.firm_chips
+        for tax in (-0.9, 9.0)
+    ]
+    assert not bought[0].any() and bought[1].any()
+
+
+def test_a_duty_to_publish_is_at_most_as_old_as_models_are_kept() -> None:
+    world = small_world()
+    published = []
+    for age in (RELEASE_WINDOW, RELEASE_WINDOW + 3, np.inf):
+        run = run_quarters(world, 1, policies=[constant(open_weights=float(age))])
+        published.append(released_compute(run.states[0], world, run.flows[0].rules))
+    oldest, older, by_choice = published
+    assert np.array_equal(oldest, older) and (oldest > by_choice).any()
+
+
+@pytest.mark.parametrize(
+    ("levers", "words"),
+    [
+        ({"revenue_levy": 0.85}, "levies and operating cost take 105% of a firm's revenue"),
+        ({"compute_tax": -1.2}, "subsidies pay 120% of the rent"),
+        ({"captive_tax": -1.0}, "subsidies pay 100% of the rent"),
+        ({"reserved_capacity": 1.2}, "policies set 120% of sellers' capacity aside"),
+    ],
+)
+def test_policies_that_together_leave_nothing_are_refused(levers, words) -> None:
+    halves = [constant(**{name: value / 2 for name, value in levers.items()})] * 2
+    with pytest.raises(ReplicateError, match=words):
+        run_quarters(small_world(), 1, policies=halves)
+
+
+def test_firms_without_foresight_value_todays_profit() -> None:
+    """Value is Pi / (r + hazard) under `static`, whatever was expected once."""
+    static = world_with(Mechanisms(expectations="static"))
+    p, profit = static.parameters, np.array([[1.0, 2.0]])
+    assert firm_value(profit, np.array([[0.02]]), static) == pytest.approx(profit / (p.cost_of_funds + p.exit_hazard))
+    assert np.all(firm_value(profit, np.array([[0.02]]), small_world()) > profit / (p.cost_of_funds + p.exit_hazard))
 
 
 def test_separation_takes_ties_and_grants_from_an_integrated_firm() -> None:

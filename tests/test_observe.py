@@ -86,6 +86,13 @@ def test_control_counts_only_firms_that_are_not_integrated(quarters):
     assert not own[microsoft, m.world.firm_names.index("OpenAI")], "a partner is not a parent"
 
 
+def test_control_counts_severed_firms():
+    m = moments(policies=(constant(separation=1.0),))[-1]
+    used, weight = m.flows.markets.rented, m.flows.markets.owner_weight
+    control = np.einsum("roi,ri->ro", weight, used) / used.sum(-1, keepdims=True)
+    assert observe(m)["control_largest_owner"] == pytest.approx(control.max(-1), rel=1e-12)
+
+
 def test_centralisation_is_that_of_the_graph(quarters):
     m = quarters[-1]
     weight, used = m.flows.markets.owner_weight[0], m.flows.markets.compute_used[0]

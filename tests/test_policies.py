@@ -522,6 +522,7 @@ MISTAKES = [
     ("carbon_price: {price: 5, who: all}", ".carbon_price.who", "unknown parameter of carbon_price"),
     ("merger_control: {who: {class: giant}}", ".merger_control", "who belongs to a ban"),
     ("break_up: {successors: 2, ramp: 4}", ".break_up", "cannot be phased in"),
+    ("merger_control: {tolerance: 0.01, error: 0.1}", ".merger_control", "error belongs to a ban"),
     ("public_compute: {}", ".public_compute", "has no size"),
     ("open_weights: {}", ".open_weights", "neither a duty nor a reward"),
     ("resource_quota: {reserve: 0.1}", ".resource_quota", "lacks allocation"),
@@ -686,3 +687,12 @@ def test_a_quota_is_the_owners() -> None:
     seen.past[-1].firms["training"][:] = [5.0, 3.0, 3.0, 1.0, 0.0, 0.0]
     cap = in_force("resource_quota", most=0.1)(seen, START + 5)["training_cap"][0]
     assert cap[1] == cap[2] == cap[0] / 2
+    u = seen.parameters.utilisation
+    assert cap[0] == pytest.approx(0.1 * u * (4.0 + 0.3 + 0.5)), "owners', firms' own and the public pool's chips"
+
+
+@pytest.mark.parametrize(("ramp", "half_life"), [(0, 0), (4, 0), (8, 4), (0, 4)])
+def test_a_change_is_paid_as_it_is_made_once(ramp: int, half_life: float) -> None:
+    programme = example("efficiency_programme", start=str(START), adoption_cost=0.01, ramp=ramp, half_life=half_life)
+    paid = sum(float(rules.compliance_cost[0, 0]) for _, rules in rulebooks(programme, 0, 19))
+    assert paid == pytest.approx(0.01 * (1.0 - (0.5 ** (20 / half_life) if half_life else 0.0)), rel=1e-9)

@@ -221,18 +221,20 @@ def test_data_portability_narrows_data():
 
 def test_structural_separation_makes_the_affiliate_rent_as_others_do():
     """Without loyalty, weights over owners follow a* ~ K w^-sigma exp(aff): a severed firm's are those of a firm without
-    ties, and it gets nothing from its parent.
+    ties, and it gets nothing from its parent. Owners that served their own firm alone, now severed, serve everyone.
     """
     world = small_world(cloud_loyalty=0.0)
+    assert [world.owner_names[j] for j in np.flatnonzero(world.serves_one)] == ["Meta", "xAI"]
     tied = world.is_integrated.any(axis=0)
     stranger = int(np.flatnonzero(world.is_entry_slot)[0])
-    sells_to_all = np.isfinite(world.affinity[:, stranger])
+    sells_to_all = np.isfinite(world.affinity[:, stranger]) | world.serves_one
     run = run_quarters(world, 2, policies=[now("structural_separation", who="all")])
     severed = run.flows[1]
     plain = run_quarters(world, 2).flows[1]
     capacity, rent = run.states[1].capacity, severed.markets.rent
     pull = np.where(sells_to_all, capacity * rent**-world.parameters.owner_price_elasticity, 0.0)
     wanted = pull / pull.sum(-1, keepdims=True)
+    assert np.allclose(severed.markets.owner_weight[:, :, stranger], wanted, rtol=1e-8)
     for firm in np.flatnonzero(tied):
         if sells_to_all[world.is_integrated[:, firm]].all() and not world.partner_owner[:, firm].any():
             assert np.allclose(severed.markets.owner_weight[:, :, firm], wanted, rtol=1e-8), world.firm_names[firm]
@@ -436,7 +438,12 @@ def test_policies_change_no_draw_of_anyone_else(monkeypatch):
 
     monkeypatch.setattr(Luck, "uniform", noted)
     logs = []
-    chancy = [now(name, error=0.4) for name in policies.SHIPPED if "error" in policies.find(name).model_fields]
+    only = {"merger_control": {"ban": True}}  # reviews are for all
+    chancy = [
+        now(name, error=0.4, **only.get(name, {}))
+        for name in policies.SHIPPED
+        if "error" in policies.find(name).model_fields
+    ]
     chancy += [now("public_compute", allocation="lottery"), now("shared_platform", breach_hazard=0.3)]
     for acting in ([], chancy):
         drawn.clear()

@@ -182,16 +182,18 @@ def clearing_residual(c: Cases) -> np.ndarray:
     energy = c.drivers.electricity_price + c.drivers.grid_intensity * rules.carbon_price
     floor = p.owner_floor_operations + c.drivers.kilowatt * 2190.0 * energy * 1e-6
     sells = np.isfinite(c.world.affinity)
+    own = c.world.is_integrated
+    serves_one = own.any(axis=1) & ~(sells & ~own).any(axis=1)
+    opened = np.clip(1.0 - rules.affinity, 0.0, None)[:, None, None] * serves_one[:, None]
     pull = (
-        np.where(sells, np.exp(np.where(sells, c.world.affinity, 0.0) * rules.affinity[:, None, None]), 0.0)
+        np.where(sells, np.exp(np.where(sells, c.world.affinity, 0.0) * rules.affinity[:, None, None]), opened)
         * (c.state.capacity * m.rent**-p.owner_price_elasticity)[:, :, None]
     )
     loyalty = np.minimum(p.cloud_loyalty * rules.loyalty, 1.0)[:, None, None]
     weight = loyalty * c.state.owner_weight + (1.0 - loyalty) * pull / pull.sum(axis=1, keepdims=True)
     assert np.allclose(weight.sum(axis=1), 1.0, atol=1e-12)
     rent = np.einsum("roi,ro->ri", weight, m.rent)
-    given, supply, own = outside_the_market(c)
-    given = np.minimum(given, rules.training_cap)
+    given, supply, own_chips = outside_the_market(c)
     dear = rent * (1.0 + rules.compute_tax)
     spent = np.minimum(np.maximum(c.funding.desired - given * dear, 0.0), c.funding.means)
     training = np.minimum(given + spent / dear, rules.training_cap)
@@ -200,7 +202,7 @@ def clearing_residual(c: Cases) -> np.ndarray:
     need = need / c.state.efficiency**p.serving_algorithm_elasticity / rules.serving_efficiency
     units = np.where(m.price > 0.0, m.revenue / np.where(m.price > 0.0, m.price, 1.0), 0.0).sum(axis=1)
     captive = c.drivers.captive_outlay * c.state.captive_outlay_share / (m.rent * (1.0 + rules.captive_tax))
-    rented = np.maximum(training - given + need * units - own, 0.0)
+    rented = np.maximum(training - given + need * units - own_chips, 0.0)
     demand = captive + np.einsum("roi,ri->ro", weight, rented)
     slack_rent, slack_supply = (m.rent - floor[:, None]) / m.rent, (supply - demand) / supply
     return np.abs(np.minimum(slack_rent, slack_supply)).max(axis=-1)
@@ -215,15 +217,18 @@ def outside_the_market(c: Cases) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         sellers = state.capacity[r] * world.is_seller
         idle = (1.0 - p.utilisation) * sellers * rules.pooled_idle[r] * claim["pooled"].any()
         aside = p.utilisation * sellers * rules.reserved_capacity[r] * claim["reserved"].any()
-        in_place = state.capacity[r].sum() + state.own_chips[r].sum() + state.public_capacity[r]
+        public = state.public_capacity[r] * claim["public"].any()
+        in_place = state.capacity[r].sum() + state.own_chips[r].sum() + public
         running = p.utilisation * in_place + idle.sum()
         used = running * c.drivers.kilowatt * 2190.0 / 1e3
         cut = min(1.0, rules.energy_cap[r] / used)
-        pools = {"public": p.utilisation * state.public_capacity[r], "pooled": idle.sum(), "reserved": aside.sum()}
-        for k, pool in pools.items():
-            if claim[k].any():
-                given[r] += cut * pool * claim[k] / claim[k].sum()
-        supply[r] = cut * (p.utilisation * state.capacity[r] - aside)
+        pools = {"public": p.utilisation * public, "pooled": idle.sum(), "reserved": aside.sum()}
+        split = {k: cut * pool * claim[k] / max(claim[k].sum(), 1e-300) for k, pool in pools.items()}
+        offered = sum(split.values())
+        given[r] = np.minimum(offered, rules.training_cap[r])
+        part = np.divide(given[r], offered, out=np.ones_like(offered), where=offered > 0.0)
+        taken = split["reserved"] @ part / max(aside.sum(), 1e-300)
+        supply[r] = cut * p.utilisation * state.capacity[r] - taken * aside
         own[r] = cut * p.utilisation * state.own_chips[r]
     return given, supply, own
 

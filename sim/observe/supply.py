@@ -109,13 +109,14 @@ def _supplied(m: Moments) -> Array:
 
 @measure("share", "owners", "flow", "mean")
 def control_largest_owner(m: Moments) -> Array:
-    """Largest share that one owner supplies of the compute that all firms not integrated with it rent."""
+    """Largest share that one owner supplies of what all firms rent but those integrated with it, and not severed."""
     used, weight = m.flows.markets.rented, m.flows.markets.owner_weight
     to_all = _supplied(m)
     to_own, own_use = np.zeros_like(to_all), np.zeros_like(to_all)
     for owner, firm in np.argwhere(m.world.is_integrated).tolist():
-        to_own[..., owner] += weight[..., owner, firm] * used[..., firm]
-        own_use[..., owner] += used[..., firm]
+        own = np.where(m.flows.rules.separation[..., firm] > 0.0, 0.0, used[..., firm])
+        to_own[..., owner] += weight[..., owner, firm] * own
+        own_use[..., owner] += own
     everyone = total(used, keepdims=True)
     others = everyone - own_use
     control = safe_ratio(to_all - to_own, np.where(others > _NOTHING * everyone, others, 0.0))

@@ -9,7 +9,7 @@ import numpy as np
 from sim.arrays import Array, Counts
 from sim.policies.base import FirmPolicy, Levers, Scene, scaled
 from sim.policies.registry import policy
-from sim.policies.schedule import parameter
+from sim.policies.schedule import parameter, ramped
 
 
 @policy
@@ -17,7 +17,7 @@ class EfficiencyProgramme(FirmPolicy):
     """Firms take up better algorithms: pruning, quantisation, distillation, sparsity, mixed precision.
 
     Half of what is left is taken up each ``half_life``. Training and serving gain separately; a compressed model may
-    please customers less. Firms pay for the change as they make it.
+    please customers less. Firms pay for the change as it is made; those that are reached later find it made.
     """
 
     uses = ("training_efficiency", "serving_efficiency", "quality", "compliance_cost")
@@ -49,8 +49,8 @@ class EfficiencyProgramme(FirmPolicy):
             "quality": scaled(dose, 1.0 - self.quality_loss),
         }
         if self.adoption_cost > 0.0:
-            before = self._taken_up(scene.elapsed - 1)
-            answer["compliance_cost"] = self.adoption_cost * (up - before)[:, None] * scene.dose
+            done, before = (self._taken_up(e) * ramped(e, self.ramp) for e in (scene.elapsed, scene.elapsed - 1))
+            answer["compliance_cost"] = self.adoption_cost * self.strength * (done - before)[:, None] * scene.targets
         return answer
 
     def _taken_up(self, elapsed: Counts) -> Array:

@@ -56,6 +56,8 @@ class MergerControl(FirmPolicy):
     def _only_a_ban_reaches_firms(self) -> Self:
         if not self.ban and not self.who.is_everyone:
             self.refuse("who belongs to a ban, as reviews are for all; allowed: who: all; add ban: true")
+        if not self.ban and self.error > 0.0:
+            self.refuse("error belongs to a ban, as reviews are for all; allowed: error: 0; add ban: true")
         return self
 
     def levers(self, scene: Scene) -> Levers:

@@ -36,7 +36,7 @@ class PublicCompute(FirmPolicy):
     headline = "small_firm_share_of_compute"
     mechanism = "the public pool's chips"
 
-    budget: Annotated[float | None, parameter("$bn per quarter", 0, 1e3, "spent on chips")] = None
+    budget: Annotated[float | None, parameter("$bn per quarter", 0, 1e3, "spent on chips and sites")] = None
     shipments: Annotated[float | None, parameter("share of shipments", 0, 0.9, "bought for the pool")] = None
     allocation: Annotated[Rule, Field(description=" ".join(RULES.split()))] = "equal"
 

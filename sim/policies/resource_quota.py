@@ -19,8 +19,8 @@ from sim.policies.schedule import parameter
 class ResourceQuota(FirmPolicy):
     """No firm may train with more than a share of the world's compute, or some is set aside for firms that may have it.
 
-    The cap is a share of all usable compute of the quarter; firms of one owner divide it as they last trained. What is
-    set aside is rented at running cost.
+    The cap is a share of all usable compute of the quarter, before any energy cap; firms of one owner divide it as they
+    last trained. What is set aside is rented at running cost.
     """
 
     uses = ("training_cap", "reserved_capacity", "reserved_weight")
@@ -57,7 +57,8 @@ class ResourceQuota(FirmPolicy):
         answer: Levers = {}
         if self.most is not None:
             seen = scene.observation
-            usable = seen.parameters.utilisation * (total(seen.owners["capacity"]) + seen.public_capacity)
+            chips = total(seen.owners["capacity"]) + total(seen.firms["own_chips"]) + seen.public_capacity
+            usable = seen.parameters.utilisation * chips
             part = safe_ratio(scene.seen("training"), scene.seen_of_owner("training"), otherwise=1.0)
             answer["training_cap"] = loosened(self.most * usable[:, None] * part, scene.dose)
         if self.reserve is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from sim import units
-from sim.arrays import Array, total
+from sim.arrays import Array, shares, total
 from sim.policies.levers import Rulebook
 from sim.state import Allotments, Drivers, State
 from sim.submodels import allotment
@@ -18,6 +18,7 @@ def allot(
     """What owners bring to the market, what firms can use of their own chips, and what they get outside the market.
 
     Chips in use are a share of those in place; where an energy cap binds, everyone uses fewer in the same proportion.
+    Nobody is given more than it may train with: what that leaves stays with owners.
 
     Returns
     -------
@@ -30,30 +31,35 @@ def allot(
     """
     u = world.parameters.utilisation
     sellers = np.where(world.is_seller, state.capacity, 0.0)
-    public, pooled, reserved = (
+    public_claim, pooled_claim, reserved_claim = (
         np.where(state.is_active, claim, 0.0)
         for claim in (rules.public_weight, rules.pooled_weight, rules.reserved_weight)
     )
-    idle = _offered(rules.pooled_idle, pooled) * (1.0 - u) * sellers
-    set_aside = _offered(rules.reserved_capacity, reserved) * u * sellers
-    in_use = u * (total(state.capacity) + total(state.own_chips) + state.public_capacity) + total(idle)
-    allowed = allotment.usable_share(in_use, rules.energy_cap, units.energy_twh(1.0, drivers.kilowatt))
-    owner_pooled, owner_reserved = allowed[..., None] * idle, allowed[..., None] * set_aside
-    supply = allowed[..., None] * u * state.capacity - owner_reserved
-    own_chips = allowed[..., None] * u * state.own_chips
-    return (
-        supply,
-        own_chips,
-        Allotments(
-            public=allotment.allotted(allowed * u * state.public_capacity, public),
-            pooled=allotment.allotted(total(owner_pooled), pooled),
-            reserved=allotment.allotted(total(owner_reserved), reserved),
-            owner_pooled=owner_pooled,
-            owner_reserved=owner_reserved,
-            pooled_price=floor * (1.0 + rules.pooled_fee),
-            reserved_price=floor,
-        ),
+    public_chips = np.where(total(public_claim) > 0.0, state.public_capacity, 0.0)
+    idle = _offered(rules.pooled_idle, pooled_claim) * (1.0 - u) * sellers
+    set_aside = _offered(rules.reserved_capacity, reserved_claim) * u * sellers
+    in_use = u * (total(state.capacity) + total(state.own_chips) + public_chips) + total(idle)
+    usable = allotment.usable_share(in_use, rules.energy_cap, units.energy_twh(1.0, drivers.kilowatt))[..., None]
+
+    public = allotment.allotted(usable[..., 0] * u * public_chips, public_claim)
+    pooled = allotment.allotted(total(usable * idle), pooled_claim)
+    reserved = allotment.allotted(total(usable * set_aside), reserved_claim)
+    taken = allotment.usable_share(public + pooled + reserved, rules.training_cap)
+    allotments = Allotments(
+        public=taken * public,
+        pooled=taken * pooled,
+        reserved=taken * reserved,
+        owner_pooled=_given(usable * idle, taken * pooled),
+        owner_reserved=_given(usable * set_aside, taken * reserved),
+        pooled_price=floor * (1.0 + rules.pooled_fee),
+        reserved_price=floor,
     )
+    return usable * u * state.capacity - allotments.owner_reserved, usable * u * state.own_chips, allotments
+
+
+def _given(offered: Array, taken: Array) -> Array:
+    """What each owner gives of its offer when firms take so much; ``[..., owner]``."""
+    return shares(offered) * total(taken, keepdims=True)
 
 
 def _offered(share: Array, claim: Array) -> Array:

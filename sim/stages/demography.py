@@ -13,7 +13,7 @@ from sim.arrays import AnyArray, Array, Counts, Flags, safe_ratio, shares, total
 from sim.groups import without
 from sim.luck import Luck, poisson_distribution
 from sim.policies.levers import LEVERS, Rulebook
-from sim.stages.funding import horizon_factor, released_compute, resale_price
+from sim.stages.funding import foreseen, horizon_factor, released_compute, resale_price
 from sim.state import SME, Demography, Drivers, Funding, Markets, State
 from sim.submodels import compute_market, demand, demography, pricing, training
 from sim.world.build import World
@@ -241,7 +241,9 @@ def _prospective_plan(
 def firm_value(profit: Array, growth: Array, world: World) -> Array:
     """Value of profits, $bn per quarter, that are expected to grow; ``[replicate, ...]``, $bn."""
     p = world.parameters
-    return demography.firm_value(profit, growth, p.cost_of_funds, p.exit_hazard, p.valuation_growth_high)
+    return demography.firm_value(
+        profit, foreseen(growth, world), p.cost_of_funds, p.exit_hazard, p.valuation_growth_high
+    )
 
 
 def industry_rate(rate: Array, state: State) -> Array:

@@ -78,7 +78,8 @@ def released_compute(state: State, world: World, rules: Rulebook) -> Array:
     if not world.mechanisms.open_weights:
         return np.zeros_like(state.own_compute)
     chosen = world.parameters.open_release_delay
-    mandated = np.maximum(np.ceil(rules.open_weights), chosen)
+    asked = np.where(np.isfinite(rules.open_weights), np.minimum(rules.open_weights, RELEASE_WINDOW), np.inf)
+    mandated = np.maximum(np.ceil(asked), chosen)
     lag = np.where(state.is_open, chosen, mandated)
     is_published = state.is_active & (lag <= RELEASE_WINDOW)
     place = np.where(is_published, lag, 1.0).astype(np.int64)[..., None, :] - 1
@@ -88,10 +89,18 @@ def released_compute(state: State, world: World, rules: Rulebook) -> Array:
 def horizon_factor(world: World, profit_growth: Array, capability_growth: Array) -> Array:
     """H at expected growth, which is none under ``static`` expectations."""
     p = world.parameters
-    foreseen = 0.0 if world.mechanisms.expectations == "static" else 1.0
     return training.horizon_factor(
-        foreseen * profit_growth, foreseen * capability_growth, p.discount, p.capability_decay, p.expected_gap_low
+        foreseen(profit_growth, world),
+        foreseen(capability_growth, world),
+        p.discount,
+        p.capability_decay,
+        p.expected_gap_low,
     )
+
+
+def foreseen(growth: Array, world: World) -> Array:
+    """Growth that firms reckon with: what they expect, and none under ``static`` expectations."""
+    return 0.0 * growth if world.mechanisms.expectations == "static" else growth
 
 
 def marginal_profit_of_capability(state: State, world: World, gamma: Array) -> Array:

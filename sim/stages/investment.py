@@ -38,7 +38,8 @@ def invest(
     public_chips = _public_chips(world, rules, price, drivers.site_cost, shipments)
     public_outlay = total((price + drivers.site_cost) * public_chips)
     public_price = total(price * public_chips)
-    for_firms, firm_chips = _firm_chips(state, world, drivers, markets, accounts, price, shipments - public_chips)
+    left = shipments - public_chips
+    for_firms, firm_chips = _firm_chips(state, world, drivers, rules, markets, accounts, price, left)
     firm_price = total(price * for_firms)[..., None] * shares(firm_chips)
     firm_sites = drivers.site_cost * firm_chips
     delivered = _deliver(world, orders, shipments - public_chips - for_firms)
@@ -128,12 +129,19 @@ def _shipments(state: State, world: World, drivers: Drivers, rules: Rulebook, me
 
 
 def _firm_chips(
-    state: State, world: World, drivers: Drivers, markets: Markets, accounts: Accounts, price: Array, left: Array
+    state: State,
+    world: World,
+    drivers: Drivers,
+    rules: Rulebook,
+    markets: Markets,
+    accounts: Accounts,
+    price: Array,
+    left: Array,
 ) -> tuple[Array, Array]:
     """Chips that firms buy to run themselves, by maker and by firm; M H100e.
 
-    A firm large enough buys where owning costs less than renting, as far as its cash goes. Makers ration firms and
-    owners, who would take all, in the same proportion.
+    A firm large enough buys where owning costs less than renting and the tax on it, as far as its cash goes. Makers
+    ration firms and owners, who would take all, in the same proportion.
     """
     p = world.parameters
     for_sale = np.where(world.is_merchant, left, 0.0)
@@ -141,9 +149,9 @@ def _firm_chips(
         return np.zeros_like(for_sale), np.zeros_like(state.own_chips)
     mix = shares(for_sale)
     outlay = (total(price * mix) + drivers.site_cost)[..., None]
-    is_cheaper = (
-        investment.owning_cost(outlay, markets.floor[..., :1], p.utilisation, user_cost_rate(p)) < markets.user_rent
-    )
+    is_cheaper = investment.owning_cost(
+        outlay, markets.floor[..., :1], p.utilisation, user_cost_rate(p)
+    ) < markets.user_rent * (1.0 + rules.compute_tax)
     needed = (markets.rented + markets.own_chips_used) / p.utilisation
     wants = state.is_active & is_cheaper & (markets.compute_used >= p.own_chips_scale)
     missing = p.own_chips_speed * np.maximum(needed - state.own_chips, 0.0)

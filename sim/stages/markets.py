@@ -208,13 +208,18 @@ def _is_hosted(state: State, world: World, rules: Rulebook) -> Flags:
 
 
 def _affinity(world: World, rules: Rulebook) -> Array:
-    """exp(affinity) after rules on ties, zero where the owner does not sell to the firm; ``[..., owner, firm]``."""
+    """exp(affinity) after rules on ties, zero where the owner does not sell to the firm; ``[..., owner, firm]``.
+
+    An owner that served its own firm alone sells to everyone once that firm is severed, and as far as ties lose weight.
+    """
     if np.all(rules.affinity == 1.0) and np.all(rules.separation == 0.0):
         return np.repeat(np.exp(world.affinity)[None], len(rules.affinity), axis=0)
     can_rent = np.isfinite(world.affinity)
     tie = np.where(can_rent, world.affinity, 0.0) * rules.affinity[..., None, None]
     severed = (rules.separation > 0.0)[..., None, :] & world.is_integrated
-    return np.where(can_rent, np.exp(np.where(severed, 0.0, tie)), 0.0)
+    opened = np.where(severed.any(axis=-1), 1.0, np.clip(1.0 - rules.affinity, 0.0, 1.0)[..., None])
+    newcomers = np.where(world.serves_one, opened, 0.0)[..., None]
+    return np.where(can_rent, np.exp(np.where(severed, 0.0, tie)), newcomers)
 
 
 def _evaluate(g: Given, guess: Guess, groups: Groups, decisions: Decisions | None) -> _Outcome:

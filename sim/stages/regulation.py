@@ -52,6 +52,7 @@ def regulate(
             "group": state.group,
             "age": state.age,
             "own_compute": state.own_compute,
+            "own_chips": state.own_chips,
             "profit": total(state.profit, axis=-2),
         },
         owners={"capacity": state.capacity, "rent": state.rent},
@@ -62,7 +63,29 @@ def regulate(
         luck=luck,
     )
     answers = [_answer(policy, observation, quarter) for policy in policies]
-    return combine(answers, world.sizes, len(luck.replicates))
+    rules = combine(answers, world.sizes, len(luck.replicates))
+    _require_room(rules, world)
+    return rules
+
+
+def _require_room(rules: Rulebook, world: World) -> None:
+    """Policies that are possible one by one may leave nothing to sell for or to rent.
+
+    Raises
+    ------
+    ReplicateError
+        When levies and operating cost take all revenue, subsidies pay all rent, or all capacity is set aside.
+    """
+    taken = world.parameters.operating_cost_share + rules.revenue_levy.max()
+    paid = -min(rules.compute_tax.min(), rules.captive_tax.min())
+    for what, part in (
+        ("levies and operating cost take {} of a firm's revenue", taken),
+        ("subsidies pay {} of the rent", paid),
+        ("policies set {} of sellers' capacity aside", rules.reserved_capacity.max()),
+    ):
+        if part >= 1.0:
+            message = f"{what.format(f'{part:.0%}')}; allowed: less than all of it; ask for less"
+            raise ReplicateError(message)
 
 
 def _answer(policy: Policy, observation: Observation, quarter: Quarter) -> Mapping[str, Array | float]:

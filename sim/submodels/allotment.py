@@ -51,18 +51,18 @@ def bought(desired: Array, means: Array, allotment: Array, user_cost: Array) -> 
     return np.minimum(np.maximum(desired - user_cost * allotment, 0.0), means) / user_cost
 
 
-def usable_share(capacity: Array, cap: Array, per_unit: float) -> Array:
-    """Part of capacity that an energy cap leaves usable, min(1, cap / energy); ``[...]``.
+def usable_share(compute: Array, cap: Array, per_unit: float = 1.0) -> Array:
+    """Part of compute that a cap leaves usable, min(1, cap / what counts towards it); shape of ``compute``.
 
     Parameters
     ----------
-    capacity : array [...]
-        Chips that could run, M H100e.
-    cap : array [...]
-        TWh per quarter; infinite for none.
+    compute : array
+        M H100e.
+    cap : array
+        Infinite for none; TWh per quarter for one on energy.
     per_unit : float
-        TWh per M H100e-quarter.
+        What a M H100e-quarter counts.
     """
-    energy = per_unit * capacity
-    share: Array = np.where(energy > cap, cap / np.where(energy > cap, energy, 1.0), 1.0)
+    counted = per_unit * compute
+    share: Array = np.where(counted > cap, cap / np.where(counted > cap, counted, 1.0), 1.0)
     return share

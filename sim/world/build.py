@@ -155,6 +155,12 @@ class World:
         return is_own
 
     @cached_property
+    def serves_one(self) -> Flags:
+        """Whether the owner rents to nobody but the firm of its own corporation; ``[owner]``."""
+        others = np.isfinite(self.affinity) & ~self.is_integrated
+        return np.asarray(self.is_integrated.any(axis=-1) & ~others.any(axis=-1))
+
+    @cached_property
     def unlinked_appeal(self) -> Array:
         """1 for owners that sell to firms without ties, such as every entrant, 0 for others; ``[owner]``."""
         appeal: Array = np.exp(self.affinity[:, self.is_entry_slot][:, 0])
