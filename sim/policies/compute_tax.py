@@ -19,8 +19,8 @@ from sim.policies.schedule import parameter
 class ComputeTax(FirmPolicy):
     """Firms pay a tax on what they spend on compute.
 
-    Flat, rising with the owner's share of firms' compute, or on training beyond a largest run. A tax on developers alone
-    makes compute cheaper for owners' own business, which then uses more of it; ``captive`` taxes that too.
+    Flat, rising with the owner's share of firms' compute, or on training beyond a largest run. A tax on developers
+    alone makes compute cheaper for owners' own business, which then uses more of it; ``captive`` taxes that too.
     """
 
     uses = ("compute_tax", "captive_tax")
@@ -40,7 +40,7 @@ class ComputeTax(FirmPolicy):
     schedule: Annotated[
         Literal["flat", "progressive", "threshold"],
         Field(
-            description="flat; progressive: the rate rises with the share of firms' compute; threshold: on training beyond"
+            description="flat; progressive: the rate rises with that share; threshold: on training beyond"
         ),
     ] = "flat"
     full_share: Annotated[
