@@ -293,6 +293,16 @@ def test_a_duty_to_publish_is_at_most_as_old_as_models_are_kept() -> None:
     assert np.array_equal(oldest, older) and (oldest > by_choice).any()
 
 
+def test_who_must_publish_anyway_takes_any_grant_for_it() -> None:
+    world = small_world()
+    leader = np.arange(len(world.firm_names)) == world.firm_names.index("OpenAI")
+    duty = {"open_weights": np.where(leader, 1.0, np.inf)}
+    without, granted = (
+        run_quarters(world, 1, policies=[constant(**duty, release_grant=grant * leader)]) for grant in (0.0, 1e-6)
+    )
+    assert not without.states[1].is_open[:, leader].any() and granted.states[1].is_open[:, leader].all()
+
+
 @pytest.mark.parametrize(
     ("levers", "words"),
     [

@@ -39,9 +39,7 @@ class ComputeTax(FirmPolicy):
     rate: Annotated[float, parameter("share of rent", 0, 10, "tax over rent")]
     schedule: Annotated[
         Literal["flat", "progressive", "threshold"],
-        Field(
-            description="flat; progressive: the rate rises with that share; threshold: on training beyond"
-        ),
+        Field(description="flat; progressive: the rate rises with that share; threshold: on training beyond"),
     ] = "flat"
     full_share: Annotated[
         float | None, parameter("share of compute", 0.001, 1, "progressive: at which the whole rate is due")

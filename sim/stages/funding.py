@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from sim.arrays import Array, total
+from sim.arrays import Array, Flags, total
 from sim.decisions import Decisions
 from sim.groups import Groups
 from sim.policies.levers import Rulebook
@@ -84,6 +84,12 @@ def released_compute(state: State, world: World, rules: Rulebook) -> Array:
     is_published = state.is_active & (lag <= RELEASE_WINDOW)
     place = np.where(is_published, lag, 1.0).astype(np.int64)[..., None, :] - 1
     return np.where(is_published, np.take_along_axis(state.own_compute_history, place, axis=-2)[..., 0, :], 0.0)
+
+
+def must_publish(world: World, rules: Rulebook) -> Flags:
+    """Firms that have to publish without more than the usual delay; ``[..., firm]``. Others may sell their models too."""
+    must: Flags = rules.open_weights <= world.parameters.open_release_delay
+    return must
 
 
 def horizon_factor(world: World, profit_growth: Array, capability_growth: Array) -> Array:

@@ -13,6 +13,7 @@ from sim.errors import ConvergenceError
 from sim.groups import Groups
 from sim.policies.levers import Rulebook
 from sim.stages.allotment import allot
+from sim.stages.funding import must_publish
 from sim.state import Allotments, Drivers, Funding, Markets, State
 from sim.submodels import allotment, clearing, compute_market, demand, energy, pricing
 from sim.submodels.clearing import Given, Guess
@@ -202,8 +203,7 @@ def _is_hosted(state: State, world: World, rules: Rulebook) -> Flags:
     """Firms whose newest model others may sell too: who opened since the start, or must publish without more delay."""
     if not world.mechanisms.open_weights:
         return np.zeros_like(state.is_open)
-    must = rules.open_weights <= world.parameters.open_release_delay
-    hosted: Flags = state.is_hosted | (must & ~state.is_open)
+    hosted: Flags = state.is_hosted | (must_publish(world, rules) & ~state.is_open)
     return hosted
 
 

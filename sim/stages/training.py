@@ -11,6 +11,7 @@ from sim.decisions import Decisions
 from sim.groups import Groups
 from sim.luck import Luck
 from sim.policies.levers import Rulebook
+from sim.stages.funding import must_publish
 from sim.state import Funding, Markets, State
 from sim.submodels import knowledge, pricing, training
 from sim.world.build import World
@@ -105,7 +106,10 @@ def _opens(
     markets: Markets,
     decisions: Decisions | None,
 ) -> Flags:
-    """Firms that publish their weights from now on, because they gain more than they lose; ``[..., firm]``."""
+    """Firms that publish their weights from now on, because they gain more than they lose; ``[..., firm]``.
+
+    Who must publish bears gain and loss already, and is left with the grant.
+    """
     p = world.parameters
     if not (world.mechanisms.openness and world.mechanisms.open_weights):
         return np.zeros_like(state.is_open)
@@ -113,19 +117,21 @@ def _opens(
         Groups.of(state.group).total(markets.target_share), markets.nest, p.nest_growth
     )
     data = state.data / world.data_reference
-    gain = rules.release_grant + knowledge.opening_gain(
+    hosting = knowledge.opening_gain(
         markets.profit, stealing, p.open_hosting_share, data, p.open_data_gain, world.data_elasticity
     )
+    must = must_publish(world, rules)
+    gain = rules.release_grant + np.where(must, 0.0, hosting)
     released = state.own_compute_history[..., p.open_release_delay - 1, :]
     opens: Flags = state.is_active & ~state.is_open & (gain > 0.0)
-    for row, slot in np.argwhere(opens & (released > funding.open_frontier)).tolist():
+    helps_rivals = ~must & (released > funding.open_frontier)
+    for row, slot in np.argwhere(opens & helps_rivals).tolist():
         opens[row, slot] = gain[row, slot] > _lost_to_rivals(world, funding, markets, released[row, slot], row, slot)
     if decisions is None:
         return opens
 
     def lost(slot: int) -> float:
-        is_best = released[0, slot] > funding.open_frontier[0, slot]
-        return _lost_to_rivals(world, funding, markets, released[0, slot], 0, slot) if is_best else 0.0
+        return _lost_to_rivals(world, funding, markets, released[0, slot], 0, slot) if helps_rivals[0, slot] else 0.0
 
     return decisions.opened(state, opens, gain, released, funding, lost, total(markets.profit, axis=-2))
 
