@@ -87,7 +87,7 @@ def released_compute(state: State, world: World, rules: Rulebook) -> Array:
 
 
 def must_publish(world: World, rules: Rulebook) -> Flags:
-    """Firms that have to publish without more than the usual delay; ``[..., firm]``. Others may sell their models too."""
+    """Firms that have to publish without more than the usual delay, so that others sell it too; ``[..., firm]``."""
     must: Flags = rules.open_weights <= world.parameters.open_release_delay
     return must
 
