@@ -14,6 +14,7 @@ from scipy.stats import norm, truncnorm
 import sim
 from sim.app.cli import main
 from sim.errors import InputError
+from sim.experiment import calibration
 from sim.experiment.calibration import FILES, MOST_MISSES, calibrate
 from sim.experiment.evaluation import Evaluator, evaluate
 from sim.experiment.priors import FREE, PRIOR_SD, Prior
@@ -308,3 +309,10 @@ def test_sets_are_nearer_to_the_truth_than_the_prior(recovered):
     assert np.all(sets.std(axis=1)[:, informed].mean(axis=0) < 0.85 * Prior().standard_deviation)
     error = np.median(sets, axis=1) - truths
     assert (error**2)[:, informed].mean() < (truths**2)[:, informed].mean()
+
+
+def test_targets_come_in_any_order_and_are_those_that_are_fitted():
+    facts = fitted_targets()
+    assert calibration._in_order(facts[::-1]) == tuple(facts)
+    with pytest.raises(InputError, match=r"allowed: other values of chips_sold.*, all of them"):
+        sim.calibrate(targets=facts[:5])

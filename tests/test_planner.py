@@ -17,6 +17,7 @@ from sim.errors import InputError, PlanError
 from sim.planner import METHODS, Problem, Resource, Rules, gaps
 from sim.planner.rules import leveled, limits
 from sim.planner.solve import solve
+from sim.report.figures.planner import frontier_figure
 from sim.submodels.marginal import Curve, upper_hull
 from sim.submodels.power import (
     Hill,
@@ -809,3 +810,30 @@ def test_a_users_mistake_ends_with_2_and_says_what_is_allowed(words, message, ca
         cli.main(["plan", "ten_firm_city", *words])
     assert stop.value.code == 2
     assert message in capsys.readouterr().err
+
+
+# --- one firm, weights, unused compute ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("gamma", "alpha"), [(1.0, 0.0), (0.999, 0.0), (0.5, 0.0), (0.5, np.inf)])
+def test_one_firm_alone_pays_its_marginal_power(gamma, alpha):
+    made = sim.plan(Problem.of(PowerLaw(reference=1.0, gamma=gamma), [1.0], 4.0), rules={"alpha": alpha})
+    more = sim.plan(Problem.of(PowerLaw(reference=1.0, gamma=gamma), [1.0], 4.0 + 1e-6), rules={"alpha": alpha})
+    assert made.price == pytest.approx((more.power.sum() - made.power.sum()) / 1e-6, rel=1e-5)
+
+
+def test_what_equality_costs_is_counted_by_weights():
+    """f = sqrt E, weights 1 and 5: the optimum gives shares 1:25, and equal shares lose 1 - 6 / sqrt(52)."""
+    made = sim.plan(Problem.of(PowerLaw(reference=1.0, gamma=0.5), [1.0, 1.0], 5.0, weight=[1.0, 5.0]))
+    lost = 1.0 - 6.0 / np.sqrt(52.0)
+    frontier = made.frontier()
+    assert made.comparison().lost["equal"] == pytest.approx(lost, rel=1e-6)
+    assert frontier.cost[0] == pytest.approx(lost, rel=1e-6) and np.all(np.diff(frontier.cost) <= 1e-12)
+    assert frontier_figure(made, frontier).texts[0].get_text() == "Equal shares cost 17% of AI power"
+
+
+def test_a_plan_that_leaves_compute_unused_says_so():
+    made = sim.plan(Problem.of(PowerLaw(reference=1.0, gamma=0.5), np.ones(5), 5.0), rules={"cap": 0.1})
+    assert (
+        made.plot().texts[0].get_text() == "A planner who keeps the rules would move no compute, and leave 50% unused"
+    )

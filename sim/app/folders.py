@@ -65,11 +65,12 @@ def _facts(again: Recomputation) -> dict[str, object]:
 
 def _say_recomputed(again: Recomputation) -> None:
     """Say what was computed again, and what came out differently."""
-    what = (
-        f"{len(again.replicates)} replicates ({again.replicates[0]} to {again.replicates[-1]})"
-        if again.replicates
-        else ""
-    )
+    from sim.report.tables import counted
+
+    what = ""
+    if again.replicates:
+        first, last, n = again.replicates[0], again.replicates[-1], len(again.replicates)
+        what = f"{counted(n, 'replicate')} ({first})" if n == 1 else f"{counted(n, 'replicate')} ({first} to {last})"
     runs = f" of {', '.join(again.runs)}" if again.runs else ""
     if again.is_same:
         print(f"{what}{runs}, chosen at random, were computed again: all {again.n_values:,} values are the same bits.")

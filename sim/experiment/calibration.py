@@ -184,6 +184,22 @@ class Calibration:
         return [*written, *style.save(self.figure(), folder, "identifiability")]
 
 
+def _in_order(targets: Sequence[Target]) -> tuple[Target, ...]:
+    """Targets in the order of the values that candidates give.
+
+    Raises
+    ------
+    InputError
+        When they are not those that are fitted, each once.
+    """
+    order = [target.name for target in fitted_targets()]
+    names = [target.name for target in targets]
+    if sorted(names) != sorted(order):
+        message = f"targets are {', '.join(names)}; allowed: other values of {', '.join(order)}, all of them"
+        raise InputError(message)
+    return tuple(sorted(targets, key=lambda target: order.index(target.name)))
+
+
 class _Posterior(NamedTuple):
     """The posterior of some parameters."""
 
@@ -262,7 +278,7 @@ def calibrate(
     Raises
     ------
     InputError
-        When a number is not allowed, a parameter is unknown or the log is of other settings.
+        When a number is not allowed, a parameter or target is unknown or the log is of other settings.
     FailureError
         When too few candidates agree with the facts.
     """
@@ -275,7 +291,7 @@ def calibrate(
         message = f"sets = {sets}: quantiles need at least 10; try {SETS}"
         raise InputError(message)
     told = progress or (lambda _stage, _count: None)
-    facts = tuple(targets or fitted_targets())
+    facts = _in_order(targets or fitted_targets())
     with Pool(workers) as pool:
         evaluator = Evaluator(pool, seed, replicates, None if log is None else Path(log))
         posterior = _Posterior(Prior(names), facts, evaluator)

@@ -50,7 +50,7 @@ class Division(NamedTuple):
     gini_power : float
         Of AI power.
     lost : float
-        Share of the largest possible total power that it forgoes: the price of not being efficient.
+        Share of the largest possible total power, by firms' weights, that it forgoes: the price of not being efficient.
     moved : float
         Share of all compute that is elsewhere than in the optimum.
     keeps_rules : bool
@@ -166,7 +166,8 @@ class Allocation:
 
     def _division(self, name: str, compute: Array, bounds: Limits) -> Division:
         power = self.problem.power(compute)
-        best = float(self.problem.power(self.optimum.compute).sum())
+        weight = self.problem.weight
+        best = float((weight * self.problem.power(self.optimum.compute)).sum())
         return Division(
             name=name,
             compute=compute,
@@ -174,7 +175,7 @@ class Allocation:
             gini=float(indices.gini(compute)),
             hhi=HHI_POINTS * float(indices.hhi(compute)),
             gini_power=float(indices.gini(power)),
-            lost=1.0 - float(power.sum()) / best,
+            lost=1.0 - float((weight * power).sum()) / best,
             moved=0.5 * float(np.abs(compute - self.optimum.compute).sum()) / self.total,
             keeps_rules=_keeps(compute, bounds, self.rules),
         )

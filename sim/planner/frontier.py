@@ -33,7 +33,7 @@ class Frontier(NamedTuple):
         Of compute in the best allocation under the bound.
     total_power : array [point]
     cost : array [point]
-        Share of the largest total power that the bound costs.
+        Share of the largest total power, by firms' weights, that the bound costs.
     compute : array [point, firm]
         M H100e.
     """
@@ -89,14 +89,15 @@ def trace(problem: Problem, n_points: int = 11, index: str | None = None) -> Fro
     steps = np.linspace(0.0, 1.0, n_points) ** (2 if chosen == "hhi" else 1)
     bounds = tightest + steps * max(loosest - tightest, 0.0)
     allocations = np.stack([_under(problem, chosen, float(bound), best) for bound in bounds[:-1]] + [best])
-    total = np.array([float(problem.power(each).sum()) for each in allocations])
+    powers = np.array([problem.power(each) for each in allocations])
+    worth = (problem.weight * powers).sum(axis=-1)
     return Frontier(
         bounded=chosen,
         bound=bounds * (HHI_POINTS if chosen == "hhi" else 1.0),
         gini=np.array([float(indices.gini(each)) for each in allocations]),
         hhi=np.array([HHI_POINTS * float(indices.hhi(each)) for each in allocations]),
-        total_power=total,
-        cost=1.0 - total / total[-1],
+        total_power=powers.sum(axis=-1),
+        cost=1.0 - worth / worth[-1],
         compute=allocations,
     )
 

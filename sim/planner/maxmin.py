@@ -39,7 +39,9 @@ def raise_lowest(plot: Plot, total: float, groups: Sequence[Group]) -> Raised:
     reached = np.where(is_capped, plot.power(compute), level)
     lowest = int(np.argmin(reached))
     if is_capped[lowest]:
-        return Raised(compute, float(reached[lowest]), 0.0)
+        has_all = compute[lowest] >= total  # its bound is the total itself, and grows with it
+        price = float(np.exp(plot.log_marginal(compute)[lowest])) if has_all else 0.0
+        return Raised(compute, float(reached[lowest]), price)
     is_level = (minus_log_level == minus_log_level[lowest]) & (compute > plot.low) & ~is_capped
     cost = float(np.sum(np.exp(-plot.log_marginal(compute))[is_level]))
     return Raised(compute, float(reached[lowest]), 1.0 / cost if cost > 0.0 else 0.0)

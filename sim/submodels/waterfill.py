@@ -164,7 +164,10 @@ def fill(plot: Plot, total: float) -> Filled:
     array([1., 4.])
     """
     if total >= plot.high.sum():
-        return Filled(plot.high.copy(), -np.inf)
+        largest = int(np.argmax(plot.high))
+        # A bound that is the total itself grows with it.
+        is_bound = plot.high[largest] < total
+        return Filled(plot.high.copy(), -np.inf if is_bound else float(plot.log_marginal(plot.high)[largest]))
     if total <= plot.low.sum():
         return Filled(plot.low.copy(), float(plot.log_marginal(plot.low).max()))
     with np.errstate(under="ignore", over="ignore"):

@@ -108,9 +108,9 @@ def allocation_figure(allocation: Allocation) -> Figure:
 def frontier_figure(allocation: Allocation, frontier: Frontier) -> Figure:
     """Draw the most total power at each degree of equality, with ways of dividing compute as points."""
     divisions = allocation.divisions
-    best = float(frontier.total_power[-1])
-    worst = min(float(np.min(frontier.total_power)), *(each.total_power for each in divisions)) / best
+    worst = 1.0 - max(float(np.max(frontier.cost)), *(each.lost for each in divisions))
     cost = float(frontier.cost[0])
+    is_weighted = bool(np.ptp(allocation.problem.weight) > 0.0)
     with style.settings():
         figure = style.new_figure(WIDTH, 5.2)
         finding = (
@@ -125,12 +125,12 @@ def frontier_figure(allocation: Allocation, frontier: Frontier) -> Figure:
         )
         top = style.set_title(figure, finding, remark)
         axes = figure.add_axes((0.09, 0.11, 0.6, top - 0.14), label="frontier")
-        axes.plot(frontier.gini, frontier.total_power / best, color=style.INK, linewidth=1.4, label="frontier")
+        axes.plot(frontier.gini, 1.0 - frontier.cost, color=style.INK, linewidth=1.4, label="frontier")
         for number, each in enumerate(divisions):
             marker, shade, words = LOOKS[each.name]
             axes.scatter(
                 [each.gini],
-                [each.total_power / best],
+                [1.0 - each.lost],
                 s=64 - 4 * number,
                 marker=marker,
                 facecolors="white" if each.name == "market" else shade,
@@ -145,7 +145,7 @@ def frontier_figure(allocation: Allocation, frontier: Frontier) -> Figure:
         axes.set_ylim(max(0.0, worst - 0.06 * (1.0 - worst) - 0.005), 1.0 + 0.06 * (1.0 - worst) + 0.005)
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _percent(value)))
         axes.set_xlabel("Gini coefficient of compute (0: equal)")
-        axes.set_ylabel("Total AI power, of the optimum")
+        axes.set_ylabel(f"Total AI power{', by weights' if is_weighted else ''}, of the optimum")
         axes.legend(loc="center left", bbox_to_anchor=(1.02, 0.5), frameon=False, fontsize=8)
     return figure
 
@@ -156,12 +156,14 @@ _NOTHING = 5e-4
 def _finding(allocation: Allocation) -> str:
     plan, market = (next(each for each in allocation.divisions if each.name == name) for name in ("planner", "market"))
     gain = plan.total_power / market.total_power - 1.0
-    moved = 0.5 * float(np.abs(plan.compute - market.compute).sum()) / allocation.total
+    moved = float(np.maximum(plan.compute - market.compute, 0.0).sum()) / allocation.total
+    unused = 1.0 - float(plan.compute.sum()) / allocation.total
+    rest = f", and leave {_percent(unused)} unused" if unused > _NOTHING else ""
     who = "A planner" if allocation.rules.is_bare else "A planner who keeps the rules"
     if moved < _NOTHING:
-        return f"{who} would leave compute where it is"
+        return f"{who} would leave compute where it is" if not rest else f"{who} would move no compute{rest}"
     change = f"{_percent(abs(gain))} {'more' if gain >= 0.0 else 'less'} AI power"
-    return f"{who} would move {_percent(moved)} of compute and make {change} of it"
+    return f"{who} would move {_percent(moved)} of compute and make {change} of it{rest}"
 
 
 def _remark(allocation: Allocation, n_shown: int) -> str:
