@@ -148,4 +148,4 @@ def test_a_damaged_folder_is_not_computed_again(folder, tmp_path, aipower):  # n
     copy = forged(folder, tmp_path, "measures", lambda frame: frame)
     (copy / "summary.csv").write_text("other")
     code, out, err = aipower("verify", copy)
-    assert code == 1 and "damaged" in err and "computed again" not in out + err
+    assert code == 1 and "damaged" in err and "omputed again" not in out + err

@@ -73,9 +73,9 @@ def _say_recomputed(again: Recomputation) -> None:
         what = f"{counted(n, 'replicate')} ({first})" if n == 1 else f"{counted(n, 'replicate')} ({first} to {last})"
     runs = f" of {', '.join(again.runs)}" if again.runs else ""
     if again.is_same:
-        print(f"{what}{runs}, chosen at random, were computed again: all {again.n_values:,} values are the same bits.")
+        print(f"Computed again, chosen at random: {what}{runs}; all {again.n_values:,} values are the same bits.")
         return
-    terminal.say(f"{what}{runs} were computed again: {again.n_differing:,} of {again.n_values:,} values differ")
+    terminal.say(f"Computed again, chosen at random: {what}{runs}; {again.n_differing:,} of {again.n_values:,} values differ")
     if again.largest is not None:
         where, stored, computed, relative = again.largest
         terminal.say(f"largest relative difference: {relative:.3g}, {where}: stored {stored}, computed {computed}")
