@@ -75,7 +75,7 @@ def _say_recomputed(again: Recomputation) -> None:
     if again.is_same:
         print(f"Computed again, chosen at random: {what}{runs}; all {again.n_values:,} values are the same bits.")
         return
-    terminal.say(f"Computed again, chosen at random: {what}{runs}; {again.n_differing:,} of {again.n_values:,} values differ")
+    terminal.say(f"Computed again: {what}{runs}; {again.n_differing:,} of {again.n_values:,} values differ")
     if again.largest is not None:
         where, stored, computed, relative = again.largest
         terminal.say(f"largest relative difference: {relative:.3g}, {where}: stored {stored}, computed {computed}")
