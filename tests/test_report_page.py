@@ -14,8 +14,10 @@ import sim
 from sim.app import cli
 from sim.errors import ResultError, StoreError
 from sim.report import page as report
+from sim.report import tables as closing
 from sim.report.page import replays, tables, writing
 from sim.report.page.blocks import Page, Section, Shown
+from sim.report.page.of_result import path_sentences
 from sim.report.page.table import Table, csv_text, latex_text
 from sim.report.page.template import html
 from tests.comparisons import base, pairs_of_numbers, scenario
@@ -210,6 +212,33 @@ def test_a_runs_page_says_what_happened_and_what_luck_alone_does(run, run_folder
     assert f"The HHI of firms' revenue is {mean:,.0f} on average in 2025" in text
     assert "twenty equal firms" in text and "aipower run scenario.resolved.yaml" in text
     assert run.content_hash in text
+
+
+@pytest.mark.parametrize(("quarters", "energy", "payments"), [(5, "2024", ["2024"]), (9, "2025", ["2024", "2025"])])
+def test_sums_of_a_year_are_those_of_whole_years(quarters, energy, payments):
+    result = sim.run(base(), replicates=2, quarters=quarters)
+    said = path_sentences(result, closing.closing(result))
+    (of_energy,) = [sentence for sentence in said if sentence.startswith("Energy")]
+    whole = result.yearly("energy_twh")["energy_twh"].xs(int(energy), level="year").mean()
+    assert f"is {closing.significant(whole)}" in of_energy and f" in {energy}" in of_energy
+    assert not any(f"{year} " in of_energy for year in result.years if str(year) > energy)
+    assert [axes.get_title() for axes in result.plot("who_pays_whom").axes] == payments
+
+
+def test_a_part_of_a_year_alone_is_named_by_its_quarters():
+    result = sim.run(base(), replicates=2, quarters=2)
+    said = " ".join(path_sentences(result, closing.closing(result)))
+    assert re.search(r"Energy \(TWh\) is \S+ in 2024Q1 to 2024Q2", said)
+    figure = result.plot("who_pays_whom")
+    title, remark = (text.get_text().replace("\n", " ") for text in figure.texts[:2])
+    assert "in 2024Q1 to 2024Q2" in title and "a year" not in remark
+
+
+def test_headings_name_a_horizon_within_a_year(folder):
+    text = Reader((folder / "report.html").read_text(encoding="utf-8")).text
+    assert "at the end of 2025Q2" in text or "At the end of 2025Q2" in text
+    assert "Who gains and who pays in the part of 2025 up to Q2" in text
+    assert "the end of 2025:" not in text
 
 
 def test_what_failed_is_said_first(made, tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -99,6 +100,20 @@ def shown_years(result: Result) -> tuple[int, ...]:
     return tuple(sorted({result.years[0], *inside, result.years[-1]}))
 
 
+def whole_years(result: Result) -> tuple[int, ...]:
+    """Calendar years that were simulated in full."""
+    counts = Counter(int(quarter[:4]) for quarter in result.simulated_quarters)
+    return tuple(year for year in result.years if counts[year] == QUARTERS_PER_YEAR)
+
+
+def period(result: Result, year: int) -> str:
+    """The year, or the quarters of it that were simulated."""
+    if year in whole_years(result):
+        return str(year)
+    quarters = [quarter for quarter in result.simulated_quarters if int(quarter[:4]) == year]
+    return quarters[0] if len(quarters) == 1 else f"{quarters[0]} to {quarters[-1]}"
+
+
 def headline(result: Result) -> str:
     """Say what was run, the flywheel elasticity and the own finance share, and what ranges mean."""
     first, last = result.years[0], result.years[-1]
@@ -148,22 +163,20 @@ def notes(result: Result) -> tuple[str, ...]:
             f"failed and {'is' if n_failed == 1 else 'are'} left out; the first in {first['quarter']}: "
             f"{first['reason']}"
         )
-    partial = [
-        str(year)
-        for year in shown_years(result)
-        if sum(quarter.startswith(str(year)) for quarter in result.simulated_quarters) < QUARTERS_PER_YEAR
-    ]
+    partial = [str(year) for year in shown_years(result) if year not in whole_years(result)]
     if partial:
         remarks.append(f"Only a part of {', '.join(partial)} was simulated.")
     return tuple(remarks)
 
 
-def closing(result: Result) -> list[Row]:
+def closing(result: Result, years: tuple[int, ...] | None = None) -> list[Row]:
     """Every cell of the closing table, in printing order.
 
     Parameters
     ----------
     result : Result
+    years : tuple of int, optional
+        Those of :func:`shown_years` by default.
 
     Returns
     -------
@@ -171,7 +184,7 @@ def closing(result: Result) -> list[Row]:
         Concentration by layer, outcomes, and who leads in the last year.
     """
     summary = _Summary(result)
-    years = shown_years(result)
+    years = shown_years(result) if years is None else years
     rows = []
     for variable, label in LAYERS.items():
         rows += summary.rows(CONCENTRATION, f"{label}: HHI", f"hhi_{variable}", years, whole)
@@ -361,7 +374,7 @@ _OUTCOMES: dict[str, tuple[str, Callable[[float], str]]] = {
     "frontier_power": ("Frontier AI power (leader at start = 1)", significant),
     "total_power": ("Total AI power", significant),
     "largest_run_flop": ("Largest training run (FLOP)", significant),
-    "energy_twh": ("Energy (TWh a year)", significant),
+    "energy_twh": ("Energy (TWh)", significant),
     "small_firm_share_of_compute": ("Small firms' share of compute", percent),
     "small_firm_survival": ("Small firms' survival", percent),
 }

@@ -10,7 +10,7 @@ from matplotlib.colors import LogNorm
 
 from sim.report import style
 from sim.report.figures.common import WIDTH, percent, run_remark
-from sim.report.tables import significant
+from sim.report.tables import period, significant, whole_years
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -23,7 +23,7 @@ PARTIES = ("households", "firms", "owners", "makers", "government")
 
 
 def payments(result: Result, year: int) -> pd.DataFrame:
-    """Payments of a year, mean over replicates, in billions of 2024 US dollars.
+    """Payments of a year, or of its simulated part, mean over replicates, in billions of 2024 US dollars.
 
     Returns
     -------
@@ -45,9 +45,10 @@ def payments(result: Result, year: int) -> pd.DataFrame:
 
 
 def who_pays_whom(result: Result) -> Figure:
-    """Draw payments between the groups of actors in the first and the last year."""
-    years = list(dict.fromkeys([result.years[0], result.years[-1]]))
-    tables = {year: payments(result, year) for year in years}
+    """Draw payments between the groups of actors in the first and the last whole year, or in a part of one."""
+    whole = whole_years(result) or result.years[-1:]
+    tables = {period(result, year): payments(result, year) for year in (whole[0], whole[-1])}
+    years = list(tables)
     last = tables[years[-1]]
     busy = [table.sum() + table.sum(axis=1) > 0 for table in tables.values()]
     parties = [str(name) for name in last.index if any(is_busy[name] for is_busy in busy)]
@@ -63,20 +64,21 @@ def who_pays_whom(result: Result) -> Figure:
     if len(years) > 1:
         first = float(amounts[years[0]][row, column])
         finding += f" (${significant(first)} bn in {years[0]})"
+    a_year = " a year" if whole_years(result) else ""
     positive = np.concatenate([table[table > 0] for table in amounts.values()])
     with style.settings():
         figure = style.new_figure(WIDTH, 4.8)
         remark = (
-            f"{run_remark(result)} Mean over replicates, billions of 2024 US dollars a year; "
+            f"{run_remark(result)} Mean over replicates, billions of 2024 US dollars{a_year}; "
             "darker is more (logarithmic)."
         )
         top = style.set_title(figure, finding, remark)
         for position, (year, table) in enumerate(tables.items()):
             box = (0.13 + 0.45 * position, 0.03, 0.405, top - 0.22)
-            axes = figure.add_axes(box, label=str(year))
+            axes = figure.add_axes(box, label=year)
             norm = LogNorm(max(float(positive.min()), positive.max() / 1e4), positive.max() * 3)
             _draw_payments(axes, table, norm)
-            axes.set_title(str(year), fontweight="bold", pad=40, loc="center")
+            axes.set_title(year, fontweight="bold", pad=40, loc="center")
             if position == 0:
                 axes.set_yticks(range(len(table)), labels=list(table.index))
                 axes.set_ylabel("Payer")

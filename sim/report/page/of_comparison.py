@@ -27,7 +27,7 @@ from sim.report.page.blocks import (
     shown,
 )
 from sim.report.page.luck import luck_blocks
-from sim.report.page.words import capital, listed, noun, size
+from sim.report.page.words import capital, end_of, listed, noun, size, year_of
 from sim.units import counted
 
 if TYPE_CHECKING:
@@ -204,7 +204,7 @@ def _results_of_one(comparison: Comparison, at: list[Row]) -> list[Block | None]
     main = [row for row in at if row["measure"] in KEY_MEASURES] or at
     is_short = len(comparison.contrasts) <= tables.MOST_DETAILED and horizon == comparison.horizons[-1]
     rest = [row for row in at if row not in main] if is_short else []
-    title = f"At the end of {horizon[:4]}: {sentences.subject(at[0])}, against {at[0]['against']}"
+    title = f"At the end of {end_of(horizon)}: {sentences.subject(at[0])}, against {at[0]['against']}"
     balance = sentences.balance_sentence(at)
     return [
         Heading(title),
@@ -219,7 +219,7 @@ def _results_of_many(comparison: Comparison, at: list[Row]) -> list[Block | None
     kind, horizon = at[0]["kind"], at[0]["horizon"]
     measures = [name for name in KEY_MEASURES if name in comparison.measures] or list(comparison.measures[:5])
     what = "The policies of these scenarios" if kind == "policy" else "The changes of world of these scenarios"
-    blocks: list[Block | None] = [Heading(f"{what}, at the end of {horizon[:4]}")]
+    blocks: list[Block | None] = [Heading(f"{what}, at the end of {end_of(horizon)}")]
     said = []
     for measure in measures:
         rows = [row for row in at if row["measure"] == measure]
@@ -272,8 +272,8 @@ def _tradeoffs(comparison: Comparison, found: _Tables, figures: dict[str, Pictur
         Text(costs),
         shown(found.tradeoffs),
         Text(
-            "Who pays: gains and losses of one year against the reference. Intervals show luck, one by one; they are "
-            "not corrected for how many are shown."
+            f"Who pays: gains and losses of {year_of(last)} against the reference. Intervals show luck, one by one; "
+            "they are not corrected for how many are shown."
         ),
         shown(found.parties),
     ]

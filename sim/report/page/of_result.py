@@ -130,20 +130,29 @@ def _results(result: Result) -> list[Block | None]:
 
 
 def path_sentences(result: Result, rows: list[Row]) -> list[str]:
-    """Say how concentration and outcomes move from the first to the last year shown."""
+    """Say how concentration and outcomes move from the first to the last year shown.
+
+    What adds up over a year, or is its largest, moves from the first to the last whole one.
+    """
     yearly = result.yearly()
+    whole = closing.whole_years(result)
+    shown = [year for year in closing.shown_years(result) if year in whole]
+    years = tuple(dict.fromkeys([*shown, *whole[-1:]])) or result.years[-1:]
+    adding_up = closing.closing(result, years)
     said = []
     for measure in dict.fromkeys(row.measure for row in rows if row.section != closing.LEADING):
         if measure.startswith("gini_"):
             continue
-        of = [row for row in rows if row.measure == measure]
+        adds_up = result.catalogue[measure].aggregation in {"sum", "max"}
+        of = [row for row in (adding_up if adds_up else rows) if row.measure == measure]
         first, last = of[0], of[-1]
         if not np.isfinite([first.mean, last.mean]).all():
             continue
         what = _noun(last)
         span = f" (5-95% range over replicates {last.range_text})" if last.range_text else ""
         if first.year == last.year:
-            said.append(f"{capital(what)} is {last.text} in {last.year}{span}.")
+            when = closing.period(result, last.year) if adds_up else last.year
+            said.append(f"{capital(what)} is {last.text} in {when}{span}.")
             continue
         by_year = [yearly[measure].xs(year, level="year").to_numpy() for year in (first.year, last.year)]
         said.append(

@@ -13,7 +13,7 @@ import numpy as np
 from sim.comparison import HEADLINES
 from sim.comparison.statistics import Verdict, is_rare
 from sim.report.comparison import UNCERTAIN
-from sim.report.page.words import capital, figure, listed, noun, signed, size
+from sim.report.page.words import capital, figure, listed, noun, signed, size, year_of
 from sim.units import counted
 
 if TYPE_CHECKING:
@@ -350,8 +350,8 @@ def parties_sentence(rows: Sequence[Mapping[str, Any]], horizon: str) -> str:
     if open_:
         parts.append(f"open: {listed(open_)}")
     if not parts:
-        return f"In {horizon[:4]} nobody gains or loses anything."
-    return f"In {horizon[:4]}, in $bn with 95% intervals, {'; '.join(parts)}."
+        return f"In {year_of(horizon)} nobody gains or loses anything."
+    return f"In {year_of(horizon)}, in $bn with 95% intervals, {'; '.join(parts)}."
 
 
 def failure_sentences(failures: pd.DataFrame, n_replicates: int) -> list[str]:

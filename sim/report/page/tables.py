@@ -13,7 +13,7 @@ from sim.report.comparison import LAMBDA, OVERVIEW, SHORT, SIGNS, TURNS, turning
 from sim.report.figures.lorenz import LORENZ
 from sim.report.page.sentences import Row, direction, is_undefined, mark, records
 from sim.report.page.table import Table, printed
-from sim.report.page.words import figure, listed, signed
+from sim.report.page.words import figure, listed, signed, year_of
 from sim.report.scorecard import number
 from sim.report.tables import significant
 
@@ -203,7 +203,7 @@ def parties_table(comparison: Comparison, horizon: str) -> Table:
                 text += f"\n{_plus(row['ci95_low'])} to {_plus(row['ci95_high'])}"
         rows.setdefault(row["scenario"], {})[row["party"]] = text
     cells = [(name, *(found.get(party, "") for party in parties)) for name, found in rows.items()]
-    caption = f"Who gains and who pays in {horizon[:4]}, $bn with 95% intervals; parties add up to welfare."
+    caption = f"Who gains and who pays in {year_of(horizon)}, $bn with 95% intervals; parties add up to welfare."
     columns = ("Scenario", *(party[:1].upper() + party[1:] for party in parties))
     return Table("who-pays", caption, frame, columns, printed(cells))
 

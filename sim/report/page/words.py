@@ -122,6 +122,29 @@ def listed(items: Sequence[str]) -> str:
     return " and ".join(([", ".join(items[:-1])] if items[:-1] else []) + list(items[-1:]))
 
 
+def year_of(horizon: str) -> str:
+    """The year that a horizon ends, or the part of it up to the horizon.
+
+    Examples
+    --------
+    >>> year_of("2035Q4"), year_of("2025Q2")
+    ('2035', 'the part of 2025 up to Q2')
+    """
+    year, quarter = horizon[:4], horizon[4:]
+    return year if quarter == "Q4" else f"the part of {year} up to {quarter}"
+
+
+def end_of(horizon: str) -> str:
+    """What a horizon is the end of: its year, or the quarter within one.
+
+    Examples
+    --------
+    >>> end_of("2035Q4"), end_of("2025Q2")
+    ('2035', '2025Q2')
+    """
+    return horizon.removesuffix("Q4")
+
+
 def capital(text: str) -> str:
     """Begin with a capital letter."""
     return text[:1].upper() + text[1:]
