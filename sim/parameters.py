@@ -73,7 +73,7 @@ def parameter_table(folders: tuple[Path, ...] = (DATA,), own: tuple[OwnRow, ...]
             table[name] = replace(table[name], value=value, low=low, high=high, kind=row["kind"], source=row["source"])
     for name, value, low, high in own:
         _checked(table[name], value)
-        table[name] = replace(table[name], value=value, low=low, high=high, kind="own", source="own world table")
+        table[name] = replace(table[name], value=value, low=low, high=high, kind="own", source="the user's own table")
     return table
 
 

@@ -13,13 +13,15 @@ import pytest
 import sim
 from sim.app import cli
 from sim.errors import ResultError, StoreError
+from sim.parameters import parameter_table
 from sim.report import page as report
 from sim.report import tables as closing
-from sim.report.page import replays, tables, writing
+from sim.report.page import assumptions, replays, tables, writing
 from sim.report.page.blocks import Page, Section, Shown
 from sim.report.page.of_result import path_sentences
 from sim.report.page.table import Table, csv_text, latex_text
 from sim.report.page.template import html
+from sim.world.tables import world_folders
 from tests.comparisons import base, pairs_of_numbers, scenario
 
 NASTY = "What if <script>alert('1')</script> & \"5%\" of $x_1 {y} are </table> <img src=https://example.org/a.png>?"
@@ -412,3 +414,23 @@ def test_what_cannot_be_reported_is_refused(aipower, tmp_path):
     swept.save(tmp_path / "swept", figures=False)
     with pytest.raises(ResultError, match="holds a sweep, of which there is no report"):
         report.of_folder(tmp_path / "swept")
+
+
+def test_parameters_of_the_users_own_table_are_said_to_be_theirs(tmp_path):
+    shipped = parameter_table(world_folders("world_2024"))
+    given, same = shipped["pue"], shipped["flywheel"]
+    header = "name,value,unit,low,high,kind,source"
+    rows = [
+        f"pue,1.5,{given.unit},1.4,1.6,measured,our meters",
+        f"flywheel,{same.value},{same.unit},{same.low},{same.high},assumption,as shipped",
+    ]
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "parameters.csv").write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    (tmp_path / "own.yaml").write_text("extends: baseline\nworld:\n  tables: mine\n", encoding="utf-8")
+    table = assumptions.parameters_table(sim.load_scenario(tmp_path / "own.yaml"), {})
+    listed = table.frame.set_index("parameter")
+    own = listed.loc["pue"]
+    assert (own["value"], own["low"], own["high"], own["default"]) == (1.5, 1.4, 1.6, given.value)
+    assert own["source"] == "the user's own table" and "changed here" in own["why"]
+    assert listed.loc["flywheel", "source"] == same.source, "a row that says the same is no change"
+    assert assumptions.KINDS.keys() >= set(listed["kind"])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sim.parameters import parameter_table
 from sim.report.page.table import Table, printed
 from sim.report.page.words import listed
-from sim.world.tables import world_folders
+from sim.world.tables import own_rows, world_folders
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -31,6 +31,7 @@ KINDS = {
     "secondary": "taken from the literature named",
     "estimate": "estimated here from the data named",
     "assumption": "an assumption, with no data behind it that would settle it",
+    "own": "given by the user's own table",
 }
 """What the kinds of evidence mean."""
 
@@ -39,8 +40,10 @@ def parameters_table(baseline: Scenario, scenarios: Mapping[str, Scenario]) -> T
     """Parameters that differ from the world's table, differ between scenarios, or matter most."""
     import pandas as pd
 
-    table = parameter_table(world_folders(baseline.world.base))
-    changed = set(baseline.changed_parameters())
+    shipped = parameter_table(world_folders(baseline.world.base))
+    given = parameter_table(world_folders(baseline.world.base), own_rows(baseline.world.tables))
+    table = {name: given[name] if _differs(given[name], row) else row for name, row in shipped.items()}
+    changed = {*baseline.changed_parameters(), *(name for name, row in table.items() if row is not shipped[name])}
     own = baseline.world.parameters
     different = {
         name: {who: each.world.parameters[name] for who, each in scenarios.items() if _value(each, name) != own[name]}
@@ -58,8 +61,9 @@ def parameters_table(baseline: Scenario, scenarios: Mapping[str, Scenario]) -> T
             *([MATTER_MOST[name]] if name in MATTER_MOST else []),
         ]
         in_scenarios = _in_scenarios(elsewhere)
-        rows.append(_facts(row, own[name], in_scenarios, "; ".join(why)))
-        value = f"{own[name]:g}" + (f" (default {row.value:g})" if name in changed else "")
+        default = shipped[name].value
+        rows.append(_facts(row, own[name], default, in_scenarios, "; ".join(why)))
+        value = f"{own[name]:g}" + (f" (default {default:g})" if own[name] != default else "")
         cells.append(
             (
                 name,
@@ -76,6 +80,11 @@ def parameters_table(baseline: Scenario, scenarios: Mapping[str, Scenario]) -> T
     return Table("parameters", caption, pd.DataFrame(rows), columns, printed(cells), n_labels=len(columns))
 
 
+def _differs(row: ParameterRow, shipped: ParameterRow) -> bool:
+    """Whether a row of the user's own table has another value or range than the shipped one."""
+    return (row.value, row.low, row.high) != (shipped.value, shipped.low, shipped.high)
+
+
 def _value(scenario: Scenario, name: str) -> float | None:
     return scenario.world.parameters.get(name)
 
@@ -88,13 +97,13 @@ def _in_scenarios(values: Mapping[str, float]) -> str:
     return "; ".join(f"{value:g} in {listed(who)}" for value, who in by_value.items())
 
 
-def _facts(row: ParameterRow, value: float, in_scenarios: str, why: str) -> dict[str, object]:
+def _facts(row: ParameterRow, value: float, default: float, in_scenarios: str, why: str) -> dict[str, object]:
     return {
         "parameter": row.name,
         "symbol": row.symbol,
         "value": value,
         "in_scenarios": in_scenarios,
-        "default": row.value,
+        "default": default,
         "unit": row.unit,
         "low": row.low,
         "high": row.high,
