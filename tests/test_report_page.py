@@ -16,6 +16,7 @@ from sim.errors import ResultError, StoreError
 from sim.parameters import parameter_table
 from sim.report import page as report
 from sim.report import tables as closing
+from sim.report.comparison import VERDICTS
 from sim.report.page import assumptions, replays, tables, writing
 from sim.report.page.blocks import Page, Section, Shown
 from sim.report.page.of_result import path_sentences
@@ -241,6 +242,26 @@ def test_headings_name_a_horizon_within_a_year(folder):
     assert "at the end of 2025Q2" in text or "At the end of 2025Q2" in text
     assert "Who gains and who pays in the part of 2025 up to Q2" in text
     assert "the end of 2025:" not in text
+
+
+def test_as_many_pairs_at_other_flywheels_are_not_called_fewer(folder):
+    text = Reader((folder / "report.html").read_text(encoding="utf-8")).text
+    assert "under other values, with the same pairs." in text
+    assert "fewer than above" not in text and "with fewer pairs" not in text
+
+
+def test_the_words_of_verdicts_are_those_of_the_rule(folder):
+    text = Reader((folder / "report.html").read_text(encoding="utf-8")).text
+    rule = "fewer than 10 pairs differ at all while others do not"
+    assert rule in text and rule in VERDICTS
+    every = pairs_of_numbers({"a": {"hhi_revenue": np.linspace(-500.0, -400.0, 6)}})
+    effects = every.effects
+    assert effects.loc[effects["measure"] == "hhi_revenue", "verdict"].tolist() == ["clear"]
+
+
+def test_the_pareto_set_is_told_as_it_is_found(folder):
+    text = Reader((folder / "report.html").read_text(encoding="utf-8")).text
+    assert "none is at least as good in all four of" in text and "and better in one" in text
 
 
 def test_what_failed_is_said_first(made, tmp_path):

@@ -56,8 +56,8 @@ SHORT = {
 
 VERDICTS = (
     "clear: the 95% interval leaves out zero. negligible: the 90% interval lies inside the smallest effect that "
-    "matters (25 points of HHI, 1% of most others). undecided: neither, or fewer than 10 pairs differ at all; n is how "
-    "many replicates would decide."
+    "matters (25 points of HHI, 1% of most others). undecided: neither, or fewer than 10 pairs differ at all while "
+    "others do not; n is how many replicates would decide."
 )
 """What the verdicts mean."""
 

@@ -107,7 +107,7 @@ def page(comparison: Comparison, step: Callable[[str], None]) -> Page:
 _MARKS = (
     "Clear: the 95% interval leaves out zero, and the effect is not negligible.",
     "Negligible: the 90% interval lies inside the smallest effect that would matter (see Method).",
-    "Undecided: neither, or fewer than 10 pairs differ at all. It does not mean that there is no effect.",
+    "Undecided: neither, or fewer than 10 pairs differ at all while others do not. It does not mean no effect.",
     f"{UNCERTAIN} No longer clear after Holm's correction.",
     f"{TURNS} Clearly of the other sign at another flywheel elasticity or power family.",
 )
@@ -239,7 +239,7 @@ def _sign(comparison: Comparison, row: Mapping[str, Any], what: str = "it") -> s
     tried = tried[tried["variant"] == "flywheel"]
     for key in ("scenario", "kind", "measure", "horizon"):
         tried = tried[tried[key] == row[key]]
-    return "" if tried.empty else sentences.flywheel_sentence(sentences.records(tried), what)
+    return "" if tried.empty else sentences.flywheel_sentence(sentences.records(tried), what, row["n"])
 
 
 def _tradeoffs(comparison: Comparison, found: _Tables, figures: dict[str, Picture]) -> list[Block | None]:
@@ -255,9 +255,9 @@ def _tradeoffs(comparison: Comparison, found: _Tables, figures: dict[str, Pictur
     )
     said = (
         f"The Pareto set holds {len(inside):,} of {len(frame):,} alternatives, doing nothing "
-        f"({comparison.baseline.name}) among them: by mean effects, no other is better in all four of less HHI of "
-        f"revenue, more AI power, more welfare and a better fiscal balance. It is {named}. Means alone decide here; "
-        "the share of replicates in the table shows how far luck does."
+        f"({comparison.baseline.name}) among them: by mean effects, none is at least as good in all four of less "
+        "HHI of revenue, more AI power, more welfare and a better fiscal balance, and better in one. It is "
+        f"{named}. Means alone decide here; the share of replicates in the table shows how far luck does."
         if inside
         else "The Pareto set is not defined, for an effect on one of its aims is not."
     )
@@ -349,13 +349,18 @@ def _robustness(comparison: Comparison, found: _Tables) -> list[Block | None]:
     ]
     shown_rows = tables.shown_effects(comparison)
     n_clear = sum(sentences.direction(row) != 0 for row in shown_rows)
+    n_again = int(robustness["n"].max())
     turned = turning(comparison)
     turns = [key for key in _ordered(shown_rows) if key in turned]
     blocks: list[Block | None] = [
         Text(
             "The flywheel elasticity, how much revenue rises with effective compute, decides whether leads grow, and "
-            "the facts do not identify it. So headline effects were looked at again under other values, with up to "
-            "25 pairs each: fewer than above, so more of them are undecided."
+            "the facts do not identify it. So headline effects were looked at again under other values, with "
+            + (
+                f"{counted(n_again, 'pair')} each: fewer than above, so more of them are undecided."
+                if n_again < comparison.n_replicates
+                else "the same pairs."
+            )
         ),
         Text(sentences.turning_sentence(turns, n_clear, tried)),
     ]
@@ -368,7 +373,7 @@ def _robustness(comparison: Comparison, found: _Tables) -> list[Block | None]:
                 rows = sentences.records(group[group["measure"] == measure])
                 if rows:
                     name = who if kind == "policy" else f"{who}, change of world"
-                    said.append(f"{name}: {sentences.flywheel_sentence(rows)}")
+                    said.append(f"{name}: {sentences.flywheel_sentence(rows, n_pairs=comparison.n_replicates)}")
         blocks.append(Points(tuple(said)) if said else None)
     return [*blocks, shown(found.signs)]
 

@@ -247,7 +247,7 @@ def extreme_sentences(
 # -- robustness, costs, parties ---------------------------------------------------------------------
 
 
-def flywheel_sentence(rows: Sequence[Mapping[str, Any]], what: str = "") -> str:
+def flywheel_sentence(rows: Sequence[Mapping[str, Any]], what: str = "", n_pairs: int = 0) -> str:
     """Say what becomes of one effect at other flywheel elasticities.
 
     Parameters
@@ -256,6 +256,8 @@ def flywheel_sentence(rows: Sequence[Mapping[str, Any]], what: str = "") -> str:
         Rows of ``Comparison.robustness`` of one scenario, kind, measure and horizon, one for each elasticity.
     what : str
         How to call the measure; its noun when left out.
+    n_pairs : int
+        Pairs of the effect itself; where these rows have fewer, that is said.
     """
     verbs = {"up": "rises", "down": "falls", "none": "changes by less than would matter", "unclear": "is undecided"}
     at: dict[str, list[str]] = {}
@@ -271,7 +273,7 @@ def flywheel_sentence(rows: Sequence[Mapping[str, Any]], what: str = "") -> str:
     elif "none" in at and len(set(at) - {"unclear"}) > 1:
         opening = "With the flywheel elasticity the effect is not the same"
     else:
-        opening = "Looked at again with fewer pairs"
+        opening = "Looked at again" + (" with fewer pairs" if any(row["n"] < n_pairs for row in rows) else "")
     return f"{opening}: {what or noun(rows[0]['measure'])} {each}."
 
 
