@@ -347,6 +347,11 @@ def test_stylised_worlds_are_drawn_with_every_firm_by_its_name(world, recwarn):
     assert not [each for each in recwarn if issubclass(each.category, RuntimeWarning)]
 
 
+def test_curves_of_one_gini_are_not_ranked():
+    title = sim.run("symmetric", replicates=2, quarters=2).plot("lorenz").texts[0].get_text().replace("\n", " ")
+    assert "have the same Gini coefficient among firms in 2024Q2 (0.00)" in title
+
+
 def test_stacked_areas_are_mean_shares_of_revenue(result, drawn):
     shares = revenue_shares(result)
     assert shares.sum(axis=1).to_numpy() == pytest.approx(1.0)

@@ -9,6 +9,7 @@ import pytest
 
 from sim import ensemble
 from sim.observe import EVENTS, OWNER_COLUMNS, EventLog, Moments, RankLog, described, observe
+from sim.observe.firms import small_firm_survival
 from sim.observe.ranks import top_firms
 from sim.observe.supply import freeman
 from sim.observe.tables import owner_table
@@ -276,3 +277,10 @@ def test_leaving_out_stocks_leaves_the_other_measures_as_they_are():
     whole, lean = observe(moments), observe(moments, with_stocks=False)
     assert {"hhi_revenue", "total_power"}.isdisjoint(lean) and "industry_revenue" in lean
     assert all(np.array_equal(lean[name], whole[name], equal_nan=True) for name in lean)
+
+
+def test_small_firms_that_never_were_have_no_survival():
+    world = small_world(small_firms_initial=0)
+    (first, *_) = moments(1, world)
+    assert not world.initial.is_small.any()
+    assert np.isnan(small_firm_survival(first)).all()

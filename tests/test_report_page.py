@@ -17,7 +17,7 @@ from sim.parameters import parameter_table
 from sim.report import page as report
 from sim.report import tables as closing
 from sim.report.comparison import VERDICTS
-from sim.report.page import assumptions, replays, tables, writing
+from sim.report.page import assumptions, luck, replays, tables, writing
 from sim.report.page.blocks import Page, Section, Shown
 from sim.report.page.of_result import path_sentences
 from sim.report.page.table import Table, csv_text, latex_text
@@ -262,6 +262,32 @@ def test_the_words_of_verdicts_are_those_of_the_rule(folder):
 def test_the_pareto_set_is_told_as_it_is_found(folder):
     text = Reader((folder / "report.html").read_text(encoding="utf-8")).text
     assert "none is at least as good in all four of" in text and "and better in one" in text
+
+
+def yearly(*means):
+    return replays.Yearly(tuple(range(2024, 2024 + len(means))), np.tile(np.array(means), (3, 1)))
+
+
+def test_what_luck_does_is_a_change_only_where_there_is_one():
+    made = base()
+    rising, still, one = yearly(500.0, 620.0), yearly(800.0, 800.2), yearly(500.0)
+    said = luck._about(made, still, rising)
+    assert (
+        "rises by 120 points on average from the end of 2024 to the end of 2025Q2; in base it stays as it is." in said
+    )
+    first = luck._about(made.replace(quarters=4), one, one)
+    assert "is 500 on average at the end of 2024; in base it is 500." in first
+    assert "rises" not in first and "falls" not in first and "stays" not in first
+
+
+def test_tables_of_one_replicate_claim_no_range():
+    made = sim.run(base(), replicates=1, quarters=4)
+    composed = writing._composed(made, is_shown=False)
+    captions = [table.caption for table in composed.tables if table.name.startswith("closing")]
+    assert captions and not any("range" in caption for caption in captions)
+    (luck_table,) = (table for table in composed.tables if table.name == "luck")
+    _, own, null = luck_table.rows[0]
+    assert "\n" not in own and " to " in null
 
 
 def test_what_failed_is_said_first(made, tmp_path):

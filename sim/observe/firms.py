@@ -120,10 +120,10 @@ def small_firm_share_of_revenue(m: Moments) -> Array:
 
 @measure("share", "firms", "stock", "last")
 def small_firm_survival(m: Moments) -> Array:
-    """Share of the small and medium firms of the start that still exist."""
+    """Share of the small and medium firms of the start that still exist; nan where there were none."""
     first = m.world.initial.is_small
     still = first & m.before.is_active & (m.before.generation == 0)
-    return safe_ratio(total(still), total(first))
+    return safe_ratio(total(still), total(first), otherwise=np.nan)
 
 
 @measure("firms", "firms", "stock", "last")

@@ -71,6 +71,11 @@ def lorenz_figure(result: Result) -> Figure:
         f"{LORENZ[most]} is the most unequal among firms in {ends[-1]} (Gini "
         f"{by_column[most]:.2f}), {lower(LORENZ[least])} the least ({by_column[least]:.2f})"
     )
+    if len({f"{gini:.2f}" for gini in by_column.values()}) == 1:
+        finding = (
+            f"Compute used, AI power and revenue have the same Gini coefficient among firms in {ends[-1]} "
+            f"({by_column[most]:.2f})"
+        )
     with style.settings():
         figure = style.new_figure(WIDTH, 4.5)
         remark = (

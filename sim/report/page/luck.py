@@ -9,6 +9,7 @@ import numpy as np
 from sim.report.figures.luck import luck_figure
 from sim.report.page import replays, tables
 from sim.report.page.blocks import Block, Shown, Text, picture
+from sim.report.page.words import end_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,16 +40,34 @@ def luck_blocks(
     table = tables.luck_table(scenario.name, own, null, years)
     drawn = luck_figure(scenario.name, own.years, own.values, null.years, null.values)
     caption = "Concentration of revenue beside what luck alone does"
-    return [Text(_about(scenario.name, own, null)), picture("luck", caption, drawn), Shown(table)], table
+    return [Text(_about(scenario, own, null)), picture("luck", caption, drawn), Shown(table)], table
 
 
-def _about(name: str, own: Yearly, null: Yearly) -> str:
-    rises = [float(np.nanmean(each.values[:, -1] - each.values[:, 0])) for each in (own, null)]
-    moves = [f"{'rises' if rise > 0.0 else 'falls'} by {abs(rise):,.0f} points" for rise in rises]
+def _about(scenario: Scenario, own: Yearly, null: Yearly) -> str:
+    first, last = null.years[0], end_of(scenario.horizon.end)
+    if len(null.years) > 1:
+        moves = (
+            f"{_move(null)} on average from the end of {first} to the end of {last}; in {scenario.name} it {_move(own)}"
+        )
+    else:
+        moves = f"is {_level(null)} on average at the end of {last}; in {scenario.name} it is {_level(own)}"
     return (
         "Concentration needs no advantage: firms that are equal and only lucky or unlucky grow apart (Gibrat 1931). "
         "In a market of twenty equal firms whose appeal is a random walk, and where training changes nothing, the "
-        f"HHI of revenue {moves[1]} on average from the end of {null.years[0]} to the end of {null.years[-1]}; in "
-        f"{name} it {moves[0]}. The two markets begin with different firms, so the one is a yardstick for the other, "
+        f"HHI of revenue {moves}. The two markets begin with different firms, so the one is a yardstick for the other, "
         "not its explanation."
     )
+
+
+def _level(index: Yearly) -> str:
+    """Mean of the last year as printed."""
+    return f"{np.nanmean(index.values[:, -1]):,.0f}"
+
+
+def _move(index: Yearly) -> str:
+    """What the mean does from the first to the last year, as printed."""
+    rise = float(np.nanmean(index.values[:, -1] - index.values[:, 0]))
+    points = f"{abs(rise):,.0f}"
+    if points == "0":
+        return "stays as it is"
+    return f"{'rises' if rise > 0.0 else 'falls'} by {points} {'point' if points == '1' else 'points'}"

@@ -46,7 +46,8 @@ def page(result: Result, step: Callable[[str], None]) -> Page:
     """
     scenario = result.scenario
     step("tables")
-    grids = [_table(grid, number) for number, grid in enumerate(closing.grids(result))]
+    over = "one replicate" if len(result.replicates) == 1 else "mean and 5-95% range over replicates"
+    grids = [_table(grid, number, over) for number, grid in enumerate(closing.grids(result))]
     figures: dict[str, Picture] = {}
     for name in drawable(result):
         step(f"figure {name}")
@@ -109,12 +110,12 @@ def page(result: Result, step: Callable[[str], None]) -> Page:
     )
 
 
-def _table(grid: Grid, number: int) -> Table:
-    """A grid of the closing table."""
+def _table(grid: Grid, number: int, over: str) -> Table:
+    """A grid of the closing table, with what its numbers are over."""
     import pandas as pd
 
     names = ["label", *grid.columns[1:]]
-    caption = grid.title + ("." if "share of replicates" in grid.title else ": mean and 5-95% range over replicates.")
+    caption = grid.title + ("." if "share of replicates" in grid.title else f": {over}.")
     frame = pd.DataFrame([[cell.replace("\n", " ") for cell in row] for row in grid.rows], columns=names)
     return Table(f"closing-{number + 1}", caption, frame, grid.columns, grid.rows)
 

@@ -382,7 +382,7 @@ def luck_table(name: str, own: Yearly, null: Yearly, years: Sequence[int]) -> Ta
             values = each.of(year)
             mean, low, high = np.nanmean(values), *np.nanquantile(values, [0.05, 0.95])
             rows.append({"run": who, "year": year, "mean": mean, "p5": low, "p95": high})
-            texts.append(f"{mean:,.0f}\n{low:,.0f} to {high:,.0f}")
+            texts.append(f"{mean:,.0f}" + (f"\n{low:,.0f} to {high:,.0f}" if len(values) > 1 else ""))
         cells.append((str(year), *texts))
     caption = (
         "HHI of revenue, mean and 5-95% range over replicates: this market, and twenty equal firms moved by luck alone."
