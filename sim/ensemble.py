@@ -333,7 +333,7 @@ def world_spec(scenario: Scenario) -> WorldSpec:
     world, mechanisms = scenario.world, scenario.mechanisms
     return WorldSpec(
         hold=world.hold,
-        parameters=scenario.changed_parameters(),
+        parameters=scenario.given_parameters(),
         firms=world.firms,
         owners=world.owners,
         makers=world.makers,

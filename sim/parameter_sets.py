@@ -91,6 +91,12 @@ def worlds_with_sets() -> tuple[str, ...]:
 
 
 @functools.cache
+def drawn_parameters() -> frozenset[str]:
+    """Parameters that differ from set to set in some world."""
+    return frozenset(name for base in worlds_with_sets() for name in parameter_sets(base).names)
+
+
+@functools.cache
 def parameter_sets(base: str) -> ParameterSets:
     """The shipped sets of a world; one of ``worlds_with_sets``."""
     return read_parameter_sets(DATA / base / SETS_FILE)

@@ -5,6 +5,8 @@ import pytest
 
 import sim
 from sim import ensemble
+from sim.comparison.design import design
+from sim.comparison.variants import variants_of
 from sim.comparison.worlds import Worlds
 from sim.errors import ScenarioError, WorldError
 from sim.explain import explain
@@ -67,6 +69,48 @@ def test_what_a_scenario_sets_itself_stays():
     assert {world.parameters.site_cost for world in worlds} == {20.0}
     assert len({world.parameters.nest_growth for world in worlds}) == 3
     assert Worlds().of(held, 4).parameters == worlds[1].parameters
+
+
+def flywheels(given):
+    return [ensemble.world_of(given, replicate).parameters.flywheel for replicate in (0, 4, 8)]
+
+
+def test_what_is_given_at_the_tables_value_stays_too(tmp_path):
+    """In a file, in what it extends, as an override or an axis: 1.0 said is not 1.0 left out."""
+    free = scenario()
+    assert flywheels(free) == [parameter_sets("world_2024").values(number)["flywheel"] for number in range(3)]
+    (tmp_path / "said.yaml").write_text("extends: baseline\nworld: {parameters: {flywheel: 1.0}}\n", encoding="utf-8")
+    (tmp_path / "child.yaml").write_text("extends: said.yaml\nuncertainty: ensemble\n", encoding="utf-8")
+    said = ["world.parameters.flywheel=1"]
+    in_file, late = load_scenario(tmp_path / "child.yaml"), load_scenario(free, overrides=said)
+    assert all(flywheels(each) == [1.0] * 3 for each in (in_file, late))
+
+
+def test_what_is_given_survives_storing_and_decides_the_hash(tmp_path):
+    free = scenario()
+    held = load_scenario(free, overrides=["world.parameters.flywheel=1"])
+    (tmp_path / "held.yaml").write_text(held.to_yaml(), encoding="utf-8")
+    (tmp_path / "free.yaml").write_text(free.to_yaml(), encoding="utf-8")
+    assert "fixed" not in free.resolved()["world"]
+    for given, name in ((held, "held.yaml"), (free, "free.yaml")):
+        for again in (load_scenario(tmp_path / name), load_scenario(given), given.replace(replicates=6)):
+            assert again == given and again.content_hash() == given.content_hash()
+    assert held.content_hash() != free.content_hash()
+    more = load_scenario(tmp_path / "held.yaml", overrides=["world.parameters.substitution=3"])
+    assert more.world.fixed == ("flywheel", "substitution")
+    plain = [load_scenario(each, overrides=["uncertainty=none"]) for each in (held, free)]
+    assert plain[0].content_hash() == plain[1].content_hash()
+    with pytest.raises(ScenarioError, match=r"world\.fixed.*flywhel.*did you mean flywheel"):
+        scenario(world={"fixed": ["flywhel"]})
+
+
+def test_a_variant_at_the_tables_value_is_a_variant():
+    base = scenario()
+    taxed = load_scenario(base, overrides=["name=taxed", "policies.compute_tax.rate=0.5"])
+    plan = design(base, [taxed])
+    (variant,) = variants_of(plan, (1.0,), ())
+    assert flywheels(variant.plan.baseline) == [1.0] * 3
+    assert not set(variant.plan.runs) & set(plan.runs)
 
 
 def test_the_sets_are_at_least_200_inside_their_ranges_and_agree_with_the_facts():

@@ -82,7 +82,8 @@ def _variant(plan: Design, name: str, value: float | str, change: dict[str, Any]
 def _value(scenario: Scenario, name: str) -> object:
     """What a scenario itself says of the thing that is changed."""
     if name == FLYWHEEL:
-        return scenario.world.hold, scenario.world.parameters[FLYWHEEL]
+        is_drawn = scenario.uncertainty != "none" and FLYWHEEL not in scenario.given_parameters()
+        return scenario.world.hold, None if is_drawn else scenario.world.parameters[FLYWHEEL]
     return scenario.power.family
 
 
@@ -91,6 +92,7 @@ def _with(scenario: Scenario, change: dict[str, Any], called: str, remarks: list
     from sim.scenario.load import loaded
 
     data = scenario.resolved()
+    data["world"]["fixed"] = [*scenario.world.fixed, *change.get("world", {}).get("parameters", ())]
     for part, values in change.items():
         for key, value in values.items():
             data[part][key] = data[part][key] | value if isinstance(value, dict) else value

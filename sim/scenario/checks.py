@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from sim.parameter_sets import worlds_with_sets
+from sim.parameter_sets import drawn_parameters, worlds_with_sets
 from sim.parameters import ParameterRow, Parameters, parameter_table
 from sim.quarters import QUARTER_PATTERN
 from sim.scenario.messages import as_number, kind, meant, nearest, quoted, wrong_number
@@ -260,6 +260,23 @@ def with_gathered_parameters(data: Mapping[str, Any]) -> Mapping[str, Any]:
     moved = {name: power[name] for name in own if name in power and name not in parameters}
     rest = {key: value for key, value in power.items() if key not in moved}
     return {**data, "power": rest, "world": {**world, "parameters": {**parameters, **moved}}} if moved else data
+
+
+def named_parameters(world: Mapping[str, Any]) -> list[str]:
+    """Drawn parameters that a world names itself: as ``fixed``, or with a value.
+
+    A complete list of values is what loading wrote, and names none.
+    """
+    fixed, parameters = world.get("fixed"), world.get("parameters")
+    names = [name for name in fixed if isinstance(name, str)] if isinstance(fixed, list | tuple) else []
+    if isinstance(parameters, Mapping) and not is_complete(parameters):
+        names += [name for name in parameters if name in drawn_parameters()]
+    return list(dict.fromkeys(names))
+
+
+def is_complete(parameters: Mapping[str, Any]) -> bool:
+    """Whether every drawn parameter has a value, as once loaded."""
+    return drawn_parameters() <= parameters.keys()
 
 
 def problems_of_power(power: Mapping[str, Any]) -> Iterator[Problem]:

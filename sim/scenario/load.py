@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from sim import __version__
 from sim.errors import ScenarioError
-from sim.scenario.checks import POPULATIONS, is_safe_name, notes, wrong_name
+from sim.scenario.checks import POPULATIONS, is_complete, is_safe_name, named_parameters, notes, wrong_name
 from sim.scenario.messages import kind, meant, quoted
 from sim.scenario.mistakes import validated
 from sim.scenario.nodes import Node, Origin, merged, node_of
@@ -96,7 +96,7 @@ def loaded(
     for text in (overrides,) if isinstance(overrides, str) else overrides:
         change = _override(text)
         _read_files_of(change, Path.cwd() / "scenario", "scenario", _Fence.around(Path.cwd() / "scenario"))
-        whole = merged(whole, _with_policies_in_place(whole, change))
+        whole = _over(whole, _with_policies_in_place(whole, change))
     if "name" not in whole.value:
         if not is_safe_name(path.stem):
             message = f"{whole.origin.source}: name: missing, and the file's {wrong_name(path.stem)}"
@@ -231,7 +231,22 @@ def _with_parents(
     target = _resolved(parent, extends.origin)
     _check_parent(extends, target, called, chain, fence)
     below = _with_parents(_read(target, called), target, called, fence, chain)
-    return merged(below, top)
+    return _over(below, top)
+
+
+def _over(below: Node, above: Node) -> Node:
+    """Put one file over another, with the parameters that either fixes where values do not tell."""
+    whole = merged(below, above)
+    layers = [each.value["world"] for each in (below, above) if isinstance(each.value, dict) and "world" in each.value]
+    worlds = [layer.plain() for layer in layers if isinstance(layer.value, dict)]
+    values = [world.get("parameters") for world in worlds]
+    is_told = not any("fixed" in world for world in worlds)
+    if len(worlds) == 1 or (is_told and not any(isinstance(each, dict) and is_complete(each) for each in values)):
+        return whole
+    names = dict.fromkeys(name for world in worlds for name in named_parameters(world))
+    fixed = Node([Node(name, above.origin) for name in names], above.origin)
+    world = whole.value["world"]
+    return Node(whole.value | {"world": Node(world.value | {"fixed": fixed}, world.origin)}, whole.origin)
 
 
 def _read_files_of(top: Node, path: Path, called: str, fence: _Fence) -> None:

@@ -21,7 +21,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from sim.errors import ScenarioError
-from sim.parameter_sets import parameter_sets
+from sim.parameter_sets import drawn_parameters, parameter_sets
 from sim.quarters import QUARTER_PATTERN, QUARTERS_PER_YEAR, Quarter
 from sim.scenario import checks
 from sim.scenario.checks import BASE, END, POPULATIONS, START, Actor, Problem
@@ -70,10 +70,24 @@ class WorldSpec(_Section):
     parameters: dict[str, float] = Field(
         default_factory=dict, description="scalars by name, in the unit of the parameter table; all of them once loaded"
     )
+    fixed: Annotated[tuple[str, ...], BeforeValidator(_tuple)] = Field(
+        default=(),
+        description="parameters that keep the table's value under uncertainty: ensemble; those given as such are added",
+    )
     knowledge_network: str = Field(default="complete", description="who learns from whom")
     firms: _Actors = Field(default=(), description="firms to add or change, by name")
     owners: _Actors = Field(default=(), description="owners to add or change, by name")
     makers: _Actors = Field(default=(), description="makers to add or change, by name")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _fixed_where_given(cls, given: object) -> object:
+        """Remember which parameters are given, as values that are the table's do not tell."""
+        fixed = given.get("fixed") if isinstance(given, Mapping) else None
+        is_list = fixed is None or (isinstance(fixed, list | tuple) and all(isinstance(name, str) for name in fixed))
+        if not isinstance(given, Mapping) or not is_list:
+            return given  # to be refused
+        return {**given, "fixed": tuple(checks.named_parameters(given))}
 
     @field_validator("base")
     @classmethod
@@ -95,6 +109,19 @@ class WorldSpec(_Section):
         _refuse(checks.problems_of_parameters(given))
         table = checks.world_parameters(info.data.get("base", BASE), info.data.get("tables"))
         return {name: checks.settled(given.get(name, row.value)) for name, row in table.items()}
+
+    @field_validator("fixed")
+    @classmethod
+    def _drawn(cls, names: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        """Refuse what no set draws; keep those at the table's value, as others differ from it and so stay anyway."""
+        drawn = sorted(drawn_parameters())
+        for index, name in enumerate(names):
+            if name not in drawn:
+                text = f"{shown(repr(name))} is in no parameter set; allowed: parameters that are; {meant(name, drawn)}"
+                _refuse([((index,), text)])
+        table = checks.world_parameters(info.data.get("base", BASE), info.data.get("tables"))
+        values = info.data.get("parameters", {})
+        return tuple(name for name in drawn if name in names and values.get(name) == table[name].value)
 
     @field_validator("tables", mode="before")
     @classmethod
@@ -306,7 +333,10 @@ class Scenario(_Section):
 
     def resolved(self) -> dict[str, Any]:
         """Plain, complete data in the order of the file format; it loads to an equal scenario."""
-        return self.model_dump(mode="json", by_alias=True)
+        data = self.model_dump(mode="json", by_alias=True)
+        if not self.world.fixed:
+            del data["world"]["fixed"]  # so that runs of before this key are found
+        return data
 
     def to_yaml(self) -> str:
         """Write the complete scenario as readable YAML; it loads to an equal scenario."""
@@ -321,6 +351,7 @@ class Scenario(_Section):
             data["plugins"] = plugins
         if self.uncertainty == "none":
             del data["uncertainty"]  # so that runs of before this key are found
+            data["world"].pop("fixed", None)
         else:
             data["parameter_sets"] = parameter_sets(self.world.base).digest
         text = json.dumps(data, sort_keys=True, separators=(",", ":"), allow_nan=False)
@@ -388,6 +419,10 @@ class Scenario(_Section):
         table = checks.world_parameters(self.world.base, self.world.tables)
         values = self.world.parameters
         return {name: value for name, value in values.items() if value != table[name].value}
+
+    def given_parameters(self) -> dict[str, float]:
+        """Parameters that no set of ``uncertainty: ensemble`` changes: with another value than the table, or fixed."""
+        return self.changed_parameters() | {name: self.world.parameters[name] for name in self.world.fixed}
 
 
 def families() -> dict[str, str]:
