@@ -113,6 +113,17 @@ def test_a_variant_at_the_tables_value_is_a_variant():
     assert not set(variant.plan.runs) & set(plan.runs)
 
 
+def test_the_users_own_parameters_stay(tmp_path):
+    text = "name,value,low,high,unit\nflywheel,1.3,1.2,1.4,elasticity of revenue to effective compute\n"
+    (tmp_path / "parameters.csv").write_text(text, encoding="utf-8")
+    (tmp_path / "own.yaml").write_text(
+        "extends: baseline\nuncertainty: ensemble\nworld: {tables: .}\n", encoding="utf-8"
+    )
+    own = load_scenario(tmp_path / "own.yaml")
+    assert flywheels(own) == [1.3] * 3
+    assert len({ensemble.world_of(own, replicate).parameters.nest_growth for replicate in (0, 4, 8)}) == 3
+
+
 def test_the_sets_are_at_least_200_inside_their_ranges_and_agree_with_the_facts():
     sets, table = parameter_sets("world_2024"), parameter_table()
     assert len(sets.sets) >= 200 and len(set(sets.sets)) == len(sets.sets)
