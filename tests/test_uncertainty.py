@@ -175,6 +175,16 @@ def test_a_comparison_counts_sets_not_replicates_and_pairs_within_them():
     assert np.isfinite(rows.loc["consumer_gain_paired", "effect"])
 
 
+def test_ranges_of_a_sweep_are_over_replicates_not_over_means_of_sets():
+    base = scenario(horizon={"end": "2024Q4"}, run={"replicates": 8, "seed": 1})
+    made = sim.sweep(base, {"world.parameters.flywheel": [1.0, 1.5]}, horizons=["2024"], measures=["hhi_revenue"])
+    held = load_scenario(base, overrides=["world.parameters.flywheel=1"])
+    values = ensemble.simulate(held).measures["hhi_revenue"][:, 3]
+    row = made.table.query("measure == 'hhi_revenue' and `world.parameters.flywheel` == 1").iloc[0]
+    assert [row["p5"], row["p95"]] == pytest.approx(np.quantile(values, [0.05, 0.95]).tolist(), rel=1e-12)
+    assert row["n"] == 2
+
+
 def test_a_report_tells_luck_and_parameters_apart():
     result = sim.run(scenario(horizon={"end": "2024Q4"}, run={"replicates": 8, "seed": 1}))
     found = result.variance().set_index(["measure", "year"])

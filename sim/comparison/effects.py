@@ -58,6 +58,8 @@ class Pairs(NamedTuple):
     names : tuple of str
         Measures, those of ``PAIRED_MEASURES`` last.
     scenario, reference : array [replicate, year, measure]
+    singles : array [replicate, year, measure], optional
+        The scenario's single replicates where ``scenario`` holds means of parameter sets.
     """
 
     replicates: npt.NDArray[np.int64]
@@ -65,6 +67,7 @@ class Pairs(NamedTuple):
     names: tuple[str, ...]
     scenario: Floats
     reference: Floats
+    singles: Floats | None = None
 
 
 WorldsOf = Callable[[int], tuple["World", "World"]]
@@ -117,6 +120,7 @@ def _means_of_sets(pairs: Pairs, groups: Sequence[Sequence[int]]) -> Pairs:
         replicates=np.array([numbers[0] for numbers in groups], dtype=np.int64),
         scenario=np.stack([pairs.scenario[chosen].mean(axis=0) for chosen in rows]),
         reference=np.stack([pairs.reference[chosen].mean(axis=0) for chosen in rows]),
+        singles=pairs.scenario,
     )
 
 

@@ -333,8 +333,9 @@ def _table(
         rows = effects_of(Contrast(cell.name, "policy", "", "", against), pairs, quarters)
         rows = rows.rename(columns={"scenario_mean": "mean"})
         years = [pairs.quarters.index(quarter) for quarter in quarters]
-        values = pairs.scenario[:, years].reshape(len(pairs.replicates), -1)
-        parts.append(pd.concat([_places(axes, place, len(rows)), rows[_KEYS], _spread(values), rows[_EFFECTS]], axis=1))
+        singles = pairs.scenario if pairs.singles is None else pairs.singles
+        spread = _spread(*(values[:, years].reshape(len(values), -1) for values in (pairs.scenario, singles)))
+        parts.append(pd.concat([_places(axes, place, len(rows)), rows[_KEYS], spread, rows[_EFFECTS]], axis=1))
     table = pd.concat(parts, ignore_index=True)
     failures = pd.DataFrame(
         [
@@ -373,11 +374,11 @@ def _places(axes: Axes, place: tuple[Value, ...], n_rows: int) -> pd.DataFrame:
     return pd.DataFrame({path: [value] * n_rows for path, value in zip(axes, place, strict=True)})
 
 
-def _spread(values: np.ndarray[Any, Any]) -> pd.DataFrame:
-    """Mean over replicates with its 95% interval, and the 5-95% range; one row a column of ``values``."""
+def _spread(values: np.ndarray[Any, Any], singles: np.ndarray[Any, Any]) -> pd.DataFrame:
+    """Mean over what is independent with its 95% interval, and the 5-95% range over replicates; one row a column."""
     import pandas as pd
 
-    frame = pd.DataFrame(values)
+    frame = pd.DataFrame(singles)
     found = paired(values, np.zeros_like(values))
     low, high = found.interval(0.95)
     return pd.DataFrame(
