@@ -75,6 +75,16 @@ def test_paths_are_those_of_the_comparison(made):
     assert drawn(axes["total_power"], "no-open (world)").get_ydata() == pytest.approx(share.to_numpy())
 
 
+def test_the_maps_title_counts_every_effect_that_is_defined():
+    levels = list(np.linspace(5.0, 6.0, 12))
+    made = synthetic({"energy_twh": ([0.0] * 12, levels)})
+    rows = made.effects
+    rows = rows[rows["measure"].isin(made.measures) & (rows["horizon"] == made.horizons[-1])]
+    assert (rows["smallest_effect"] == 0.0).any()
+    clear, defined = (rows["verdict"] == "clear").sum(), np.isfinite(rows["effect"]).sum()
+    assert made.plot("map").texts[0].get_text().startswith(f"{clear} of {defined} effects are clear")
+
+
 def test_the_map_leaves_negligible_cells_blank(made):
     figure = made.plot("map")
     axes = axes_of(figure)["map"]

@@ -28,7 +28,7 @@ from sim.report.figures.lorenz import N_LORENZ, gini_of_curve, lorenz_curves
 from sim.report.figures.network import supply_links
 from sim.report.figures.payments import payments
 from sim.report.figures.power import power_curve
-from sim.report.tables import significant
+from sim.report.tables import percent, significant
 from sim.result import Result
 from sim.scenario import load_scenario
 from sim.state import FIRM_CLASSES
@@ -350,6 +350,19 @@ def test_stylised_worlds_are_drawn_with_every_firm_by_its_name(world, recwarn):
 def test_curves_of_one_gini_are_not_ranked():
     title = sim.run("symmetric", replicates=2, quarters=2).plot("lorenz").texts[0].get_text().replace("\n", " ")
     assert "have the same Gini coefficient among firms in 2024Q2 (0.00)" in title
+
+
+def test_the_largest_three_are_those_of_the_last_quarter():
+    recorded = recording(n_replicates=1)
+    revenue = recorded.firms["revenue"].copy()
+    late = recorded.firm_names.index("Zhipu")
+    revenue[:, :, late] = 0.0
+    revenue[:, -1, late] = 0.35 * revenue[:, -1].sum(axis=-1)
+    result = Result.from_recording(load_scenario({}), replace(recorded, firms={**recorded.firms, "revenue": revenue}))
+    last = revenue[0, -1] / revenue[0, -1].sum()
+    title = FIGURES["firm_shares"](result).texts[0].get_text().replace("\n", " ")
+    assert "Zhipu" not in revenue_shares(result).columns, "small over time"
+    assert f"the largest three take {percent(np.sort(last)[-3:].sum())}" in title
 
 
 def test_stacked_areas_are_mean_shares_of_revenue(result, drawn):

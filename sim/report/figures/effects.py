@@ -252,7 +252,7 @@ def effect_map(comparison: Comparison, horizon: str | None = None) -> Figure:
             "blank: negligible; ?: undecided; n/a: not defined."
         )
         clear = int((rows["verdict"] == "clear").sum())
-        finding = f"{clear} of {int(np.isfinite(sizes).sum())} effects are clear in {at}"
+        finding = f"{clear} of {int(np.isfinite(rows['effect']).sum())} effects are clear in {at}"
         top = style.set_title(figure, finding, remark)
         left = min(0.03 + max(style.inches_of(name, 8.5) for name in names) / WIDTH, 0.3)
         bottom = 0.72 * longest * inch + 0.12 * inch
@@ -300,7 +300,7 @@ def _map_text(row: Mapping[str, Any]) -> str:
 def tradeoff_plot(
     comparison: Comparison, x: str = "hhi_revenue", y: str = "total_power", horizon: str | None = None
 ) -> Figure:
-    """Draw the effect on one measure against that on another, with 95% intervals; ringed: nothing beats it in both.
+    """Draw the effect on one measure against that on another, with 95% intervals; ringed: nothing dominates it.
 
     Parameters
     ----------
@@ -325,11 +325,11 @@ def tradeoff_plot(
         wanted = " and ".join(f"{'more' if aims[name] > 0 else 'less'} of {lower(label_of(name))}" for name in (x, y))
         remark = (
             f"{_remark(comparison)} Bars: 95% confidence intervals (luck only). Rings: no other scenario, nor the "
-            f"reference, has both {wanted}."
+            f"reference, is at least as good in both and better in one of {wanted}."
         )
         names = [label for label in labels if label in best]
         finding = f"{label_of(x)} against {lower(label_of(y))} in {at}: " + (
-            f"nothing beats {_listed(names)}" if names else "no scenario beats the reference in both"
+            f"nothing beats {_listed(names)}" if names else "every scenario is dominated"
         )
         top = style.set_title(figure, finding, remark)
         axes = figure.add_axes((0.1, 0.095, 0.87, top - 0.12), label="plane")
@@ -347,7 +347,7 @@ def tradeoff_plot(
 
 
 def _undominated(points: Mapping[str, Sequence[float]], aims: Sequence[int]) -> set[str]:
-    """Names that neither another nor the reference at (0, 0) beats in both."""
+    """Names than which neither another nor the reference at (0, 0) is at least as good in both and better in one."""
     from sim.comparison.tradeoffs import undominated
 
     gains = np.array([[0.0, 0.0], *points.values()]) * np.array(aims)

@@ -38,13 +38,11 @@ def revenue_shares(result: Result) -> pd.DataFrame:
         One row a recorded quarter, one column a firm or group; rows sum to 1. The largest firms in
         the last quarter come first, then other firms, then small firms and entrants.
     """
-    firm_quarters(result)
-    parts = [_summed_shares(firms) for firms in result.pieces("firms", ["revenue", "firm_class"])]
-    keys = ["quarter", "firm", "firm_class"]
-    summed = pd.concat(parts).groupby(keys, observed=True)["revenue"].sum().reset_index()
-    summed["group"] = groups_of(summed["firm"], summed["firm_class"])
-    means = summed.pivot_table("revenue", "quarter", "group", aggfunc="sum", fill_value=0.0)
-    means = means / len(result.replicates)
+    return _grouped(_means(result))
+
+
+def _grouped(means: pd.DataFrame) -> pd.DataFrame:
+    """The largest firms over time, the others added up, and small firms and entrants."""
     labs = means.drop(columns=[style.SMALL], errors="ignore")
     named = labs.mean().sort_values(ascending=False, kind="stable").index[:N_NAMED]
     order = labs.iloc[-1][named].sort_values(ascending=False, kind="stable").index
@@ -56,6 +54,17 @@ def revenue_shares(result: Result) -> pd.DataFrame:
     return frame
 
 
+def _means(result: Result) -> pd.DataFrame:
+    """Mean shares by quarter of every firm that has a name of its own, and of small firms and entrants together."""
+    firm_quarters(result)
+    parts = [_summed_shares(firms) for firms in result.pieces("firms", ["revenue", "firm_class"])]
+    keys = ["quarter", "firm", "firm_class"]
+    summed = pd.concat(parts).groupby(keys, observed=True)["revenue"].sum().reset_index()
+    summed["group"] = groups_of(summed["firm"], summed["firm_class"])
+    means = summed.pivot_table("revenue", "quarter", "group", aggfunc="sum", fill_value=0.0)
+    return means / len(result.replicates)
+
+
 def _summed_shares(firms: pd.DataFrame) -> pd.DataFrame:
     """Shares of firms' revenue added up over replicates, by quarter, firm and class."""
     totals = firms["revenue"].groupby(level=["replicate", "quarter"]).transform("sum")
@@ -65,17 +74,18 @@ def _summed_shares(firms: pd.DataFrame) -> pd.DataFrame:
 
 def firm_shares(result: Result) -> Figure:
     """Draw firms' shares of revenue as a stack."""
-    shares = revenue_shares(result)
+    means = _means(result)
+    shares = _grouped(means)
     last, quarter = shares.iloc[-1], str(shares.index[-1])
-    singles = last.drop([style.OTHERS, style.SMALL], errors="ignore")
-    leaders = singles.sort_values(ascending=False)
+    singles = means.drop(columns=[style.SMALL], errors="ignore")
+    leaders = singles.iloc[-1].sort_values(ascending=False, kind="stable")
     finding = f"{leaders.index[0]} takes {percent(leaders.iloc[0])} of AI revenue in {quarter}"
     if len(result.replicates) > 1:
         finding += " on average"
     if len(leaders) > N_TOP:
         finding += (
             f"; the largest three take {percent(leaders.iloc[:N_TOP].sum())}, "
-            f"against {percent(shares.iloc[0][singles.index].nlargest(N_TOP).sum())} in "
+            f"against {percent(singles.iloc[0].nlargest(N_TOP).sum())} in "
             f"{shares.index[0]}"
         )
     with style.settings():
