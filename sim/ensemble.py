@@ -28,7 +28,7 @@ from sim.policies.registry import is_shipped
 from sim.pool import Advance, Lost, Pool, Progress, Task
 from sim.quarters import QUARTERS_PER_YEAR, Quarter, quarter_range
 from sim.world.build import Mechanisms, World, WorldSpec, build
-from sim.world.tables import own_rows, world_folders
+from sim.world.tables import world_folders
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -52,9 +52,7 @@ class Uncertain(NamedTuple):
     def world_of(self, replicate: int) -> World:
         """The replicate's world; parameters that the scenario or the user's own table gives stay."""
         number = set_of_replicate(replicate, len(self.sets.sets))
-        own = {name for name, *_ in own_rows(self.spec.tables)}
-        drawn = {name: value for name, value in self.sets.values(number).items() if name not in own}
-        return build(replace(self.spec, parameters=drawn | dict(self.spec.parameters)))
+        return build(replace(self.spec, parameters=self.sets.values(number) | dict(self.spec.parameters)))
 
 
 class Job(NamedTuple):

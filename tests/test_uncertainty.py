@@ -12,14 +12,26 @@ from sim.errors import ScenarioError, WorldError
 from sim.explain import explain
 from sim.parameter_sets import LUCKS_PER_SET, by_set, parameter_sets, read_parameter_sets
 from sim.parameters import parameter_table
+from sim.report.comparison import headline, sweep_headline
+from sim.report.figures.common import band_remark
+from sim.report.page.of_comparison import page as comparison_page
 from sim.report.page.of_result import page
 from sim.report.page.tables import uncertainty_table
+from sim.report.tables import flywheel
 from sim.scenario import load_scenario
 from sim.variance import variance_parts
 from sim.world.build import build
 
 FEW = {"small_firms_initial": 10, "entry_slots": 48}
 MEASURES = ("hhi_revenue", "rental_price", "chips_sold_cumulative")
+
+
+def shown_words(made):
+    """Texts of a page, and its subtitle."""
+    blocks = [block for part in made.sections for block in part.blocks]
+    texts = [getattr(block, "text", "") for block in blocks]
+    points = [point for block in blocks for point in getattr(block, "items", ())]
+    return [made.subtitle, *filter(lambda each: isinstance(each, str), [*texts, *points])]
 
 
 def scenario(**parts):
@@ -168,6 +180,12 @@ def test_a_comparison_counts_sets_not_replicates_and_pairs_within_them():
     found = sim.compare(base, [taxed], horizons=["2024"])
     rows = found.effects.set_index("measure")
     assert rows.loc["hhi_revenue", "n"] == 2
+    asked = rows["replicates_to_decide"]
+    asked = asked[np.isfinite(asked)]
+    assert len(asked) and (asked % LUCKS_PER_SET == 0).all() and (asked > 2 * LUCKS_PER_SET).all()
+    said = [headline(found), *shown_words(comparison_page(found, lambda _: None))]
+    assert any("2 pairs" in text and "6 replicates" in text for text in said)
+    assert not any("luck only" in text or "6 pairs" in text or "= 1.00" in text for text in said)
     direct = [ensemble.simulate(each).measures["hhi_revenue"][:, 3] for each in (base, found.scenarios["taxed"])]
     means = [[values[list(group)].mean() for group in by_set(range(6), 200)] for values in direct]
     effect = np.subtract(means[1], means[0]).mean()
@@ -183,6 +201,7 @@ def test_ranges_of_a_sweep_are_over_replicates_not_over_means_of_sets():
     row = made.table.query("measure == 'hhi_revenue' and `world.parameters.flywheel` == 1").iloc[0]
     assert [row["p5"], row["p95"]] == pytest.approx(np.quantile(values, [0.05, 0.95]).tolist(), rel=1e-12)
     assert row["n"] == 2
+    assert "luck and parameter sets" in sweep_headline(made)
 
 
 def test_a_report_tells_luck_and_parameters_apart():
@@ -190,9 +209,12 @@ def test_a_report_tells_luck_and_parameters_apart():
     found = result.variance().set_index(["measure", "year"])
     price = found.loc[("chip_price", 2024)]
     assert price["sd_parameters"] > price["sd_luck"] > 0.0 and price["luck_share"] < 0.5
+    span = sorted(f"{parameter_sets('world_2024').values(number)['flywheel']:.2f}" for number in (0, 1))
+    assert flywheel(result) == " to ".join(span) and "luck only" not in band_remark(result)
     titles = {part.title for part in page(result, lambda _: None).sections}
     assert "Luck and parameters" in titles
     plain = sim.run(scenario(uncertainty="none"))
+    assert flywheel(plain) == "1.00" and "luck only" in band_remark(plain)
     assert (plain.variance()["sd_parameters"] == 0.0).all() and uncertainty_table(plain) is None
 
 

@@ -20,7 +20,7 @@ from sim.comparison.statistics import (
     verdict,
 )
 from sim.observe import described
-from sim.parameter_sets import by_set
+from sim.parameter_sets import LUCKS_PER_SET, by_set
 from sim.quarters import Quarter
 
 if TYPE_CHECKING:
@@ -158,7 +158,8 @@ def effects_of(contrast: Contrast, pairs: Pairs, quarters: Sequence[str]) -> pd.
     with np.errstate(divide="ignore", invalid="ignore"):
         relative = np.where(found.reference != 0.0, found.effect / np.abs(found.reference), np.nan)
     words = verdict(*student, smallest, found.changed, found.widening)
-    wanted = replicates_to_decide(*student, smallest, found.changed, found.widening)
+    of_pair = 1 if pairs.singles is None else LUCKS_PER_SET
+    wanted = of_pair * replicates_to_decide(*student, smallest, found.changed, found.widening)
     to_decide = np.where(words == "undecided", wanted, np.nan)
     columns: dict[str, object] = {
         "scenario": contrast.scenario,

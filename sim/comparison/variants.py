@@ -82,8 +82,7 @@ def _variant(plan: Design, name: str, value: float | str, change: dict[str, Any]
 def _value(scenario: Scenario, name: str) -> object:
     """What a scenario itself says of the thing that is changed."""
     if name == FLYWHEEL:
-        is_drawn = scenario.uncertainty != "none" and FLYWHEEL not in scenario.given_parameters()
-        return scenario.world.hold, None if is_drawn else scenario.world.parameters[FLYWHEEL]
+        return scenario.world.hold, None if scenario.is_drawn(FLYWHEEL) else scenario.world.parameters[FLYWHEEL]
     return scenario.power.family
 
 

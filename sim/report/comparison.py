@@ -9,7 +9,8 @@ import numpy as np
 
 from sim.comparison import label_of
 from sim.comparison.bootstrap import FEW_PAIRS
-from sim.report.tables import Grid, percent, significant
+from sim.parameter_sets import LUCKS_PER_SET
+from sim.report.tables import Grid, percent, shown_by, significant
 from sim.units import counted
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from sim.comparison import Comparison, Sweep
+    from sim.scenario import Scenario
 
 MOST_DETAILED = 3
 """Scenarios of which every shown measure is printed; of more, the overview alone."""
@@ -73,14 +75,22 @@ def headline(comparison: Comparison) -> str:
     names = list(comparison.scenarios)
     who = names[0] if len(names) == 1 else f"{len(names)} scenarios"
     first, last = comparison.baseline.horizon.start, comparison.baseline.horizon.end
-    n = comparison.n_replicates
-    parts = [f"{who} against {comparison.baseline.name}: {counted(n, 'pair')} with the same luck, {first} to {last}."]
-    world = comparison.baseline.resolved()["world"]
-    if world["hold"] == "flywheel":
-        value = world["parameters"]["flywheel"]
+    parts = [f"{who} against {comparison.baseline.name}: {pairs_said(comparison)}, {first} to {last}."]
+    world = comparison.baseline.world
+    if world.hold == "flywheel" and not comparison.baseline.is_drawn("flywheel"):
+        value = world.parameters["flywheel"]
         parts.append(f"Flywheel elasticity {LAMBDA} = {value:.2f} (an assumption that the facts do not identify).")
-    parts.append(luck_note())
+    parts.append(luck_note(comparison.baseline))
     return " ".join(parts)
+
+
+def pairs_said(comparison: Comparison, of: str = "") -> str:
+    """Say how many pairs there are, and of what: replicates, or means over those that share a parameter set."""
+    n = comparison.n_replicates
+    if comparison.baseline.uncertainty == "none":
+        return f"{counted(n, 'pair')}{of} with the same luck"
+    pairs, replicates = counted(-(-n // LUCKS_PER_SET), "pair"), counted(n, "replicate")
+    return f"{pairs}{of} with the same luck and parameters ({replicates}, up to {LUCKS_PER_SET} to a parameter set)"
 
 
 LAMBDA = "\N{GREEK CAPITAL LETTER LAMDA}"
@@ -90,11 +100,12 @@ TURNS = "\N{DAGGER}"
 """Marks a clear effect that clearly has the other sign elsewhere."""
 
 
-def luck_note() -> str:
-    """Say what intervals do not show."""
+def luck_note(scenario: Scenario) -> str:
+    """Say what intervals show, and what not."""
+    doubt = "parameters or the model" if scenario.uncertainty == "none" else "the model"
     return (
-        "Intervals are 95% confidence intervals of the mean effect: they show luck only, not doubt about parameters or "
-        "the model."
+        f"Intervals are 95% confidence intervals of the mean effect: they show {shown_by(scenario)}, not doubt about "
+        f"{doubt}."
     )
 
 
@@ -325,9 +336,10 @@ def sweep_headline(made: Sweep) -> str:
     axes = " and ".join(f"{path} ({counted(len(values), 'value')})" for path, values in made.axes.items())
     n = counted(made.scenario.run.replicates, "replicate")
     first, last = made.scenario.horizon.start, made.scenario.horizon.end
+    ranges = f"Ranges are 5-95% over replicates: they show {shown_by(made.scenario)}."
     return (
         f"{made.scenario.name} over {axes}: {n} with the same luck in every cell, {first} to {last}. "
-        f"{luck_note() if made.against != AS_GIVEN else 'Ranges are 5-95% over replicates: they show luck only.'}"
+        f"{luck_note(made.scenario) if made.against != AS_GIVEN else ranges}"
     )
 
 

@@ -30,7 +30,7 @@ _SUMMARY_COLUMNS = (
     ("measure", "name", "Name of the measure"),
     ("year", "year", "Calendar year"),
     ("mean", "as in `unit`", "Mean over replicates"),
-    ("p5", "as in `unit`", "5% quantile over replicates: how far luck matters"),
+    ("p5", "as in `unit`", "5% quantile over replicates: how far luck, and parameter sets where drawn, matter"),
     ("p50", "as in `unit`", "Median over replicates"),
     ("p95", "as in `unit`", "95% quantile over replicates"),
     ("unit", "text", "Unit of the measure"),

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from sim.result import Leader, Result
+    from sim.scenario import Scenario
 
 YEARS = (2024, 2027, 2030, 2035)
 """Years that the closing table shows where the horizon holds them."""
@@ -124,7 +125,7 @@ def headline(result: Result) -> str:
     elasticity = flywheel(result)
     if elasticity is not None:
         parts.append(
-            f"Flywheel elasticity \N{GREEK CAPITAL LETTER LAMDA} = {elasticity:.2f} "
+            f"Flywheel elasticity \N{GREEK CAPITAL LETTER LAMDA} = {elasticity} "
             "(an assumption that the facts do not identify)."
         )
     if summary.has("own_finance_share"):
@@ -136,12 +137,21 @@ def headline(result: Result) -> str:
     return " ".join(parts)
 
 
-def flywheel(result: Result) -> float | None:
-    """Flywheel elasticity Lambda of the run; None where it was neither recorded nor given."""
+def flywheel(result: Result) -> str | None:
+    """Flywheel elasticity Lambda of the run, a range where replicates differ; None where it is not known."""
     if "flywheel" in result.catalogue:
-        return float(result.yearly(["flywheel"])["flywheel"].iloc[-1])
-    world = result.scenario.resolved()["world"]
-    return float(world["parameters"]["flywheel"]) if world["hold"] == "flywheel" else None
+        values = result.yearly(["flywheel"])["flywheel"]
+        at_end = values[values.index.get_level_values("year") == result.years[-1]]
+        low, high = f"{at_end.min():.2f}", f"{at_end.max():.2f}"
+        return low if low == high else f"{low} to {high}"
+    world = result.scenario.world
+    is_known = world.hold == "flywheel" and not result.scenario.is_drawn("flywheel")
+    return f"{world.parameters['flywheel']:.2f}" if is_known else None
+
+
+def shown_by(scenario: Scenario) -> str:
+    """What ranges over the replicates of a scenario show."""
+    return "luck only" if scenario.uncertainty == "none" else "luck and parameter sets"
 
 
 def ranges_note(result: Result) -> str:
@@ -150,7 +160,7 @@ def ranges_note(result: Result) -> str:
         return "One replicate: there are no ranges; run more to see how far luck matters."
     if result.scenario.uncertainty == "ensemble":
         return "Ranges are 5-95% over replicates, which differ in luck and in parameter sets that agree with 2024."
-    return "Ranges are 5-95% over replicates: they show luck only, not doubt about parameters."
+    return f"Ranges are 5-95% over replicates: they show {shown_by(result.scenario)}, not doubt about parameters."
 
 
 def notes(result: Result) -> tuple[str, ...]:

@@ -421,8 +421,13 @@ class Scenario(_Section):
         return {name: value for name, value in values.items() if value != table[name].value}
 
     def given_parameters(self) -> dict[str, float]:
-        """Parameters that no set of ``uncertainty: ensemble`` changes: with another value than the table, or fixed."""
-        return self.changed_parameters() | {name: self.world.parameters[name] for name in self.world.fixed}
+        """Parameters that no set of ``uncertainty: ensemble`` changes: changed, fixed, or of the user's own table."""
+        names = (*self.world.fixed, *(self.world.tables or {}).get("parameters", ()))
+        return self.changed_parameters() | {name: self.world.parameters[name] for name in names}
+
+    def is_drawn(self, name: str) -> bool:
+        """Whether a parameter differs from replicate to replicate."""
+        return self.uncertainty != "none" and name in drawn_parameters() and name not in self.given_parameters()
 
 
 def families() -> dict[str, str]:

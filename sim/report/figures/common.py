@@ -8,7 +8,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from sim.errors import ResultError
 from sim.report import style
-from sim.report.tables import flywheel
+from sim.report.tables import flywheel, shown_by
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -43,7 +43,7 @@ def run_remark(result: Result) -> str:
     words = [f"Scenario {result.scenario.name}", "one replicate" if n == 1 else f"{n:,} replicates"]
     value = flywheel(result)
     if value is not None:
-        words.append(f"flywheel elasticity \N{GREEK CAPITAL LETTER LAMDA} = {value:.2f} (assumed)")
+        words.append(f"flywheel elasticity \N{GREEK CAPITAL LETTER LAMDA} = {value} (assumed)")
     return ", ".join(words) + "."
 
 
@@ -51,7 +51,7 @@ def band_remark(result: Result) -> str:
     """Say what lines and bands are; nothing for a single replicate."""
     if len(result.replicates) == 1:
         return ""
-    return " Lines: mean; bands: 5-95% range over replicates (luck only)."
+    return f" Lines: mean; bands: 5-95% range over replicates ({shown_by(result.scenario)})."
 
 
 def year_of(quarter: str) -> float:

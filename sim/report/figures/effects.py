@@ -9,9 +9,9 @@ from matplotlib.ticker import FuncFormatter
 
 from sim.comparison import HEADLINES, label_of
 from sim.report import style
-from sim.report.comparison import amount, scaled
+from sim.report.comparison import amount, pairs_said, scaled
 from sim.report.figures.common import WIDTH, lower, set_time_axis, year_of
-from sim.units import counted
+from sim.report.tables import shown_by
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -55,7 +55,8 @@ def effect_plot(comparison: Comparison, measures: Sequence[str] | None = None, h
     with style.settings():
         figure = style.new_figure(WIDTH, 1.95 + 0.24 * max(len(names), 2))
         remark = (
-            f"{_remark(comparison)} Thick bars: 90%, thin: 95% confidence interval of the mean effect (luck only). "
+            f"{_remark(comparison)} Thick bars: 90%, thin: 95% confidence interval of the mean effect "
+            f"({shown_by(comparison.baseline)}). "
             "Grey: the smallest effect that matters."
         )
         top = style.set_title(figure, _finding(rows[rows["measure"] == shown[0]], shown[0], at), remark)
@@ -150,7 +151,8 @@ def effect_paths(
         dropped = len(ranked) - len(labels)
         more = f" The {dropped} scenarios with smaller effects are left out." if dropped and scenarios is None else ""
         remark = (
-            f"{_remark(comparison)} Lines: mean paired difference; bands: 95% confidence interval (luck only).{more}"
+            f"{_remark(comparison)} Lines: mean paired difference; bands: 95% confidence interval "
+            f"({shown_by(comparison.baseline)}).{more}"
         )
         top = style.set_title(figure, _finding(first, shown[0], comparison.horizons[-1]), remark)
         columns = min(len(shown), 2)
@@ -324,8 +326,8 @@ def tradeoff_plot(
         best = _undominated(points, [aims[x], aims[y]])
         wanted = " and ".join(f"{'more' if aims[name] > 0 else 'less'} of {lower(label_of(name))}" for name in (x, y))
         remark = (
-            f"{_remark(comparison)} Bars: 95% confidence intervals (luck only). Rings: no other scenario, nor the "
-            f"reference, is at least as good in both and better in one of {wanted}."
+            f"{_remark(comparison)} Bars: 95% confidence intervals ({shown_by(comparison.baseline)}). Rings: no other "
+            f"scenario, nor the reference, is at least as good in both and better in one of {wanted}."
         )
         names = [label for label in labels if label in best]
         finding = f"{label_of(x)} against {lower(label_of(y))} in {at}: " + (
@@ -420,8 +422,7 @@ def _rows(comparison: Comparison, horizon: str, *, all_measures: bool = False) -
 
 
 def _remark(comparison: Comparison) -> str:
-    n = comparison.n_replicates
-    return f"Against {comparison.baseline.name}, {counted(n, 'pair')} with the same luck."
+    return f"Against {comparison.baseline.name}, {pairs_said(comparison)}."
 
 
 def _finding(rows: pd.DataFrame, measure: str, horizon: str) -> str:

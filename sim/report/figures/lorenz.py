@@ -11,6 +11,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter
 from sim import indices
 from sim.report import style
 from sim.report.figures.common import WIDTH, firm_quarters, lower, run_remark
+from sim.report.tables import shown_by
 from sim.result import HIGH, LOW
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ def lorenz_figure(result: Result) -> Figure:
         figure = style.new_figure(WIDTH, 4.5)
         remark = (
             f"{run_remark(result)} Share held by the smallest firms, mean over replicates"
-            + ("; band: 5-95% range (luck only)." if len(result.replicates) > 1 else ".")
+            + (f"; band: 5-95% range ({shown_by(result.scenario)})." if len(result.replicates) > 1 else ".")
             + " Active firms only, those of one owner together."
         )
         top = style.set_title(figure, finding, remark)
@@ -97,7 +98,9 @@ def lorenz_figure(result: Result) -> Figure:
     return figure
 
 
-def lorenz_of_runs(curves: Mapping[str, Mapping[str, NDArray[np.float64]]], quarter: str) -> Figure:
+def lorenz_of_runs(
+    curves: Mapping[str, Mapping[str, NDArray[np.float64]]], quarter: str, over_what: str = "luck only"
+) -> Figure:
     """Draw mean Lorenz curves of several runs in one quarter.
 
     Parameters
@@ -105,6 +108,8 @@ def lorenz_of_runs(curves: Mapping[str, Mapping[str, NDArray[np.float64]]], quar
     curves : mapping of str to mapping of str to array [replicate, N_LORENZ]
         By run, up to four, the baseline first; then by column of ``LORENZ``.
     quarter : str
+    over_what : str
+        What ranges over replicates show.
     """
     grid = np.linspace(0.0, 1.0, N_LORENZ)
     names = list(curves)
@@ -119,7 +124,8 @@ def lorenz_of_runs(curves: Mapping[str, Mapping[str, NDArray[np.float64]]], quar
         figure = style.new_figure(WIDTH, 4.6)
         remark = (
             f"Share held by the smallest firms, mean over {over}; band: 5-95% range of {names[0]} "
-            "(luck only). Active firms only, those of one owner together: the curve also depends on how many there are."
+            f"({over_what}). Active firms only, those of one owner together: the curve also depends on how many "
+            "there are."
         )
         top = style.set_title(figure, finding, remark)
         for position, (column, label) in enumerate(LORENZ.items()):

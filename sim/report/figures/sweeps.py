@@ -12,7 +12,7 @@ from sim.errors import ResultError
 from sim.report import style
 from sim.report.comparison import AS_GIVEN, plain, short
 from sim.report.figures.common import WIDTH
-from sim.report.tables import significant
+from sim.report.tables import shown_by, significant
 from sim.units import counted
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def _curves(made: Sweep, measure: str | None, horizon: str | int | None) -> Figu
     remark = (
         f"Scenario {made.scenario.name}, {n} with the same luck at every value."
         " Lines: mean; dark bands: 95% confidence interval of the mean; light bands: 5-95% range over replicates "
-        "(luck only)."
+        f"({shown_by(made.scenario)})."
     )
     top = style.set_title(figure, finding, remark)
     left, right, bottom, gap = 0.09, 0.015, 0.62 / figure.get_figheight(), (0.09, 0.72 / figure.get_figheight())

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sim.comparison import HEADLINES, label_of
-from sim.report.comparison import TURNS, UNCERTAIN, luck_note, notes, turning
+from sim.report.comparison import TURNS, UNCERTAIN, luck_note, notes, pairs_said, turning
 from sim.report.figures.effects import COMPARISON_CAPTIONS, COMPARISON_FIGURES
 from sim.report.figures.lorenz import gini_of_curve, lorenz_curves, lorenz_of_runs
 from sim.report.page import assumptions, origin, replays, sentences, tables
@@ -28,6 +28,7 @@ from sim.report.page.blocks import (
 )
 from sim.report.page.luck import luck_blocks
 from sim.report.page.words import capital, end_of, listed, noun, size, year_of
+from sim.report.tables import shown_by
 from sim.units import counted
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ def page(comparison: Comparison, step: Callable[[str], None]) -> Page:
         title=f"What {what} would change",
         subtitle=(
             f"Against {comparison.baseline.name}, {first} to {comparison.baseline.horizon.end}: "
-            f"{counted(comparison.n_replicates, 'pair')} of simulated histories with the same luck."
+            f"{pairs_said(comparison, ' of simulated histories')}."
         ),
         warning=origin.warning(comparison.manifest, "the Lorenz curves and luck alone"),
         sections=tuple(part for part in sections if part.blocks),
@@ -111,11 +112,23 @@ _MARKS = (
     f"{UNCERTAIN} No longer clear after Holm's correction.",
     f"{TURNS} Clearly of the other sign at another flywheel elasticity or power family.",
 )
-_LIMITS = (
-    "They show luck only: how far the mean of these histories may lie from that of infinitely many of this model.",
-    "They do not show doubt about parameters, most of which are assumptions, nor about what the model leaves out.",
-    "They do not show how far one history may differ: the effect in a single future can be far from the mean.",
-)
+
+
+def _limits(comparison: Comparison) -> tuple[str, ...]:
+    """What the intervals do not show."""
+    shown, is_plain = shown_by(comparison.baseline), comparison.baseline.uncertainty == "none"
+    doubt = (
+        "They do not show doubt about parameters, most of which are assumptions, nor about what the model leaves out."
+        if is_plain
+        else "Parameters differ as far as the facts of 2024 leave them open; doubt about the model is not shown."
+    )
+    return (
+        f"They show {shown}: how far the mean of these histories may lie from that of infinitely many of this model.",
+        doubt,
+        "They do not show how far one history may differ: the effect in a single future can be far from the mean.",
+    )
+
+
 _PATHS = "Mean paired differences, year by year, with 95% bands: when effects begin, whether they last, when they turn."
 
 
@@ -189,7 +202,7 @@ def _results(comparison: Comparison) -> list[Block | None]:
                     blocks += _results_of_many(comparison, at)
                 continue
             blocks += _results_of_one(comparison, at)
-    return [Text(f"{luck_note()} {_STAR}"), *blocks]
+    return [Text(f"{luck_note(comparison.baseline)} {_STAR}"), *blocks]
 
 
 _STAR = (
@@ -303,7 +316,9 @@ def _lorenz(comparison: Comparison) -> tuple[list[Block | None], Table | None]:
     curves = {name: lorenz_curves(each, quarter) for name, each in done.items()}
     ginis = {name: {key: gini_of_curve(c.mean(axis=0)) for key, c in each.items()} for name, each in curves.items()}
     table = tables.inequality_table(ginis, quarter)
-    drawn = picture("lorenz", "Lorenz curves among firms", lorenz_of_runs(curves, quarter))
+    drawn = picture(
+        "lorenz", "Lorenz curves among firms", lorenz_of_runs(curves, quarter, shown_by(comparison.baseline))
+    )
     others = [name for name in done if name != comparison.baseline.name]
     why = (
         f", which have the lowest and the highest mean effect on {noun(rows[0]['measure'])}" if len(others) > 1 else ""
@@ -471,7 +486,7 @@ def _method(comparison: Comparison) -> list[Block | None]:
         Heading("Many questions at once"),
         *map(Text, notes(comparison)[1:]),
         Heading("What the intervals do not show"),
-        Points(_LIMITS),
+        Points(_limits(comparison)),
     ]
 
 
