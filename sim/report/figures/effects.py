@@ -327,7 +327,7 @@ def tradeoff_plot(
         wanted = " and ".join(f"{'more' if aims[name] > 0 else 'less'} of {lower(label_of(name))}" for name in (x, y))
         remark = (
             f"{_remark(comparison)} Bars: 95% confidence intervals ({shown_by(comparison.baseline)}). Rings: no other "
-            f"scenario, nor the reference, is at least as good in both and better in one of {wanted}."
+            f"scenario, nor the reference, is at least as good in both and better in one; good is {wanted}."
         )
         names = [label for label in labels if label in best]
         finding = f"{label_of(x)} against {lower(label_of(y))} in {at}: " + (

@@ -110,7 +110,7 @@ def network_figure(delivered: pd.DataFrame, used: pd.DataFrame, quarter: str, re
     made = f"{top_maker} delivers {percent(makers.max() / makers.sum())} of new chips; " if makers.sum() > 0.0 else ""
     finding = (
         f"{made}{top_owner} supplies {percent(owners.max() / owners.sum())} of the compute that AI "
-        f"developers use, {quarter}"
+        f"developers rent, {quarter}"
     )
     with style.settings():
         figure = style.new_figure(WIDTH, 6.6)
