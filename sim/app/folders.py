@@ -69,8 +69,9 @@ def _say_recomputed(again: Recomputation) -> None:
 
     what = ""
     if again.replicates:
-        first, last, n = again.replicates[0], again.replicates[-1], len(again.replicates)
-        what = f"{counted(n, 'replicate')} ({first})" if n == 1 else f"{counted(n, 'replicate')} ({first} to {last})"
+        first, last = again.replicates[0], again.replicates[-1]
+        which = f"{first}" if first == last else f"{first} to {last}"
+        what = f"{counted(len(again.replicates), 'replicate')} ({which})"
     runs = f" of {', '.join(again.runs)}" if again.runs else ""
     if again.is_same:
         print(f"Computed again, chosen at random: {what}{runs}; all {again.n_values:,} values are the same bits.")

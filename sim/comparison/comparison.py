@@ -134,7 +134,7 @@ class Comparison:
 
     def plugins(self) -> dict[str, str]:
         """SHA-256 (hex) of each plug-in file whose policies some run names, by the file's name."""
-        return self._design.plugins
+        return self._design.plugins()
 
     @property
     def baseline(self) -> Scenario:

@@ -62,7 +62,6 @@ class Design(NamedTuple):
     runs: dict[str, Scenario]
     contrasts: tuple[Contrast, ...]
 
-    @property
     def plugins(self) -> dict[str, str]:
         """SHA-256 (hex) of each plug-in file whose policies some run names, by the file's name."""
         return {file: sha for run in self.runs.values() for file, sha in run.plugins().items()}

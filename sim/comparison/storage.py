@@ -172,7 +172,7 @@ def read(folder: str | Path) -> Comparison:
 
 def _refuse_others(folder: Path, plan: Design, tables: Mapping[str, pd.DataFrame], manifest: Mapping[str, Any]) -> None:
     """Refuse tables whose runs are not those of the scenarios as this version reads them."""
-    if changed := manifests.changed_plugins(manifest, plan.plugins):
+    if changed := manifests.changed_plugins(manifest, plan.plugins()):
         message = f"{folder}: {changed[0]}; give the file that computed it, or compare again"
         raise ResultError(message)
     stored = {*tables["values"]["run"], *tables["failures"]["run"]}

@@ -45,12 +45,13 @@ def allot(
     pooled = allotment.allotted(total(usable * idle), pooled_claim)
     reserved = allotment.allotted(total(usable * set_aside), reserved_claim)
     taken = allotment.usable_share(public + pooled + reserved, rules.training_cap)
+    public, pooled, reserved = taken * public, taken * pooled, taken * reserved
     allotments = Allotments(
-        public=taken * public,
-        pooled=taken * pooled,
-        reserved=taken * reserved,
-        owner_pooled=_given(usable * idle, taken * pooled),
-        owner_reserved=_given(usable * set_aside, taken * reserved),
+        public=public,
+        pooled=pooled,
+        reserved=reserved,
+        owner_pooled=_given(usable * idle, pooled),
+        owner_reserved=_given(usable * set_aside, reserved),
         pooled_price=floor * (1.0 + rules.pooled_fee),
         reserved_price=floor,
     )
