@@ -1,22 +1,22 @@
 """Renew the constraints file of the Python that runs this: `make constraints`.
 
-Installs everything that pyproject.toml names, in the newest versions it allows, into a fresh
-environment and writes what pip then lists. Only names and versions are written.
+Asks pip what it would install for everything that pyproject.toml names, in the newest versions it allows that have
+wheels for the first release of this Python (3.11.0 for 3.11.7), and writes that down: only names and versions.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
 import tempfile
 import tomllib
-import venv
 from pathlib import Path
 
 HERE = Path(__file__).parent
+MAJOR, MINOR = sys.version_info[:2]
 PIN = re.compile(r"^[A-Za-z0-9._-]+==[A-Za-z0-9._!+-]+$")
-TOOLS = {"pip", "setuptools", "wheel"}
 
 
 def requirements() -> list[str]:
@@ -27,18 +27,20 @@ def requirements() -> list[str]:
 
 
 def main() -> None:
-    """Install everything afresh and write down what that gave."""
-    target = HERE / f"py{sys.version_info.major}{sys.version_info.minor}.txt"
+    """Resolve everything afresh and write down what that gave."""
     with tempfile.TemporaryDirectory() as folder:
-        venv.create(folder, with_pip=True)
-        pip = [str(Path(folder) / "bin" / "python"), "-m", "pip", "--disable-pip-version-check"]
-        subprocess.run([*pip, "install", "--quiet", *requirements()], check=True)
-        listed = subprocess.run([*pip, "list", "--format=freeze"], check=True, capture_output=True, text=True).stdout
-    pins = [line for line in listed.splitlines() if line.split("==")[0] not in TOOLS]
+        report = Path(folder) / "report.json"
+        command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--dry-run"]
+        command += ["--ignore-installed", "--target", folder, "--report", str(report)]
+        command += ["--only-binary", ":all:", "--python-version", f"{MAJOR}.{MINOR}.0"]
+        subprocess.run([*command, *requirements()], check=True)
+        chosen = [package["metadata"] for package in json.loads(report.read_text(encoding="utf-8"))["install"]]
+    pins = [f"{package['name']}=={package['version']}" for package in sorted(chosen, key=lambda it: it["name"].lower())]
     wrong = [line for line in pins if not PIN.match(line)]
     if wrong:
         sys.exit(f"not a plain name and version: {', '.join(wrong)}")
-    target.write_text("\n".join(sorted(pins, key=str.lower)) + "\n", encoding="utf-8")
+    target = HERE / f"py{MAJOR}{MINOR}.txt"
+    target.write_text("\n".join(pins) + "\n", encoding="utf-8")
     print(f"wrote {target.relative_to(HERE.parent)} ({len(pins)} pins)")
 
 

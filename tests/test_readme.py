@@ -7,10 +7,13 @@ import shutil
 import subprocess
 import sys
 import tomllib
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, metadata
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pytest
+from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -84,6 +87,20 @@ def check_installation(words):
             assert (ROOT / word).is_file(), word
         for names in re.findall(r"\[([\w,]+)\]$", word):
             assert set(names.split(",")) <= extras, word
+
+
+def test_what_is_installed_runs_on_the_first_release_of_this_python():
+    """Pins that ask for a later patch release send pip searching for versions for hours instead."""
+    this = f"{sys.version_info.major}.{sys.version_info.minor}"
+    pins = ROOT / "constraints" / f"py{this.replace('.', '')}.txt"
+    if not pins.exists():
+        pytest.skip(f"Python {this} installs the newest versions")
+    asked = {}
+    for pin in pins.read_text(encoding="utf-8").split():
+        with suppress(PackageNotFoundError):
+            asked[pin] = SpecifierSet(metadata(pin.split("==")[0])["Requires-Python"] or "")
+    assert {pin: str(pythons) for pin, pythons in asked.items() if f"{this}.0" not in pythons} == {}
+    assert len(asked) > 100
 
 
 def test_the_readme_shows_commands():
