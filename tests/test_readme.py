@@ -21,7 +21,7 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INLINE = re.compile(r"`(aipower [^`\n]+)`")
 INSIDE = "2024Q2"
 SMALL = ["--replicates", "2", "--quarters", "4", "--no-figures"]
-COPIED = ("scenarios", "docs/tutorial", "Makefile", "pyproject.toml", "constraints")
+COPIED = ("scenarios", "Makefile", "pyproject.toml", "constraints")
 
 
 def blocks(language):
@@ -64,10 +64,8 @@ def copy(tmp_path_factory):
     folder = tmp_path_factory.mktemp("checkout")
     for name in COPIED:
         source = ROOT / name
-        if source.is_dir():
-            shutil.copytree(source, folder / name)
-        elif source.exists():
-            shutil.copy(source, folder / name)
+        copied = shutil.copytree if source.is_dir() else shutil.copy
+        copied(source, folder / name)
     return folder
 
 
