@@ -48,7 +48,7 @@ def total(values: npt.NDArray[Any], axis: int | tuple[int, int] = -1, *, keepdim
     return summed
 
 
-def safe_ratio(numerator: Array, denominator: Array, otherwise: float = 0.0) -> Array:
+def safe_ratio(numerator: Array, denominator: Array, otherwise: Array | float = 0.0) -> Array:
     """Quotient, or ``otherwise`` where the denominator is zero; shapes broadcast.
 
     >>> safe_ratio(np.array([1.0, 1.0]), np.array([2.0, 0.0]))

@@ -1,4 +1,7 @@
-"""One quarter, in the order and the words of docs/model.md 3."""
+"""One quarter, in the order and the words of docs/model.md 3.
+
+Its last heading, observation, is never part of the dynamics: ``sim.engine`` observes what a step leaves.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +73,9 @@ def step(
     Raises
     ------
     ReplicateError
-        When a market does not clear or the accounts do not close.
+        When a policy fails, policies leave nothing to sell for, a market does not clear or the accounts do not close.
+    AgentError
+        When a rule of ``decisions`` fails.
     """
     # 1 Drivers
     drivers = drive(world, now.period)

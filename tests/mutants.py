@@ -218,7 +218,7 @@ def the_nest_is_inert(patch: Patch) -> None:
     """Spending on AI does not answer to quality and price."""
     from sim.submodels import demand
 
-    before(patch, demand, "outside_odds", lambda attraction, odds, growth: (np.ones_like(attraction), odds, growth))
+    before(patch, demand, "nest_odds", lambda attraction, odds, growth: (np.ones_like(attraction), odds, growth))
 
 
 @mutant

@@ -117,7 +117,7 @@ def test_the_paired_gain_is_what_the_formula_says_quarter_by_quarter():
     for k in range(QUARTERS):
         budget = p.budget_total * worlds[0].budget_share * np.exp(p.budget_growth * k)
         odds = [each.adoption[1, k] / (1 - each.adoption[1, k]) for each in (run, reference)]
-        by_hand += float(consumer_gain(budget, odds[0], odds[1], p.nest_growth, p.substitution))
+        by_hand += float(consumer_gain(budget, odds[0], odds[1], p.substitution, p.nest_growth))
     pairs = made.pairs("no-open", "consumer_gain_paired")
     assert pairs.loc[1, "difference"].sum() == pytest.approx(by_hand)
     assert (pairs["reference"] == 0.0).all() and (pairs["difference"] != 0.0).all()

@@ -242,7 +242,7 @@ def test_losses_do_not_bend_what_the_industry_expects():
     own[0, 0] *= 3.0
     rate[0, 0] = 0.5
     before, after = replace(state, profit=profit), replace(state, profit=profit, own_compute=own)
-    assert industry_rate(rate, after)[0, 0] == pytest.approx(state.profit_growth[0, 1])
+    assert industry_rate(after, rate)[0, 0] == pytest.approx(state.profit_growth[0, 1])
     learned = _expect(before, after, world).capability_growth
     weight = world.parameters.expectation_weight
     assert learned[0, 1] == pytest.approx((1.0 - weight) * state.capability_growth[0, 1])

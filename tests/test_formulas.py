@@ -35,12 +35,12 @@ monopoly = {"rho": 3.0, "lam": 0.26, "odds": 0.5}
 def test_monopoly_price_nest_and_elasticity_are_the_published_ones() -> None:
     def excess(log_price: float) -> float:
         attraction = np.exp(-(monopoly["rho"] - 1.0) * log_price)
-        nest = demand.nest_share(demand.outside_odds(np.array([attraction]), monopoly["odds"], monopoly["lam"]))
+        nest = demand.nest_share(demand.nest_odds(np.array([attraction]), monopoly["odds"], monopoly["lam"]))
         elasticity = pricing.demand_elasticity(np.ones((1, 1)), nest, monopoly["rho"], monopoly["lam"])
         return float(pricing.price(np.ones(1), np.zeros(1), elasticity)[0, 0] - np.exp(log_price))
 
     price = np.exp(optimize.brentq(excess, 0.1, 3.0, xtol=1e-14))
-    nest = demand.nest_share(demand.outside_odds(np.array([price**-2.0]), 0.5, 0.26))
+    nest = demand.nest_share(demand.nest_odds(np.array([price**-2.0]), 0.5, 0.26))
     elasticity = pricing.demand_elasticity(np.ones((1, 1)), nest, 3.0, 0.26)[0, 0]
     assert price == pytest.approx(3.4296442148, abs=1e-9)
     assert nest[0] == pytest.approx(0.2084944325, abs=1e-9)
@@ -216,7 +216,7 @@ def test_consumer_gain_is_the_area_under_demand() -> None:
 
     area, _ = integrate.quad(spending, 0.0, 1.5, epsabs=1e-12, epsrel=1e-12)
     after = odds * np.exp((rho - 1.0) * lam * 1.5)
-    gain = demand.consumer_gain(np.array([budget]), np.array([after]), np.array([odds]), lam, rho)
+    gain = demand.consumer_gain(np.array([budget]), np.array([after]), np.array([odds]), rho, lam)
     assert float(gain) == pytest.approx(area, rel=1e-9)
 
 
@@ -408,13 +408,14 @@ def test_deliveries_add_up_and_captive_chips_stay_home(n_owners: int, seed: int)
     rng = np.random.default_rng(seed)
     orders, captive = shares(rng.random(n_owners)), rng.random(n_owners) * (rng.random(n_owners) < 0.5)
     merchant = np.array(rng.random() * 5)
-    delivered, from_merchants = investment.allot(orders, captive, merchant)
+    from_merchants = investment.merchant_deliveries(orders, captive, merchant)
+    delivered = captive + from_merchants
     assert delivered.sum() == pytest.approx(captive.sum() + merchant)
     assert np.all(delivered >= captive) and np.all(from_merchants >= 0.0)
 
 
 def test_owners_without_captive_chips_get_what_they_order() -> None:
-    delivered, _ = investment.allot(np.array([0.2, 0.8]), np.zeros(2), np.array(10.0))
+    delivered = investment.merchant_deliveries(np.array([0.2, 0.8]), np.zeros(2), np.array(10.0))
     assert delivered.tolist() == [2.0, 8.0]
 
 

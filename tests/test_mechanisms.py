@@ -322,8 +322,8 @@ def test_firms_without_foresight_value_todays_profit() -> None:
     """Value is Pi / (r + hazard) under `static`, whatever was expected once."""
     static = world_with(Mechanisms(expectations="static"))
     p, profit = static.parameters, np.array([[1.0, 2.0]])
-    assert firm_value(profit, np.array([[0.02]]), static) == pytest.approx(profit / (p.cost_of_funds + p.exit_hazard))
-    assert np.all(firm_value(profit, np.array([[0.02]]), small_world()) > profit / (p.cost_of_funds + p.exit_hazard))
+    assert firm_value(static, profit, np.array([[0.02]])) == pytest.approx(profit / (p.cost_of_funds + p.exit_hazard))
+    assert np.all(firm_value(small_world(), profit, np.array([[0.02]])) > profit / (p.cost_of_funds + p.exit_hazard))
 
 
 def test_separation_takes_ties_and_grants_from_an_integrated_firm() -> None:

@@ -129,7 +129,7 @@ def test_a_merger_raises_the_pairs_prices_and_profit_hurts_customers_and_helps_r
     assert np.all(price[1][:2] > price[0][:2])
     assert profit[1][:2].sum() > profit[0][:2].sum()
     assert np.all(profit[1][2:] > profit[0][2:]) and np.all(price[1][2:] >= price[0][2:])
-    assert demand.consumer_gain(np.array([1.0]), joint.odds, apart.odds, LAM, RHO) < 0.0
+    assert demand.consumer_gain(np.array([1.0]), joint.odds, apart.odds, RHO, LAM) < 0.0
 
 
 def test_a_lost_consumer_gain_over_spending_is_the_rise_of_the_price_index() -> None:
@@ -137,8 +137,8 @@ def test_a_lost_consumer_gain_over_spending_is_the_rise_of_the_price_index() -> 
     apart = equilibrium([0, 1])
     rise = 1e-5
     z = (apart.per_dollar[0, 0] ** (RHO - 1)).sum() / 2 * np.exp(-rise * (RHO - 1))
-    odds = demand.outside_odds(np.array([z]), np.array([0.5]), LAM)
-    loss = -demand.consumer_gain(np.array([1.0]), odds, apart.odds[0], LAM, RHO)
+    odds = demand.nest_odds(np.array([z]), np.array([0.5]), LAM)
+    loss = -demand.consumer_gain(np.array([1.0]), odds, apart.odds[0], RHO, LAM)
     assert loss / apart.nest[0, 0] == pytest.approx(rise, rel=1e-4)
 
 
@@ -385,7 +385,7 @@ def test_a_review_finds_what_joint_prices_cost_customers() -> None:
                 for group in (head, joined)
             ]
             budget = flows.drivers.budget
-            loss = -demand.consumer_gain(budget, odds[1], odds[0], p.nest_growth, p.substitution)[0]
+            loss = -demand.consumer_gain(budget, odds[1], odds[0], p.substitution, p.nest_growth)[0]
             spent = (budget * demand.nest_share(odds[0])[0]).sum()
             assert case.harm[r] == pytest.approx(loss / spent, rel=1e-6, abs=1e-12) and case.harm[r] > 0.0
             n_cases += 1

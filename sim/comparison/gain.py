@@ -52,5 +52,5 @@ def paired_gain(world: World, start: Quarter, adoption: Array, reference: Array)
     for k, year in enumerate(years):
         budget = drive(world, k).budget
         now = np.ascontiguousarray(odds[:, k]), np.ascontiguousarray(odds_reference[:, k])
-        yearly[:, year - years[0]] += consumer_gain(budget, *now, p.nest_growth, p.substitution)
+        yearly[:, year - years[0]] += consumer_gain(budget, *now, p.substitution, p.nest_growth)
     return yearly

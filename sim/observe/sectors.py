@@ -30,7 +30,7 @@ def adoption(m: Moments) -> Array:
 def consumer_gain(m: Moments) -> Array:
     """Saving of buyers at fixed budgets against a world without AI; long run, with the value of variety."""
     p = m.world.parameters
-    return demand.consumer_gain(m.flows.drivers.budget, m.flows.markets.odds, 0.0, p.nest_growth, p.substitution)
+    return demand.consumer_gain(m.flows.drivers.budget, m.flows.markets.odds, 0.0, p.substitution, p.nest_growth)
 
 
 @measure("share", "sectors", "stock", "last", name="adoption_<sector>")
@@ -50,4 +50,4 @@ def consumer_gain_without_variety(m: Moments) -> Array:
     p, markets = m.world.parameters, m.flows.markets
     entropy = total(entr(markets.target_share))
     odds = markets.odds * np.exp(-p.nest_growth * entropy)
-    return demand.consumer_gain(m.flows.drivers.budget, odds, 0.0, p.nest_growth, p.substitution)
+    return demand.consumer_gain(m.flows.drivers.budget, odds, 0.0, p.substitution, p.nest_growth)

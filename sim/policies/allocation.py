@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from sim.arrays import Array, Flags, total
+from sim.arrays import Array, Flags, safe_ratio, total
 from sim.policies.base import Scene
 
 Rule = Literal["equal", "need", "lottery", "max_min", "merit", "pro_rata"]
@@ -51,8 +51,7 @@ def claims(rule: Rule, scene: Scene, pool: Array, luck: Array | None = None) -> 
         weight = compute
     else:
         weight = np.where(eligible, 1.0, 0.0)
-    whole = total(weight, keepdims=True)
-    return np.where(whole > 0.0, weight / np.where(whole > 0.0, whole, 1.0), eligible / scene.n_targets)
+    return safe_ratio(weight, total(weight, keepdims=True), otherwise=eligible / scene.n_targets)
 
 
 def filled(held: Array, eligible: Flags, pool: Array) -> Array:

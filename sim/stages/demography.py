@@ -30,7 +30,7 @@ def turn_over(
     period: int,
 ) -> tuple[State, Demography]:
     """Insolvent firms leave, and candidates for whom it pays enter the slots that are free."""
-    survivors, exits, written_off, recovered = _leave(state, world, funding, drivers)
+    survivors, exits, written_off, recovered = _leave(state, world, drivers, funding)
     chips_paid, chips_sold = state.owner_cash - survivors.owner_cash, np.where(exits, recovered - state.cash, 0.0)
     entrants = _candidates(survivors, world, drivers, rules, markets, luck, period)
     if entrants is None:
@@ -61,14 +61,16 @@ def turn_over(
     )
 
 
-def _leave(state: State, world: World, funding: Funding, drivers: Drivers) -> tuple[State, Flags, Array, Array]:
+def _leave(state: State, world: World, drivers: Drivers, funding: Funding) -> tuple[State, Flags, Array, Array]:
+    """Who stays, who leaves, and of the latter what lenders lose and what is recovered; ``[replicate, firm]``."""
     beyond = demography.quarters_beyond(state.quarters_beyond, state.debt, funding.debt_limit, state.is_active)
     exits = beyond >= world.parameters.exit_quarters
     if not exits.any():
         nothing = np.zeros_like(state.cash)
         return replace(state, quarters_beyond=beyond), exits, nothing, nothing
     auctioned = np.where(exits, state.own_chips, 0.0)
-    recovered = np.where(exits, state.cash + resale_price(state, world, drivers) * auctioned, 0.0)
+    price = resale_price(state, world, drivers)
+    recovered = np.where(exits, state.cash + price * auctioned, 0.0)
     written_off = np.where(exits, np.maximum(state.debt - recovered, 0.0), 0.0)
     bought = total(auctioned, keepdims=True) * shares(state.capacity)
     stays = ~exits
@@ -85,7 +87,7 @@ def _leave(state: State, world: World, funding: Funding, drivers: Drivers) -> tu
         debt=np.where(stays, state.debt, 0.0),
         own_chips=np.where(stays, state.own_chips, 0.0),
         capacity=state.capacity + bought,
-        owner_cash=state.owner_cash - resale_price(state, world, drivers) * bought,
+        owner_cash=state.owner_cash - price * bought,
         own_compute=np.where(stays, state.own_compute, 0.0),
         own_compute_history=np.where(stays[..., None, :], state.own_compute_history, 0.0),
         data=np.where(stays, state.data, 0.0),
@@ -174,9 +176,9 @@ def _candidates(
 
     sales = _prospective_sales(world, drivers, markets, treatment, effective, efficiency, rent)
     profit = total(sales.profit, axis=-2)
-    profit_growth = industry_rate(state.profit_growth, state)
-    capability_growth = industry_rate(state.capability_growth, state)
-    value = firm_value(profit - p.small_firm_fixed_cost, profit_growth, world)
+    profit_growth = industry_rate(state, state.profit_growth)
+    capability_growth = industry_rate(state, state.capability_growth)
+    value = firm_value(world, profit - p.small_firm_fixed_cost, profit_growth)
     cost = (
         p.entry_sunk_cost * rules.entry_cost[:, None] + rent * safe_ratio(own, efficiency) - rules.entry_grant[:, None]
     )
@@ -238,15 +240,15 @@ def _prospective_plan(
     return training.training_plan(total(flywheel * stealing * sales.profit, axis=-2), horizon, own, effective)
 
 
-def firm_value(profit: Array, growth: Array, world: World) -> Array:
+def firm_value(world: World, profit: Array, growth: Array) -> Array:
     """Value of profits, $bn per quarter, that are expected to grow; ``[replicate, ...]``, $bn."""
     p = world.parameters
     return demography.firm_value(
-        profit, foreseen(growth, world), p.cost_of_funds, p.exit_hazard, p.valuation_growth_high
+        profit, foreseen(world, growth), p.cost_of_funds, p.exit_hazard, p.valuation_growth_high
     )
 
 
-def industry_rate(rate: Array, state: State) -> Array:
+def industry_rate(state: State, rate: Array) -> Array:
     """Profit-weighted mean of what firms expect; ``[replicate, 1]``."""
     profit = np.maximum(total(state.profit, axis=-2), 0.0)
     return safe_ratio(total(rate * profit, keepdims=True), total(profit, keepdims=True))

@@ -29,7 +29,7 @@ def fund(state: State, world: World, drivers: Drivers, rules: Rulebook, decision
     gamma = world.power_function.elasticity(effective)
 
     funding_share, raised, overdrawn = _raise_equity(state, world, drivers, rules, power, effective)
-    raised, credit = _partners_part(raised, world, rules)
+    raised, credit = _partners_part(world, rules, raised)
     partner_credit = credit[..., None, :] * world.partner_owner
     parent_grant = (drivers.parent_fund * world.parent_weight * state.is_active)[..., None, :] * world.parent_owner
     if rules.separation.any():
@@ -96,15 +96,15 @@ def horizon_factor(world: World, profit_growth: Array, capability_growth: Array)
     """H at expected growth, which is none under ``static`` expectations."""
     p = world.parameters
     return training.horizon_factor(
-        foreseen(profit_growth, world),
-        foreseen(capability_growth, world),
+        foreseen(world, profit_growth),
+        foreseen(world, capability_growth),
         p.discount,
         p.capability_decay,
         p.expected_gap_low,
     )
 
 
-def foreseen(growth: Array, world: World) -> Array:
+def foreseen(world: World, growth: Array) -> Array:
     """Growth that firms reckon with: what they expect, and none under ``static`` expectations."""
     return 0.0 * growth if world.mechanisms.expectations == "static" else growth
 
@@ -118,7 +118,7 @@ def marginal_profit_of_capability(state: State, world: World, gamma: Array) -> A
     return total(flywheel * stealing * state.profit, axis=-2)
 
 
-def _partners_part(raised: Array, world: World, rules: Rulebook) -> tuple[Array, Array]:
+def _partners_part(world: World, rules: Rulebook, raised: Array) -> tuple[Array, Array]:
     """What firms raise after rules on compute credits, and the part that partner owners pay; ``[..., firm]``, $bn.
 
     Investors replace a part of the credits that a rule forbids.

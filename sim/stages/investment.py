@@ -42,7 +42,7 @@ def invest(
     for_firms, firm_chips = _firm_chips(state, world, drivers, rules, markets, accounts, price, left)
     firm_price = total(price * for_firms)[..., None] * shares(firm_chips)
     firm_sites = drivers.site_cost * firm_chips
-    delivered = _deliver(world, orders, shipments - public_chips - for_firms)
+    delivered = _deliver(world, orders, left - for_firms)
 
     chip_outlay = total(delivered * price[..., None, :])
     site_outlay = drivers.site_cost * total(delivered)
@@ -172,8 +172,7 @@ def _public_chips(world: World, rules: Rulebook, price: Array, site_cost: float,
 
 def _deliver(world: World, orders: Array, shipments: Array) -> Array:
     """Chips of each maker to each owner; ``[..., owner, maker]``."""
-    captive = total(world.captive_to * shipments[..., None, :])
-    merchant_output = np.where(world.is_merchant, shipments, 0.0)
-    _, from_merchants = investment.allot(orders, captive, total(merchant_output))
-    mix = shares(merchant_output)
-    return world.captive_to * shipments[..., None, :] + from_merchants[..., None] * mix[..., None, :]
+    captive = world.captive_to * shipments[..., None, :]
+    for_sale = np.where(world.is_merchant, shipments, 0.0)
+    from_merchants = investment.merchant_deliveries(orders, total(captive), total(for_sale))
+    return captive + from_merchants[..., None] * shares(for_sale)[..., None, :]

@@ -139,6 +139,7 @@ def _require_cleared(market_residual: Array, price_residual: Array) -> None:
 def _pose(
     state: State, world: World, drivers: Drivers, rules: Rulebook, funding: Funding, groups: Groups
 ) -> tuple[Given, Allotments]:
+    """What is given to both markets, and what firms get outside them."""
     p = world.parameters
     is_active = state.is_active
     floor = energy.floor_cost(
@@ -157,8 +158,8 @@ def _pose(
         p.serving_algorithm_elasticity,
     )
     is_hosted = _is_hosted(state, world, rules)
-    appeal = np.where(is_active, rules.quality, 0.0) * np.where(is_hosted, p.open_hosting_share, 1.0)
-    attraction = appeal[..., None, :] * demand.attraction_before_price(
+    kept = np.where(is_active, rules.quality, 0.0) * np.where(is_hosted, p.open_hosting_share, 1.0)
+    appeal = kept[..., None, :] * demand.attraction_before_price(
         state.log_strength,
         funding.power,
         state.data * np.where(is_hosted, 1.0 + p.open_data_gain, 1.0),
@@ -186,7 +187,7 @@ def _pose(
         usage_tax=rules.usage_tax,
         revenue_taken=revenue_taken,
         serving_need=np.where(is_active, need / rules.serving_efficiency, 1.0),
-        appeal=attraction,
+        appeal=appeal,
         staying=(1.0 - switching)[..., None, None] * np.where(is_active[..., None, :], state.share, 0.0),
         group=state.group,
         taken_differs=groups.differ(revenue_taken),
@@ -238,7 +239,7 @@ def _evaluate(g: Given, guess: Guess, groups: Groups, decisions: Decisions | Non
     attraction = g.appeal * per_dollar ** (g.substitution - 1.0)
     best_reply = demand.target_share(attraction)
     target = pricing.moved_shares(share, best_reply, reply, groups)
-    odds = demand.outside_odds(total(attraction), g.initial_odds, g.nest_growth)
+    odds = demand.nest_odds(total(attraction), g.initial_odds, g.nest_growth)
     nest = demand.nest_share(odds)
     realised = demand.realised_share(g.staying, target)
     revenue = (g.budget * nest)[..., None] * realised

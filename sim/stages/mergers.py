@@ -73,7 +73,7 @@ def merge(
     period: int,
 ) -> tuple[State, Merging]:
     """A pair asks to merge, an earlier case is decided, groups share money, and firms that a rule splits come apart."""
-    proposal, case = _Pair(*_nobody(state)), _Pair(*_nobody(state))
+    proposal = case = _nobody(state)
     review = _Review(*(np.zeros(len(state.cash), dtype=kind) for kind in (bool, float, bool)))
     cost = np.zeros_like(state.cash)
     joined = state
@@ -113,9 +113,9 @@ def merge(
     )
 
 
-def _nobody(state: State) -> tuple[Counts, Counts]:
+def _nobody(state: State) -> _Pair:
     nobody = np.full(len(state.cash), NOBODY)
-    return nobody, nobody
+    return _Pair(nobody, nobody)
 
 
 def _take(values: AnyArray, slot: Counts) -> AnyArray:
@@ -136,7 +136,7 @@ def _outlook(state: State, world: World, markets: Markets) -> _Outlook:
     elasticity = pricing.demand_elasticity(share, markets.nest, p.substitution, p.nest_growth)
     stealing = pricing.business_stealing(share, markets.nest, p.nest_growth)
     profit = total(of_sectors, axis=-2)
-    growth = industry_rate(state.profit_growth, state)
+    growth = industry_rate(state, state.profit_growth)
     fixed = groups.total(p.small_firm_fixed_cost * state.is_small)
     return _Outlook(
         share=share,
@@ -147,7 +147,7 @@ def _outlook(state: State, world: World, markets: Markets) -> _Outlook:
         log_efficiency=np.log(groups.largest(state.efficiency)),
         relative_data=1.0 + state.data / world.data_reference,
         cash=at_head(groups.total(state.cash)),
-        value=at_head(firm_value(np.maximum(profit - fixed, 0.0), growth, world)),
+        value=at_head(firm_value(world, np.maximum(profit - fixed, 0.0), growth)),
     )
 
 
@@ -204,8 +204,8 @@ def _joint_gain(state: State, world: World, markets: Markets, outlook: _Outlook,
     for firm in (all_, one):
         cheaper = p.serving_algorithm_elasticity * (best - firm.log_efficiency)
         gain = gain + firm.of_cost * cheaper + firm.of_data * np.log(data / firm.relative_data)
-    growth = industry_rate(state.profit_growth, state)
-    return firm_value(gain, growth, world) - p.merger_integration_cost * all_.value
+    growth = industry_rate(state, state.profit_growth)
+    return firm_value(world, gain, growth) - p.merger_integration_cost * all_.value
 
 
 def _waiting(state: State, proposal: _Pair) -> _Pair:
@@ -215,7 +215,6 @@ def _waiting(state: State, proposal: _Pair) -> _Pair:
         np.concatenate([proposal.target[:, None], state.review_target], axis=-1),
     )
     first, second = np.maximum(queue.acquirer, 0), np.maximum(queue.target, 0)
-
     are_active = np.take_along_axis(state.is_active, first, -1) & np.take_along_axis(state.is_active, second, -1)
     are_apart = np.take_along_axis(state.group, first, -1) != np.take_along_axis(state.group, second, -1)
     return queue.where((queue.target >= 0) & are_active & are_apart)
@@ -266,7 +265,7 @@ def _harm(
     after = pricing.equilibrium(
         cost, taken, appeal, world.initial_odds, joined, p.substitution, p.nest_growth, markets.target_share[rows], nest
     )
-    gained = demand.consumer_gain(drivers.budget, after.odds, odds, p.nest_growth, p.substitution)
+    gained = demand.consumer_gain(drivers.budget, after.odds, odds, p.substitution, p.nest_growth)
     return -gained / total(drivers.budget * nest)
 
 

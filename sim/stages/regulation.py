@@ -40,6 +40,11 @@ def regulate(
         Quarters since the world's start.
     quarter : Quarter
         Which quarter this is.
+
+    Raises
+    ------
+    ReplicateError
+        When a policy fails, or all of them together leave nothing to sell for or to rent.
     """
     observation = Observation(
         period=period,

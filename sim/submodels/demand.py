@@ -43,7 +43,7 @@ def attraction_before_price(
     return np.exp(log, out=log)
 
 
-def outside_odds(total_attraction: Array, initial_odds: Array, nest_growth: float) -> Array:
+def nest_odds(total_attraction: Array, initial_odds: Array, nest_growth: float) -> Array:
     """Odds o = o_0 (Z / Z_0)^lambda of buying AI at all, with Z_0 = 1; shapes ``[..., sector]``."""
     return initial_odds * total_attraction**nest_growth
 
@@ -85,8 +85,8 @@ def consumer_gain(
     budget: Array,
     odds: Array,
     odds_reference: Array | float,
-    nest_growth: float,
     substitution: float,
+    nest_growth: float,
 ) -> Array:
     """Saving at fixed budgets against a reference, $bn per quarter.
 
@@ -99,8 +99,8 @@ def consumer_gain(
         M, $bn per quarter.
     odds, odds_reference : array [..., sector]
         o of this world and of the reference; 0 for a world without AI.
-    nest_growth, substitution : float
-        lambda and rho.
+    substitution, nest_growth : float
+        rho and lambda.
     """
     exponent = 1.0 / (nest_growth * (substitution - 1.0))
     saving = budget * (1.0 - ((1.0 + odds_reference) / (1.0 + odds)) ** exponent)

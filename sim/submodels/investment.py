@@ -41,8 +41,8 @@ def order_shares(value: Array, mean: Array, capacity: Array, order_factor: Array
     return shares(order_factor * capacity * relative**elasticity)
 
 
-def allot(orders: Array, captive_output: Array, merchant_output: Array) -> tuple[Array, Array]:
-    """Deliveries: captive chips first, merchants fill the rest of each owner's orders.
+def merchant_deliveries(orders: Array, captive_output: Array, merchant_output: Array) -> Array:
+    """What merchants deliver to each owner: captive chips count against its orders first, merchants fill the rest.
 
     Parameters
     ----------
@@ -55,18 +55,17 @@ def allot(orders: Array, captive_output: Array, merchant_output: Array) -> tuple
 
     Returns
     -------
-    delivered, merchant_delivered : array [..., owner]
-        All chips, and those from merchants; the latter sum to ``merchant_output``.
+    array [..., owner]
+        M H100e; their sum is ``merchant_output``.
 
     Examples
     --------
-    >>> allot(np.array([0.5, 0.5]), np.array([2.0, 0.0]), np.array(8.0))[0]
-    array([5., 5.])
+    >>> merchant_deliveries(np.array([0.5, 0.5]), np.array([2.0, 0.0]), np.array(8.0))
+    array([3., 5.])
     """
     output = merchant_output + total(captive_output)
     wanted = np.maximum(orders * output[..., None] - captive_output, 0.0)
-    merchant_delivered = shares(wanted) * merchant_output[..., None]
-    return captive_output + merchant_delivered, merchant_delivered
+    return shares(wanted) * merchant_output[..., None]
 
 
 def next_capacity(capacity: Array, delivered: Array, decay: float) -> Array:

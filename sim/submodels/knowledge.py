@@ -9,8 +9,7 @@ from sim.arrays import Array, Flags, best_other, safe_ratio, total
 
 def research_effort(compute: Array) -> Array:
     """Training compute over the largest; ``[..., firm]`` in [0, 1], zeros when nobody trains."""
-    largest = compute.max(axis=-1, keepdims=True)
-    return np.where(largest > 0.0, compute / np.where(largest > 0.0, largest, 1.0), 0.0)
+    return safe_ratio(compute, compute.max(axis=-1, keepdims=True))
 
 
 def imitation_gap(log_efficiency: Array, is_active: Flags, neighbours: Flags | None) -> Array:

@@ -224,13 +224,13 @@ class Threshold:
         return power
 
     def elasticity(self, effective_compute: Array) -> Array:
-        """Gamma + 8 J z / ((1 + z) (1 + (1 + J) z))."""
+        """gamma + 8 J z / ((1 + z) (1 + (1 + J) z))."""
         odds = self._odds(effective_compute / self.reference)
         elasticity: Array = self.gamma + _STEEPNESS * self.jump * _step_share(odds) / (1.0 + (1.0 + self.jump) * odds)
         return elasticity
 
     def _odds(self, multiple: Array) -> Array:
-        """Z, bounded so that its eighth power is finite."""
+        """z = (x/t)^8, where x/t is bounded so that the power is finite."""
         odds: Array = np.minimum(multiple / self.location, _BEYOND) ** _STEEPNESS
         return odds
 

@@ -46,7 +46,7 @@ def demand_elasticity(joint_share: Array, nest: Array, substitution: float, nest
 
 
 def perceived_elasticity(
-    share: Array, nest: Array, revenue_share_taken: Array, groups: Groups, substitution: float, nest_growth: float
+    share: Array, nest: Array, revenue_taken: Array, groups: Groups, substitution: float, nest_growth: float
 ) -> Array:
     """eps of every firm at its owner's joint share; ``[replicate, sector, firm]``.
 
@@ -61,7 +61,7 @@ def perceived_elasticity(
         Target shares.
     nest : array [replicate, sector]
         Share of the budget that goes to AI.
-    revenue_share_taken : array [replicate, firm]
+    revenue_taken : array [replicate, firm]
         Part of revenue that levies and operating cost take.
     groups : Groups
         Who sets prices together.
@@ -69,10 +69,10 @@ def perceived_elasticity(
         rho and lambda.
     """
     common = demand_elasticity(groups.total(share), nest, substitution, nest_growth)
-    differ = groups.differ(revenue_share_taken)
+    differ = groups.differ(revenue_taken)
     if not differ.any():
         return common
-    kept = np.broadcast_to((1.0 - revenue_share_taken)[..., None, :], share.shape)
+    kept = np.broadcast_to((1.0 - revenue_taken)[..., None, :], share.shape)
     mean_kept = safe_ratio(groups.total(kept * share), groups.total(share))  # without sales eps is rho anyway
     own = substitution / (1.0 + (substitution - common) / common * mean_kept / kept)
     return np.where(differ[:, None], np.maximum(own, _LEAST_ELASTICITY), common)
@@ -107,27 +107,27 @@ def unit_cost(need: Array, user_cost: Array, usage_tax: Array) -> Array:
     return need * user_cost + usage_tax
 
 
-def units_per_dollar(cost: Array, revenue_share_taken: Array, elasticity: Array) -> Array:
+def units_per_dollar(cost: Array, revenue_taken: Array, elasticity: Array) -> Array:
     """One over the price: (1 - tau_rev) / c x (eps - 1) / eps; arguments as for ``price``."""
-    return ((1.0 - revenue_share_taken) / cost)[..., None, :] * ((elasticity - 1.0) / elasticity)
+    return ((1.0 - revenue_taken) / cost)[..., None, :] * ((elasticity - 1.0) / elasticity)
 
 
-def price(cost: Array, revenue_share_taken: Array, elasticity: Array) -> Array:
+def price(cost: Array, revenue_taken: Array, elasticity: Array) -> Array:
     """Price c / (1 - tau_rev) x eps / (eps - 1).
 
     Parameters
     ----------
-    cost, revenue_share_taken : array [..., firm]
+    cost, revenue_taken : array [..., firm]
         Unit cost, and the part of revenue that levies and operating cost take.
     elasticity : array [..., sector, firm]
         Perceived demand elasticity.
     """
-    return (cost / (1.0 - revenue_share_taken))[..., None, :] * markup(elasticity)
+    return (cost / (1.0 - revenue_taken))[..., None, :] * markup(elasticity)
 
 
-def operating_profit(revenue: Array, revenue_share_taken: Array, elasticity: Array) -> Array:
+def operating_profit(revenue: Array, revenue_taken: Array, elasticity: Array) -> Array:
     """Pi = (1 - tau_rev) revenue / eps: what remains after serving and operating cost."""
-    return (1.0 - revenue_share_taken)[..., None, :] * revenue / elasticity
+    return (1.0 - revenue_taken)[..., None, :] * revenue / elasticity
 
 
 def reply(elasticity: Array, substitution: float) -> Array:
@@ -179,7 +179,7 @@ class Equilibrium(NamedTuple):
 
 def equilibrium(
     cost: Array,
-    revenue_share_taken: Array,
+    revenue_taken: Array,
     appeal: Array,
     initial_odds: Array,
     groups: Groups,
@@ -192,7 +192,7 @@ def equilibrium(
 
     Parameters
     ----------
-    cost, revenue_share_taken : array [replicate, firm]
+    cost, revenue_taken : array [replicate, firm]
         Unit cost, $bn per unit, and the part of revenue that levies and operating cost take.
     appeal : array [replicate, sector, firm]
         Attraction before price, zero for who does not offer.
@@ -215,11 +215,11 @@ def equilibrium(
     if nest is None:
         nest = np.broadcast_to(demand.nest_share(initial_odds), share.shape[:-1])
     for _ in range(_MAX_SWEEPS):
-        elasticity = perceived_elasticity(share, nest, revenue_share_taken, groups, substitution, nest_growth)
-        per_dollar = units_per_dollar(cost, revenue_share_taken, elasticity)
+        elasticity = perceived_elasticity(share, nest, revenue_taken, groups, substitution, nest_growth)
+        per_dollar = units_per_dollar(cost, revenue_taken, elasticity)
         attraction = appeal * per_dollar ** (substitution - 1.0)
         best_reply = demand.target_share(attraction)
-        odds = demand.outside_odds(total(attraction), initial_odds, nest_growth)
+        odds = demand.nest_odds(total(attraction), initial_odds, nest_growth)
         next_nest = demand.nest_share(odds)
         gap = np.maximum(np.abs(best_reply - share).max(axis=(-2, -1)), np.abs(next_nest - nest).max(axis=-1))
         is_open = ~(gap <= _TOLERANCE)  # nan has not settled

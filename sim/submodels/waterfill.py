@@ -194,6 +194,7 @@ def clearing_price(demand: _Demand, total: float, start: float) -> float:
     start : float
         ln of a price to begin from.
     """
+    from scipy.optimize import brentq
 
     def excess(log_price: float) -> float:
         wanted = float(demand(log_price).sum())
@@ -208,8 +209,6 @@ def clearing_price(demand: _Demand, total: float, start: float) -> float:
         low, high, step = high, high + step, 2.0 * step
     if low == high:
         return low
-    from scipy.optimize import brentq
-
     root: float = brentq(excess, low, high, xtol=_PRICE_TOLERANCE, rtol=8.9e-16, maxiter=500)
     return root
 
