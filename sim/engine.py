@@ -3,84 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import fields, replace
 from typing import NamedTuple
 
 import numpy as np
 
-from sim.arrays import Array, repeated, total, widened
+from sim.arrays import Array, repeated, total
 from sim.decisions import Decisions
 from sim.errors import ReplicateError
 from sim.foresight import Foresight, Search
 from sim.foresight import realised as foresight_of
 from sim.luck import KeptLuck, Luck, RepeatedLuck
-from sim.observe import (
-    PLANNER_GAP,
-    EventLog,
-    Moments,
-    RankLog,
-    Recording,
-    Values,
-    firm_table,
-    maker_table,
-    observe,
-    owner_table,
-    planner_gap,
-)
+from sim.observe import Moments, Recording, observe
 from sim.policies.base import BasePolicy
 from sim.policies.beside import Beside
 from sim.policies.levers import Policy, Sight
 from sim.policies.registry import is_shipped
-from sim.quarters import QUARTERS_PER_YEAR, Quarter, quarter_range
+from sim.quarters import Quarter
+from sim.recorder import Recorder, Timeline
 from sim.stages.demography import arrivals
 from sim.state import Flows, State, undefined
 from sim.step import Moment, step
 from sim.world.build import World
-
-
-@dataclass(frozen=True, slots=True)
-class Timeline:
-    """Which quarters to simulate and which of them to record.
-
-    Parameters
-    ----------
-    start, end : Quarter
-        Both included; the world starts at ``start``.
-    firms, owners : frozenset of Quarter
-        Quarters whose tables of firms, and of owners and makers, are kept.
-    networks : frozenset of Quarter
-        Quarters whose supply network is kept.
-    stocks : frozenset of Quarter, optional
-        Quarters whose stocks are kept: measures of which a year keeps the last value, indices of distributions among
-        them. All but adoption are undefined in other quarters; every quarter when left out.
-    chronicle : bool
-        Whether events and the ledger's flows are kept.
-    planner : frozenset of Quarter
-        Quarters in which the planner's gap is computed.
-    """
-
-    start: Quarter
-    end: Quarter
-    firms: frozenset[Quarter] = frozenset()
-    owners: frozenset[Quarter] = frozenset()
-    networks: frozenset[Quarter] = frozenset()
-    stocks: frozenset[Quarter] | None = None
-    planner: frozenset[Quarter] = frozenset()
-    chronicle: bool = True
-
-    @property
-    def quarters(self) -> tuple[Quarter, ...]:
-        """Every quarter, in order."""
-        return quarter_range(self.start, self.end)
-
-    @property
-    def is_lean(self) -> bool:
-        """Whether nothing but measures is recorded."""
-        return not (self.firms or self.owners or self.networks or self.planner or self.chronicle)
-
-    def keeps_stocks(self, quarter: Quarter) -> bool:
-        """Whether the stocks of a quarter are kept."""
-        return self.stocks is None or quarter in self.stocks
 
 
 class QuarterError(ReplicateError):
@@ -90,86 +34,6 @@ class QuarterError(ReplicateError):
         super().__init__(f"{quarter}: {reason}")
         self.quarter = quarter
         self.reason = reason
-
-
-@dataclass
-class _Recorder:
-    """Rows collected while time passes."""
-
-    events: EventLog
-    n_slots: int
-    ranks: RankLog = field(default_factory=RankLog)
-    measures: list[dict[str, Values]] = field(default_factory=list)
-    flows: list[dict[str, Values]] = field(default_factory=list)
-    firms: list[dict[str, Values]] = field(default_factory=list)
-    owners: list[dict[str, Values]] = field(default_factory=list)
-    makers: list[dict[str, Values]] = field(default_factory=list)
-    networks: dict[str, dict[str, Array]] = field(default_factory=dict)
-    delivered: list[Array] = field(default_factory=list)
-
-    @classmethod
-    def of(cls, world: World, replicates: Sequence[int]) -> _Recorder:
-        """One without rows yet."""
-        return cls(EventLog(replicates), len(world.firm_names))
-
-    def fork(self) -> _Recorder:
-        """A recorder with the same rows, which goes on by itself."""
-        return _Recorder(
-            events=self.events.fork(),
-            n_slots=self.n_slots,
-            ranks=self.ranks.fork(),
-            measures=list(self.measures),
-            flows=list(self.flows),
-            firms=list(self.firms),
-            owners=list(self.owners),
-            makers=list(self.makers),
-            networks=dict(self.networks),
-            delivered=list(self.delivered),
-        )
-
-    def repeated(self, times: int) -> _Recorder:
-        """A recorder of all replicates several times, one after the other; of one that keeps nothing but measures."""
-        return _Recorder(
-            events=self.events.fork(),
-            n_slots=self.n_slots,
-            ranks=self.ranks.repeated(times),
-            measures=[{name: repeated(values, times) for name, values in row.items()} for row in self.measures],
-        )
-
-    def _all_slots(self, values: Values) -> Values:
-        """With the slots that open later, still empty."""
-        return widened(values, np.zeros(self.n_slots, values.dtype))
-
-    def record(self, m: Moments, quarter: Quarter, timeline: Timeline, row: dict[str, Array]) -> None:
-        self.measures.append(row | _optional(m, quarter, timeline))
-        if timeline.keeps_stocks(quarter) or timeline.keeps_stocks(quarter + QUARTERS_PER_YEAR):
-            self.ranks.record(m, quarter)
-        flows = m.flows
-        if timeline.chronicle:
-            self.events.record(m, str(quarter))
-            self.flows.append({f"{f.name}|{f.payer}|{f.payee}": f.amount for f in flows.ledger})
-        if quarter in timeline.firms:
-            self.firms.append({name: self._all_slots(values) for name, values in firm_table(m).items()})
-        if quarter in timeline.owners:
-            self.owners.append(owner_table(m))
-            self.makers.append(maker_table(m))
-        if quarter.number == 1:
-            self.delivered.clear()
-        self.delivered.append(flows.investment.delivered)
-        if quarter in timeline.networks:
-            used = self._all_slots(flows.markets.owner_weight * flows.markets.rented[..., None, :])
-            self.networks[str(quarter)] = {
-                "firm_owner": np.swapaxes(used, -1, -2),
-                "owner_maker": np.sum(self.delivered, axis=0),
-            }
-
-
-def _optional(m: Moments, quarter: Quarter, timeline: Timeline) -> dict[str, Array]:
-    """Measures that the scenario asks for, nan in quarters without."""
-    if not timeline.planner:
-        return {}
-    unknown = np.full_like(m.ledger_residual, np.nan)
-    return {PLANNER_GAP: planner_gap(m) if quarter in timeline.planner else unknown}
 
 
 def simulate_block(
@@ -203,11 +67,11 @@ def simulate_block(
         When a replicate of the block cannot go on.
     """
     luck = Luck(seed, replicates)
-    recorder = _Recorder.of(world, replicates)
+    recorder = Recorder.of(world, replicates)
     foresight = _foresee(world, timeline.quarters, luck, policies)
     begin = _Stand.first(world, luck)
     _go_on(begin, world, timeline, luck, policies, recorder, foresight, progress=progress)
-    return _recording(recorder, world, timeline, replicates)
+    return recorder.recording(world, timeline, replicates)
 
 
 def simulate_branches(
@@ -248,7 +112,7 @@ def simulate_branches(
     luck = KeptLuck(seed, replicates) if len(branches) > 1 else Luck(seed, replicates)
     first_acts = [first_act(policies, timeline.quarters) for policies in branches]
     recordings: dict[int, Recording] = {}
-    recorder, stand = _Recorder.of(world, replicates), _Stand.first(world, luck)
+    recorder, stand = Recorder.of(world, replicates), _Stand.first(world, luck)
     for period in sorted(set(first_acts)):
         stand = _go_on(stand, world, timeline, luck, (), recorder, until=period, keeps_past=any(branches))
         beginning = [place for place, begins in enumerate(first_acts) if begins == period]
@@ -276,7 +140,7 @@ def _go_on_beside(
     timeline: Timeline,
     luck: Luck,
     sets: Sequence[Sequence[Policy]],
-    recorder: _Recorder,
+    recorder: Recorder,
     progress: Callable[[int], None] | None,
 ) -> list[Recording]:
     """Go on from one history to the end under each set of policies, all in the same arrays."""
@@ -284,10 +148,10 @@ def _go_on_beside(
     if times == 1:
         branch = recorder.fork()
         _go_on(begin, world, timeline, luck, sets[0], branch, progress=progress)
-        return [_recording(branch, world, timeline, luck.replicates)]
+        return [branch.recording(world, timeline, luck.replicates)]
     branch, everyone = recorder.repeated(times), RepeatedLuck.of(luck, times)
     _go_on(begin.repeated(times), world, timeline, everyone, [Beside(sets, luck)], branch, progress=progress)
-    whole = _recording(branch, world, timeline, everyone.replicates)
+    whole = branch.recording(world, timeline, everyone.replicates)
     return [whole.rows(slice(k * n, (k + 1) * n)) for k in range(times)]
 
 
@@ -321,7 +185,7 @@ def _go_on(
     timeline: Timeline,
     luck: Luck,
     policies: Sequence[Policy],
-    recorder: _Recorder,
+    recorder: Recorder,
     foresight: Foresight | None = None,
     *,
     until: int | None = None,
@@ -366,7 +230,7 @@ class Walk:
         self.timeline = timeline
         self._luck = Luck(seed, replicates)
         self._policies = policies
-        self._recorder = _Recorder.of(world, replicates)
+        self._recorder = Recorder.of(world, replicates)
         self._foresight = _foresee(world, timeline.quarters, self._luck, policies)
         self._stand = _Stand.first(world, self._luck)
 
@@ -421,7 +285,7 @@ class Walk:
     def recording(self) -> Recording:
         """What has been recorded so far, at least a quarter."""
         until = replace(self.timeline, end=self.timeline.start + (self._stand.period - 1))
-        return _recording(self._recorder, self.world, until, self._luck.replicates)
+        return self._recorder.recording(self.world, until, self._luck.replicates)
 
 
 def _march(
@@ -562,31 +426,3 @@ def sight(m: Moments, measures: Mapping[str, Array]) -> Sight:
         "power": m.flows.funding.power,
     }
     return Sight(measures, firms)
-
-
-def _recording(recorder: _Recorder, world: World, timeline: Timeline, replicates: Sequence[int]) -> Recording:
-    return Recording(
-        replicates=np.asarray(replicates),
-        quarters=tuple(str(q) for q in timeline.quarters),
-        measures={**_stack(recorder.measures), **recorder.ranks.measures(timeline.quarters, len(replicates))},
-        flows=_stack(recorder.flows),
-        firms=_stack(recorder.firms),
-        firm_quarters=tuple(str(q) for q in timeline.quarters if q in timeline.firms),
-        owners=_stack(recorder.owners),
-        makers=_stack(recorder.makers),
-        owner_quarters=tuple(str(q) for q in timeline.quarters if q in timeline.owners),
-        firm_names=world.firm_names,
-        owner_names=world.owner_names,
-        maker_names=world.maker_names,
-        networks=recorder.networks,
-        events=recorder.events.events(),
-    )
-
-
-def _stack(rows: Sequence[dict[str, Values]]) -> dict[str, Values]:
-    """Quarters' rows as arrays ``[replicate, quarter, ...]`` by name; nan where a quarter lacks the name."""
-    if not rows:
-        return {}
-    nothing = np.full(len(next(iter(rows[0].values()))), np.nan)
-    fullest = max(rows, key=len)
-    return {name: np.stack([row.get(name, nothing) for row in rows], axis=1) for name in fullest}

@@ -18,7 +18,7 @@ import numpy as np
 
 from sim import policies
 from sim.arrays import Array
-from sim.engine import QuarterError, Timeline, simulate_block, simulate_branches
+from sim.engine import QuarterError, simulate_block, simulate_branches
 from sim.errors import FailureError, StoreError, WorldError
 from sim.frames import from_bytes, tables_of, to_bytes
 from sim.observe import Events, Failure, Recording, yearly
@@ -27,6 +27,7 @@ from sim.parts import Part, Shelf, about_of, gaps, packed
 from sim.policies.registry import is_shipped
 from sim.pool import Advance, Lost, Pool, Progress, Task
 from sim.quarters import QUARTERS_PER_YEAR, Quarter, quarter_range
+from sim.recorder import Timeline
 from sim.world.build import Mechanisms, World, WorldSpec, build
 from sim.world.tables import world_folders
 

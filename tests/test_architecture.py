@@ -24,7 +24,7 @@ LAYERS = [
     {"decisions"},
     {"stages"},
     {"step"},
-    {"foresight"},
+    {"foresight", "recorder"},
     {"engine"},
     {"cluster", "ensemble", "frames", "parts", "pool", "processes", "result", "runner", "store", "table_files"},
     {"comparison", "diff", "experiment", "explain", "export", "planner", "recomputation"},

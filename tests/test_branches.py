@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from sim import engine, policies
-from sim.engine import Timeline, first_act, simulate_block, simulate_branches
+from sim.engine import first_act, simulate_block, simulate_branches
 from sim.ensemble import prepare, run_block, run_branches
 from sim.quarters import quarter_range
+from sim.recorder import Timeline
 from sim.scenario import load_scenario
 from tests.worlds import START, same_bits, small_world, timeline
 

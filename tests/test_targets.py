@@ -7,9 +7,10 @@ Bands are those of ``sim/world/data/world_2024/targets.csv``, written here once 
 import numpy as np
 import pytest
 
-from sim.engine import Timeline, simulate_block
+from sim.engine import simulate_block
 from sim.observe import Recording
 from sim.quarters import Quarter, quarter_range
+from sim.recorder import Timeline
 from sim.world.build import WorldSpec, build
 from sim.world.tables import world_folders
 

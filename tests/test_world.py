@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from scipy.stats import norm
 
-from sim.engine import Timeline, Walk
+from sim.engine import Walk
 from sim.errors import WorldError
 from sim.parameters import DATA, Parameters, parameter_table
 from sim.policies.levers import LEVERS
 from sim.quarters import Quarter
+from sim.recorder import Timeline
 from sim.submodels import demand, pricing
 from sim.submodels.power import FAMILIES, FAMILY_PARAMETERS
 from sim.world import NETWORKS

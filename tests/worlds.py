@@ -7,10 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from sim.engine import Timeline, simulate_block
+from sim.engine import simulate_block
 from sim.luck import Luck
 from sim.observe import Recording
 from sim.quarters import Quarter, quarter_range
+from sim.recorder import Timeline
 from sim.state import Flows, State
 from sim.step import Moment, step
 from sim.world.build import Mechanisms, World, WorldSpec, build

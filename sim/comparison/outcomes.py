@@ -22,9 +22,9 @@ if TYPE_CHECKING:
     import numpy.typing as npt
 
     from sim.arrays import Array
-    from sim.engine import Timeline
     from sim.pool import Advance
     from sim.quarters import Quarter
+    from sim.recorder import Timeline
     from sim.scenario import Scenario
     from sim.world.build import World
 

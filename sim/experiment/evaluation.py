@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from sim.arrays import Array
-from sim.engine import QuarterError, Timeline, simulate_block
+from sim.engine import QuarterError, simulate_block
 from sim.errors import InputError, WorkersError, WorldError
 from sim.experiment.targets import FIT_END, FIT_START, fitted_targets, moments
 from sim.pool import Lost, Pool, Task
 from sim.quarters import Quarter, quarter_range
+from sim.recorder import Timeline
 from sim.world.build import WorldSpec, build
 
 if TYPE_CHECKING:
