@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 
 import sim
-from sim.comparison import sweeping
-from sim.comparison.sweeping import axes_of
+from sim.comparison import axes, sweeping
+from sim.comparison.axes import axes_of
 from sim.errors import InputError, ResultError, ScenarioError
 from tests.comparisons import base, scenario
 
@@ -88,19 +88,19 @@ def test_a_wrong_value_of_a_policy_is_told_where_it_was_written():
 
 def test_a_key_of_a_policy_goes_into_every_policy_of_that_name():
     data = {"policies": [{"cap": {"flop": 1.0, "who": {"class": "sme"}}}, {"tax": {"rate": 0.1}}, {"cap": None}]}
-    changed = sweeping._with_policy(data, "policies.cap.flop", 2.0)
+    changed = axes._with_policy(data, "policies.cap.flop", 2.0)
     assert changed["policies"] == [
         {"cap": {"flop": 2.0, "who": {"class": "sme"}}},
         {"tax": {"rate": 0.1}},
         {"cap": {"flop": 2.0}},
     ]
-    deeper = sweeping._with_policy(data, "policies.cap.who.class", "lab")
+    deeper = axes._with_policy(data, "policies.cap.who.class", "lab")
     assert deeper["policies"][0] == {"cap": {"flop": 1.0, "who": {"class": "lab"}}}
     assert data["policies"][0] == {"cap": {"flop": 1.0, "who": {"class": "sme"}}}, "what was given stays"
     with pytest.raises(ScenarioError, match=r"has no policy 'cpa'; it has cap, tax; did you mean policies\.cap\.flop"):
-        sweeping._with_policy(data, "policies.cpa.flop", 2.0)
+        axes._with_policy(data, "policies.cpa.flop", 2.0)
     with pytest.raises(ScenarioError, match=r"names a policy and no key of it; write policies\.cap\.strength"):
-        sweeping._with_policy(data, "policies.cap", 2.0)
+        axes._with_policy(data, "policies.cap", 2.0)
 
 
 @pytest.fixture(scope="module")

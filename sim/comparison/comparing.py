@@ -18,12 +18,13 @@ from sim.comparison.design import Design, design, world_key
 from sim.comparison.effects import PAIRED_MEASURES
 from sim.comparison.outcomes import Outcome, Shelved, joined, lean_job, simulate_outcomes
 from sim.comparison.variants import VARIANT_REPLICATES, robustness_of, variants_of
-from sim.ensemble import Job
+from sim.ensemble import Job, timeline, world_spec
 from sim.errors import FailureError, InputError
 from sim.observe import MEASURES, OPTIONAL, SECTOR
 from sim.pool import Pool
 from sim.runner import progress_bar
 from sim.units import counted
+from sim.world.tables import population_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -213,14 +214,12 @@ def make_jobs(runs: Mapping[str, Scenario]) -> dict[str, Job | Outcome]:
 
 def check_questions(baseline: Scenario, measures: Sequence[str], horizons: Sequence[str | int] | None) -> None:
     """Refuse unknown measures and horizons before a long run, not after it."""
-    job = lean_job(baseline)
-    if isinstance(job, Outcome):
-        return
-    sectors = job.world.sector_names
-    names = [*MEASURES, *(OPTIONAL if job.timeline.planner else ())]
+    spec, when = world_spec(baseline), timeline(baseline)
+    sectors = tuple(population_of("sectors", spec.folders, spec.tables))
+    names = [*MEASURES, *(OPTIONAL if when.planner else ())]
     known = [name.replace(SECTOR, each) for name in names for each in (sectors if SECTOR in name else ("",))]
     chosen_measures([*known, *PAIRED_MEASURES], measures)
-    years = {quarter.year: str(quarter) for quarter in job.timeline.quarters}
+    years = {quarter.year: str(quarter) for quarter in when.quarters}
     chosen_horizons(list(years.values()), horizons)
 
 

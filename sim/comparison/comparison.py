@@ -96,6 +96,10 @@ class Comparison:
         Contents of ``manifest.json``; empty while it is not stored.
     is_reused : bool
         Whether this was found complete on disk instead of being computed.
+    n_resumed, n_lost : int
+        Blocks of replicates taken from an interrupted comparison, and blocks that no worker survived.
+    computed_by : mapping or None
+        Code, libraries and CPU level of the workers that computed it.
     """
 
     def __init__(

@@ -9,6 +9,8 @@ import numpy as np
 
 from sim.comparison import label_of
 from sim.comparison.bootstrap import FEW_PAIRS
+from sim.comparison.statistics import ERROR
+from sim.comparison.sweeping import AS_GIVEN, DRAWN_AXES
 from sim.parameter_sets import LUCKS_PER_SET
 from sim.report.tables import Grid, percent, shown_by, significant
 from sim.units import counted
@@ -134,15 +136,12 @@ def _multiplicity(comparison: Comparison) -> str:
     effects = comparison.effects
     family = effects[effects["p_holm"].notna()]
     is_clear = family["verdict"] == "clear"
-    n_clear, n_holm = int(is_clear.sum()), int((is_clear & (family["p_holm"] <= _LEVEL)).sum())
+    n_clear, n_holm = int(is_clear.sum()), int((is_clear & (family["p_holm"] <= ERROR)).sum())
     return (
-        f"{len(family):,} effects were asked about at once, so about {_LEVEL * len(family):.0f} would look clear by "
+        f"{len(family):,} effects were asked about at once, so about {ERROR * len(family):.0f} would look clear by "
         f"chance if none were; {n_holm:,} of the {n_clear:,} clear ones stay so after Holm's correction"
         + (f", the others are marked {UNCERTAIN}." if n_holm < n_clear else ".")
     )
-
-
-_LEVEL = 0.05
 
 
 def _robustness(comparison: Comparison) -> str:
@@ -281,7 +280,7 @@ def _cell(row: Mapping[str, Any], turns: Collection[tuple[str, str, str, str]] =
     """Print one row of the table of effects."""
     if not np.isfinite(row["effect"]):
         return Cell("n/a", "n/a")
-    word = row["verdict"] + (UNCERTAIN if row["verdict"] == "clear" and row["p_holm"] > _LEVEL else "")
+    word = row["verdict"] + (UNCERTAIN if row["verdict"] == "clear" and row["p_holm"] > ERROR else "")
     word += TURNS if (row.get("scenario"), row.get("kind"), row["measure"], row["horizon"]) in turns else ""
     effect, low, high = (amount(row, row[key]) for key in ("effect", "ci95_low", "ci95_high"))
     if low == high == effect or not np.isfinite(row["ci95_low"]):
@@ -368,7 +367,7 @@ def sweep_grids(made: Sweep) -> list[Grid]:
     for horizon in made.horizons:
         rows = made.table[(made.table["horizon"] == horizon) & made.table["measure"].isin(shown)]
         cells = {(*(row[path] for path in paths), row["measure"]): _swept(made, row) for row in _records(rows)}
-        if len(paths) == _PLANE:
+        if len(paths) == DRAWN_AXES:
             measure = shown[0]
             first, second = made.axes.values()
             body = tuple((plain(a), *(cells.get((a, b, measure), _FAILED) for b in second)) for a in first)
@@ -385,9 +384,7 @@ def sweep_grids(made: Sweep) -> list[Grid]:
     return grids
 
 
-_PLANE = 2
 _FAILED = "failed"
-AS_GIVEN = "as given"
 
 
 def _swept(made: Sweep, row: Mapping[str, Any]) -> str:

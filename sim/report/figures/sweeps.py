@@ -8,9 +8,10 @@ import numpy as np
 from matplotlib.ticker import FuncFormatter
 
 from sim.comparison import label_of
+from sim.comparison.sweeping import AS_GIVEN, DRAWN_AXES
 from sim.errors import ResultError
 from sim.report import style
-from sim.report.comparison import AS_GIVEN, plain, short
+from sim.report.comparison import plain, short
 from sim.report.figures.common import WIDTH
 from sim.report.tables import shown_by, significant
 from sim.units import counted
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 CURVES = ("hhi_revenue", "hhi_compute_used", "total_power", "small_firm_share_of_compute")
 """Measures drawn unless one is named."""
 
-_PLANE = 2
 _MOST_CELLS_WITH_TEXT = 12
 
 
@@ -44,11 +44,11 @@ def sweep_figure(made: Sweep, measure: str | None = None, horizon: str | int | N
     ResultError
         When the sweep has more than two axes.
     """
-    if len(made.axes) > _PLANE:
+    if len(made.axes) > DRAWN_AXES:
         message = f"a figure shows one or two axes and this sweep has {len(made.axes)}; draw rows of .table instead"
         raise ResultError(message)
     with style.settings():
-        return _heat_map(made, measure, horizon) if len(made.axes) == _PLANE else _curves(made, measure, horizon)
+        return _heat_map(made, measure, horizon) if len(made.axes) == DRAWN_AXES else _curves(made, measure, horizon)
 
 
 def _numbers(values: Sequence[Any]) -> tuple[list[float], bool]:
