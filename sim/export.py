@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import re
-import shutil
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sim.errors import ResultError, StoreError
+from sim.folders import filled_at_once
 from sim.manifests import MANIFEST
 from sim.result import TABLES
-from sim.table_files import columns_of
+from sim.table_files import columns_of, fields_with_meaning
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,24 +75,13 @@ def export(
         _import_openpyxl()
     frames = {table: _frame(result, table) for table in chosen}
     described = {table: _described(result, table) for table in chosen}
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".partial", dir=folder.parent))
-        try:
-            if to == "xlsx":
-                _write_workbook(draft / names[0], frames, described)
-            else:
-                for (table, frame), name in zip(frames.items(), names, strict=True):
-                    FORMATS[to](draft / name, frame, described[table])
-            folder.mkdir(exist_ok=True)
-            _refuse_existing(folder, names, force=force)
-            for name in names:
-                (draft / name).replace(folder / name)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
-    except OSError as error:
-        message = f"the tables could not be written to {folder}: {error.strerror or error}; check space and permissions"
-        raise StoreError(message) from error
+    with filled_at_once(folder, "the tables") as draft:
+        if to == "xlsx":
+            _write_workbook(draft / names[0], frames, described)
+        else:
+            for (table, frame), name in zip(frames.items(), names, strict=True):
+                FORMATS[to](draft / name, frame, described[table])
+        _refuse_existing(folder, names, force=force)  # some may have appeared meanwhile
     return [folder / name for name in names]
 
 
@@ -174,11 +162,7 @@ def _write_parquet(path: Path, frame: pd.DataFrame, columns: Columns) -> None:
     import pyarrow.parquet as pq
 
     table = pa.Table.from_pandas(frame, preserve_index=False)
-    fields = []
-    for field in table.schema:
-        unit, meaning = columns[field.name]
-        fields.append(field.with_metadata({"unit": unit, "meaning": meaning}))
-    pq.write_table(table.cast(pa.schema(fields)), path, compression="zstd")
+    pq.write_table(table.cast(pa.schema(fields_with_meaning(table.schema, columns))), path, compression="zstd")
 
 
 def _write_dta(path: Path, frame: pd.DataFrame, columns: Columns) -> None:

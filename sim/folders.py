@@ -91,6 +91,34 @@ def write_folder(folder: Path, fill: Callable[[Path], dict[str, Any]]) -> dict[s
     return manifest
 
 
+@contextlib.contextmanager
+def filled_at_once(folder: Path, what: str) -> Iterator[Path]:
+    """Give a draft beside a folder, and move its files there when all are written: a full disk leaves it as it was.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+        Made when it is missing; files of the same names are replaced.
+    what : str
+        What the files are, for the error.
+
+    Raises
+    ------
+    StoreError
+        When writing fails; nothing is left behind.
+    """
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with _new_draft(folder) as draft:
+            yield draft
+            for name in names_of_files(draft):
+                (folder / name).parent.mkdir(parents=True, exist_ok=True)
+                (draft / name).replace(folder / name)
+    except OSError as error:
+        message = f"{what} could not be written to {folder}: {error.strerror or error}; check space and permissions"
+        raise StoreError(message) from error
+
+
 def check_writable(folder: Path) -> None:
     """Raise before a long run, not after it, when the folder's parent cannot be written.
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
+from sim.errors import StoreError
+
 if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
@@ -47,11 +49,23 @@ class StoredTable:
 
     @cached_property
     def _file(self) -> pq.ParquetFile:
+        """The file, open.
+
+        Raises
+        ------
+        StoreError
+            When it is no table.
+        """
+        import pyarrow as pa
         import pyarrow.parquet as pq
 
         if self._check is not None:
             self._check()
-        return pq.ParquetFile(self._path)
+        try:
+            return pq.ParquetFile(self._path)
+        except pa.ArrowInvalid as error:
+            message = f"{self._path} is not a Parquet file ({error}); run the scenario again"
+            raise StoreError(message) from error
 
     @cached_property
     def names(self) -> tuple[str, ...]:

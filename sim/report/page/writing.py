@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from sim import manifests
 from sim.errors import StoreError
 from sim.export import refuse_result_folder
+from sim.folders import filled_at_once
 from sim.report.page import of_comparison, of_result
 from sim.report.page.table import csv_text, latex_text
 from sim.report.page.template import html
@@ -17,7 +16,7 @@ from sim.result import Result
 from sim.runner import progress_bar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from sim.comparison import Comparison
     from sim.report.page.blocks import Page
@@ -107,7 +106,10 @@ def write(made: Comparison | Result, folder: str | Path, *, force: bool = False,
                 "--force (in Python force=True) replaces them, --out names another folder"
             )
             raise StoreError(message)
-        _place(folder, files)
+        with filled_at_once(folder, "the report") as draft:
+            for name, data in files.items():
+                (draft / name).parent.mkdir(exist_ok=True)
+                (draft / name).write_bytes(data)
     return Written(folder / PAGE, paths, is_reused=all(same))
 
 
@@ -141,22 +143,3 @@ def _files(page: Page) -> dict[str, bytes]:
         files[f"tables/{table.name}.csv"] = csv_text(table).encode()
         files[f"tables/{table.name}.tex"] = latex_text(table).encode()
     return files
-
-
-def _place(folder: Path, files: Mapping[str, bytes]) -> None:
-    """Write beside the folder first, so that a full disk leaves it as it was."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        draft = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", suffix=".partial", dir=folder.parent))
-        try:
-            for name, data in files.items():
-                (draft / name).parent.mkdir(exist_ok=True)
-                (draft / name).write_bytes(data)
-            for name in files:
-                (folder / name).parent.mkdir(parents=True, exist_ok=True)
-                (draft / name).replace(folder / name)
-        finally:
-            shutil.rmtree(draft, ignore_errors=True)
-    except OSError as error:
-        message = f"the report could not be written to {folder}: {error.strerror or error}; check space and permissions"
-        raise StoreError(message) from error
