@@ -20,19 +20,6 @@ SIZE = ("--replicates", "2", "--quarters", "4")
 SMALL = (*SIZE, "--no-figures")
 
 
-@pytest.fixture
-def aipower(capsys):
-    """Run the command; gives exit code, standard output and standard error."""
-
-    def call(*words):
-        with pytest.raises(SystemExit) as stop:
-            cli.main([str(word) for word in words])
-        captured = capsys.readouterr()
-        return stop.value.code or 0, captured.out, captured.err
-
-    return call
-
-
 @pytest.fixture(scope="module")
 def finished(tmp_path_factory):
     """The folder of a small run, and what the command printed; not to be changed."""

@@ -6,26 +6,13 @@ import os
 import pytest
 
 import sim
-from sim.app import cli, comparing
+from sim.app import comparing
 from sim.comparison import comparing as library
 from sim.comparison import outcomes
 from sim.ensemble import Job
 
 SIZE = ("--replicates", "3", "--quarters", "4", "--workers", "1", "--no-figures")
 BASE = "schema: 1\nextends: small_world\nname: base\n"
-
-
-@pytest.fixture
-def aipower(capsys):
-    """Run the command; gives exit code, standard output and standard error."""
-
-    def call(*words):
-        with pytest.raises(SystemExit) as stop:
-            cli.main([str(word) for word in words])
-        captured = capsys.readouterr()
-        return stop.value.code or 0, captured.out, captured.err
-
-    return call
 
 
 @pytest.fixture

@@ -23,15 +23,13 @@ def finished(tmp_path_factory):
 
 
 @pytest.fixture
-def aipower(capsys):
+def aipower(aipower):
     """Run the command; gives exit code, what standard output holds as JSON, and standard error."""
 
     def call(*words):
-        with pytest.raises(SystemExit) as stop:
-            cli.main([str(word) for word in words])
-        captured = capsys.readouterr()
-        assert "\x1b" not in captured.out
-        return stop.value.code or 0, json.loads(captured.out, parse_constant=pytest.fail), captured.err
+        code, out, err = aipower(*words)
+        assert "\x1b" not in out
+        return code, json.loads(out, parse_constant=pytest.fail), err
 
     return call
 

@@ -19,6 +19,7 @@ from sim.world import WORLDS
 from sim.world.build import build
 from sim.world.tables import ATTRIBUTES, KINDS, world_folders
 from sim.world.template import write_template
+from tests.scenario_files import edited, problems
 
 HEADER = "name,attribute,value,unit,low,high,kind,source\n"
 SHIPMENTS = "quarter,value,unit,low,high,kind,source\n"
@@ -40,12 +41,6 @@ def write(folder, **tables):
         data = text if isinstance(text, bytes) else text.encode("utf-8")
         (folder / "mine" / f"{name}.csv").write_bytes(data)
     return folder / "x.yaml"
-
-
-def problems(path):
-    with pytest.raises(ScenarioError) as caught:
-        load_scenario(path)
-    return caught.value.problems
 
 
 # --- what tables mean ------------------------------------------------------------------------------
@@ -447,12 +442,7 @@ def test_facts_too_far_apart_are_an_error_of_the_input():
 def mutate(text, luck):
     """One to three random edits of a table."""
     pieces = [",", '"', "\n", ";", "#", "\0", "-", "1e999", "nan", "=1+1", "\ufeff", "é", ",,", "Google", ".", "0", " "]
-    for _ in range(luck.randint(1, 3)):
-        start = luck.randrange(len(text) + 1)
-        end = min(len(text), start + luck.choice([0, 0, 1, 1, 5, 40]))
-        middle = luck.choice([luck.choice(pieces), text[start:end] * 2, "", luck.choice(text)])
-        text = text[:start] + middle + text[end:]
-    return text
+    return edited(text, pieces, luck)
 
 
 @pytest.mark.parametrize("n_files", [150, pytest.param(2000, marks=pytest.mark.long)])

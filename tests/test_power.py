@@ -11,13 +11,13 @@ from pydantic import ValidationError
 from scipy.interpolate import PchipInterpolator
 
 from sim.ensemble import simulate, world_spec
-from sim.errors import ScenarioError
 from sim.parameters import parameter_table
 from sim.report.figures.power import power_curve
 from sim.result import Result
 from sim.scenario import Scenario, ScenarioWarning, load_scenario, shipped_scenarios
 from sim.submodels.power import FAMILIES, FAMILY_PARAMETERS, Measured, power_function
 from sim.world.build import build
+from tests.scenario_files import problems, write
 
 E0 = 0.07
 DEFAULTS = {name: row.value for name, row in parameter_table().items()}
@@ -269,18 +269,6 @@ def test_firms_plan_no_training_of_their_own_where_power_is_saturated():
 
 
 # --- scenarios -------------------------------------------------------------------------------------
-
-
-def write(path, text):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
-def problems(source, overrides=()):
-    with pytest.raises(ScenarioError) as caught:
-        load_scenario(source, overrides=overrides)
-    return caught.value.problems
 
 
 @pytest.fixture

@@ -27,6 +27,7 @@ from sim.scenario import (
     shipped_scenarios,
 )
 from sim.world.tables import read_population, world_folders
+from tests.scenario_files import edited, problems, write
 
 BASELINE = Path(__file__).parents[1] / "scenarios" / "baseline.yaml"
 
@@ -36,19 +37,6 @@ def folder(tmp_path):
     """A folder with a marker, where parents may lie."""
     (tmp_path / ".aipower").touch()
     return tmp_path
-
-
-def write(path, text):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text, encoding="utf-8")
-    return path
-
-
-def problems(source, overrides=()):
-    """The lines of the error that loading raises."""
-    with pytest.raises(ScenarioError) as caught:
-        load_scenario(source, overrides=overrides)
-    return caught.value.problems
 
 
 # --- the shipped baseline --------------------------------------------------------------------------
@@ -935,12 +923,7 @@ def mutate(text, luck):
     pieces = [": ", "\n", "  ", "- ", "&a ", "*a", "<<: ", "!!str ", "{", "}", "[", "]", "'", '"']
     pieces += ["#", "---\n", "\t", "\0", "\ufeff", "1e999", "-1", "null", "9" * 70, "\u2028", "é"]
     pieces += ["extends: baseline\n", "policies+: ", "world:\n", ".nan", "true", "%", "|\n", ">\n"]
-    for _ in range(luck.randint(1, 3)):
-        start = luck.randrange(len(text) + 1)
-        end = min(len(text), start + luck.choice([0, 0, 1, 1, 5, 40]))
-        middle = luck.choice([luck.choice(pieces), text[start:end] * 2, "", luck.choice(text)])
-        text = text[:start] + middle + text[end:]
-    return text
+    return edited(text, pieces, luck)
 
 
 @pytest.mark.parametrize("n_files", [200, pytest.param(2000, marks=pytest.mark.long)])
