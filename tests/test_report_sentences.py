@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from sim.report.page import sentences
+from sim.report.comparison import records
 from sim.report.page.sentences import (
     balance_sentence,
     cost_sentence,
@@ -247,7 +247,7 @@ def test_sentences_of_a_comparison_follow_its_verdicts():
     luck = np.random.default_rng(3).normal(0.0, 400.0, 20)
     changes = {"hhi_revenue": -200.0 + luck / 20, "hhi_power": luck, "total_power": 0.0 * luck}
     effects = pairs_of_numbers({"cap": changes}).effects
-    said = {row["measure"]: effect_sentence(row) for row in sentences.records(effects)}
+    said = {row["measure"]: effect_sentence(row) for row in records(effects)}
     assert said["hhi_revenue"].startswith("cap lowers the HHI of revenue by")
     assert said["hhi_power"].startswith("What cap does to the HHI of AI power is undecided")
     assert said["total_power"] == "cap leaves total AI power as it is in every pair."

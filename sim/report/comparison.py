@@ -202,7 +202,7 @@ def _overview(comparison: Comparison, rows: pd.DataFrame, horizon: str, what: st
     shown = comparison.measures
     chosen = OVERVIEW if set(OVERVIEW) <= set(shown) else shown[: len(OVERVIEW)]
     turns = turning(comparison)
-    cells = {(row["scenario"], row["measure"]): _cell(row, turns) for row in _records(rows[rows["horizon"] == horizon])}
+    cells = {(row["scenario"], row["measure"]): _cell(row, turns) for row in records(rows[rows["horizon"] == horizon])}
     body = tuple(
         (name, *(cells[name, measure].brief for measure in chosen)) for name in dict.fromkeys(rows["scenario"])
     )
@@ -212,9 +212,9 @@ def _overview(comparison: Comparison, rows: pd.DataFrame, horizon: str, what: st
 def _details(comparison: Comparison, rows: pd.DataFrame, what: str) -> Grid:
     """Every shown measure of one scenario, at each horizon."""
     turns = turning(comparison)
-    cells = {(row["measure"], row["horizon"]): _cell(row, turns) for row in _records(rows)}
+    cells = {(row["measure"], row["horizon"]): _cell(row, turns) for row in records(rows)}
     name, against = rows["scenario"].iloc[0], rows["against"].iloc[0]
-    units = {row["measure"]: _unit(row) for row in _records(rows)}
+    units = {row["measure"]: _unit(row) for row in records(rows)}
     values, signs = _signs(comparison, name, str(rows["kind"].iloc[0]))
     body = tuple(
         (
@@ -234,7 +234,7 @@ def _signs(comparison: Comparison, scenario: str, kind: str) -> tuple[list[str],
     rows = rows[(rows["variant"] == "flywheel") & (rows["scenario"] == scenario) & (rows["kind"] == kind)]
     rows = rows[rows["horizon"] == comparison.horizons[-1]]
     signs: dict[str, list[str]] = {}
-    for row in _records(rows):
+    for row in records(rows):
         signs.setdefault(row["measure"], []).append(SIGNS[row["direction"]])
     return list(dict.fromkeys(rows["value"])), {measure: " ".join(each) for measure, each in signs.items()}
 
@@ -245,19 +245,20 @@ def turning(comparison: Comparison) -> set[tuple[str, str, str, str]]:
     Each is (scenario, kind, measure, horizon).
     """
     tried: dict[tuple[str, str, str, str], set[str]] = {}
-    for row in _records(comparison.robustness):
+    for row in records(comparison.robustness):
         key = (row["scenario"], row["kind"], row["measure"], row["horizon"])
         tried.setdefault(key, set()).add(row["direction"])
     clear = comparison.effects[comparison.effects["verdict"] == "clear"]
     return {
         key
-        for row in _records(clear)
+        for row in records(clear)
         if (key := (row["scenario"], row["kind"], row["measure"], row["horizon"])) in tried
         and ("down" if row["effect"] > 0.0 else "up") in tried[key]
     }
 
 
-def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+def records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """Rows of a table as mappings."""
     return [{str(key): value for key, value in row.items()} for row in rows.to_dict("records")]
 
 
@@ -366,7 +367,7 @@ def sweep_grids(made: Sweep) -> list[Grid]:
     grids = []
     for horizon in made.horizons:
         rows = made.table[(made.table["horizon"] == horizon) & made.table["measure"].isin(shown)]
-        cells = {(*(row[path] for path in paths), row["measure"]): _swept(made, row) for row in _records(rows)}
+        cells = {(*(row[path] for path in paths), row["measure"]): _swept(made, row) for row in records(rows)}
         if len(paths) == DRAWN_AXES:
             measure = shown[0]
             first, second = made.axes.values()

@@ -9,6 +9,7 @@ import numpy as np
 
 from sim.experiment.forecasts import QUANTITIES
 from sim.experiment.patterns import PATTERNS
+from sim.report.tables import capital
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -108,8 +109,8 @@ def forecast_page(card: Scorecard) -> str:
     for name, quantity in QUANTITIES.items():
         frame = card.forecasts[card.forecasts["quantity"] == name]
         parts += [
-            f"## {_capital(name.replace('_', ' ').replace('hhi', 'HHI'))}",
-            f"{_capital(quantity.sentence)}, {quantity.unit}.",
+            f"## {capital(name.replace('_', ' ').replace('hhi', 'HHI'))}",
+            f"{capital(quantity.sentence)}, {quantity.unit}.",
         ]
         years = sorted(frame["year"].unique())
         rows = []
@@ -122,10 +123,6 @@ def forecast_page(card: Scorecard) -> str:
             rows.append([str(who) or "world", *cells, f"{share:.0%}" if np.isfinite(share) else "-"])
         parts.append(markdown(["", *map(str, years), "luck"], rows))
     return "\n\n".join(parts) + "\n"
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]
 
 
 def _origin(about: dict[str, str]) -> str:

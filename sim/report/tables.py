@@ -315,7 +315,7 @@ class _Summary:
         return rows
 
 
-# -- numbers as text --------------------------------------------------------------------------
+# -- numbers and words as text --------------------------------------------------------------------------
 
 
 def span(low: str, high: str) -> str:
@@ -327,6 +327,11 @@ def span(low: str, high: str) -> str:
     ('1,980-2,410', '0.40')
     """
     return low if low == high else f"{low}-{high}"
+
+
+def capital(text: str) -> str:
+    """Begin with a capital letter."""
+    return text[:1].upper() + text[1:]
 
 
 def whole(value: float) -> str:

@@ -9,7 +9,7 @@ from matplotlib.ticker import FuncFormatter
 
 from sim.comparison import HEADLINES, label_of
 from sim.report import style
-from sim.report.comparison import amount, pairs_said, scaled
+from sim.report.comparison import amount, pairs_said, records, scaled
 from sim.report.figures.common import WIDTH, lower, set_time_axis, year_of
 from sim.report.tables import shown_by
 
@@ -79,10 +79,10 @@ def _draw_effects(axes: Axes, rows: pd.DataFrame, names: Sequence[str]) -> None:
     axes.set_ylim(len(names) - 0.4, -0.6)
     axes.grid(visible=False, axis="y")
     axes.axvline(0.0, color=style.MUTED, linewidth=0.8)
-    records = rows.to_dict("index")
+    by_name = rows.to_dict("index")
     unit = ""
     for place, name in enumerate(names):
-        row: dict[str, Any] = {str(key): value for key, value in records.get(name, {}).items()}
+        row: dict[str, Any] = {str(key): value for key, value in by_name.get(name, {}).items()}
         if not row or not np.isfinite(row["effect"]):
             at_left = axes.get_yaxis_transform()
             axes.text(0.02, place, "not defined", va="center", size=7.5, color=style.MUTED, transform=at_left)
@@ -240,10 +240,7 @@ def effect_map(comparison: Comparison, horizon: str | None = None) -> Figure:
     at = horizon or comparison.horizons[-1]
     rows = _rows(comparison, at)
     names, measures = list(dict.fromkeys(rows["label"])), list(comparison.measures)
-    cells: dict[tuple[str, str], Mapping[str, Any]] = {
-        (row["label"], row["measure"]): {str(key): value for key, value in row.items()}
-        for row in rows.to_dict("records")
-    }
+    cells: dict[tuple[str, str], Mapping[str, Any]] = {(row["label"], row["measure"]): row for row in records(rows)}
     sizes = np.array([[_size(cells[name, measure]) for measure in measures] for name in names])
     with style.settings():
         longest = max(style.inches_of(label_of(measure), 8) for measure in measures)
@@ -431,8 +428,7 @@ def _finding(rows: pd.DataFrame, measure: str, horizon: str) -> str:
     what = f"{label_of(measure)}, {horizon}"
     if clear.empty:
         return f"{what}: no scenario has a clear effect"
-    records = [{str(key): value for key, value in row.items()} for row in clear.to_dict("records")]
-    least, most = (pick(records, key=lambda row: row["effect"]) for pick in (min, max))
+    least, most = (pick(records(clear), key=lambda row: row["effect"]) for pick in (min, max))
     words = [
         f"{row['label']} {verb} it most ({amount(row, row['effect'])})"
         for row, verb, is_so in ((least, "lowers", least["effect"] < 0.0), (most, "raises", most["effect"] > 0.0))
@@ -458,11 +454,16 @@ COMPARISON_CAPTIONS = {
 """What each figure shows."""
 
 
+def drawable(comparison: Comparison) -> tuple[str, ...]:
+    """Names of the figures whose measures were compared."""
+    has_tradeoff = {"hhi_revenue", "total_power"} <= set(comparison.effects["measure"])
+    return tuple(name for name in COMPARISON_FIGURES if name != "tradeoff" or has_tradeoff)
+
+
 def save_all(comparison: Comparison, folder: Path) -> tuple[Path, ...]:
     """Write every figure as PNG and SVG."""
     folder.mkdir(parents=True, exist_ok=True)
     written: list[Path] = []
-    for name, draw in COMPARISON_FIGURES.items():
-        if name != "tradeoff" or {"hhi_revenue", "total_power"} <= set(comparison.effects["measure"]):
-            written += style.save(draw(comparison), folder, name)
+    for name in drawable(comparison):
+        written += style.save(COMPARISON_FIGURES[name](comparison), folder, name)
     return tuple(written)

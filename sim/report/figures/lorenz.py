@@ -88,13 +88,8 @@ def lorenz_figure(result: Result) -> Figure:
         for position, (column, label) in enumerate(LORENZ.items()):
             box = (0.085 + 0.308 * position, 0.125, 0.28, top - 0.21)
             axes = figure.add_axes(box, label=column)
-            axes.set_title(label, fontweight="bold")
             _draw_lorenz(axes, {quarter: curves[quarter][column] for quarter in ends})
-            axes.set_xlabel("Share of firms (%), smallest first")
-            if position == 0:
-                axes.set_ylabel("Share held (%)")
-            else:
-                axes.tick_params(labelleft=False)
+            _finish(axes, label, is_first=position == 0)
     return figure
 
 
@@ -130,7 +125,6 @@ def lorenz_of_runs(
         top = style.set_title(figure, finding, remark)
         for position, (column, label) in enumerate(LORENZ.items()):
             axes = figure.add_axes((0.085 + 0.308 * position, 0.12, 0.28, top - 0.2), label=column)
-            axes.set_title(label, fontweight="bold")
             axes.plot([0, 1], [0, 1], color=style.GREY, linewidth=0.8, gid="equal")
             for k, name in enumerate(names):
                 values = curves[name][column]
@@ -141,12 +135,7 @@ def lorenz_of_runs(
                 text = f"{style.shorten(name, 8, 1.25)}: {gini_of_curve(mean):.3f}"
                 shade = style.INK if k == 0 else style.PALETTE[(k - 1) % len(style.PALETTE)]
                 axes.plot(grid, mean, color=shade, linestyle=style.LINE_STYLES[k], linewidth=1.6, label=text, gid=name)
-            _finish(axes)
-            axes.set_xlabel("Share of firms (%), smallest first")
-            if position == 0:
-                axes.set_ylabel("Share held (%)")
-            else:
-                axes.tick_params(labelleft=False)
+            _finish(axes, label, is_first=position == 0)
     return figure
 
 
@@ -161,11 +150,16 @@ def _draw_lorenz(axes: Axes, curves: dict[str, NDArray[np.float64]]) -> None:
         axes.fill_between(grid, low, high, color=shade, alpha=0.15, linewidth=0)
         label = f"{quarter}: Gini {gini_of_curve(mean):.2f}"
         axes.plot(grid, mean, color=shade, linestyle=line, linewidth=1.8, label=label, gid=quarter)
-    _finish(axes)
 
 
-def _finish(axes: Axes) -> None:
-    """Set limits, ticks and the legend of a panel."""
+def _finish(axes: Axes, title: str, *, is_first: bool) -> None:
+    """Set title, limits, ticks and the legend of a panel; the first alone names the heights."""
+    axes.set_title(title, fontweight="bold")
+    axes.set_xlabel("Share of firms (%), smallest first")
+    if is_first:
+        axes.set_ylabel("Share held (%)")
+    else:
+        axes.tick_params(labelleft=False)
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1)
     for axis in (axes.xaxis, axes.yaxis):

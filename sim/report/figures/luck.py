@@ -43,8 +43,7 @@ def luck_figure(
     )
     remark = (
         f"Lines: mean; bands: 5-95% range over replicates ({len(own):,} and {len(null):,}). Luck alone: twenty "
-        f"equal firms "
-        "whose appeal is a random walk (Gibrat)."
+        "equal firms whose appeal is a random walk (Gibrat)."
     )
     with style.settings():
         figure = style.new_figure(WIDTH, 3.9)

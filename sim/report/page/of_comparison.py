@@ -7,8 +7,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sim.comparison import HEADLINES, label_of
-from sim.report.comparison import TURNS, UNCERTAIN, luck_note, notes, pairs_said, turning
-from sim.report.figures.effects import COMPARISON_CAPTIONS, COMPARISON_FIGURES
+from sim.report.comparison import (
+    MOST_DETAILED,
+    TURNS,
+    UNCERTAIN,
+    luck_note,
+    notes,
+    pairs_said,
+    records,
+    turning,
+)
+from sim.report.figures.effects import COMPARISON_CAPTIONS, COMPARISON_FIGURES, drawable
 from sim.report.figures.lorenz import gini_of_curve, lorenz_curves, lorenz_of_runs
 from sim.report.page import assumptions, origin, replays, sentences, tables
 from sim.report.page.blocks import (
@@ -27,8 +36,9 @@ from sim.report.page.blocks import (
     shown,
 )
 from sim.report.page.luck import luck_blocks
-from sim.report.page.words import capital, end_of, listed, noun, size, year_of
-from sim.report.tables import shown_by
+from sim.report.page.replays import INDEX
+from sim.report.page.words import end_of, listed, noun, size, year_of
+from sim.report.tables import capital, shown_by
 from sim.units import counted
 
 if TYPE_CHECKING:
@@ -43,7 +53,6 @@ if TYPE_CHECKING:
 KEY_MEASURES = ("hhi_revenue", "hhi_compute_used", "total_power", "small_firm_share_of_compute", "welfare_paired")
 """Measures of the sentences about many scenarios, where they are shown."""
 
-INDEX = "hhi_revenue"
 N_STEPS = 9
 """Steps of :func:`page`, for a progress bar."""
 
@@ -136,7 +145,7 @@ class _Tables:
     """The tables that several sections show."""
 
     def __init__(self, comparison: Comparison, last: str) -> None:
-        is_short = len(comparison.contrasts) <= tables.MOST_DETAILED
+        is_short = len(comparison.contrasts) <= MOST_DETAILED
         effects = tables.effects_table(comparison)
         overviews = [tables.overview_table(comparison, horizon) for horizon in reversed(comparison.horizons)]
         self.effects = [effects] if is_short else overviews
@@ -165,10 +174,9 @@ class _Tables:
 def _figures(comparison: Comparison, step: Callable[[str], None]) -> dict[str, Picture]:
     """Every figure of the comparison, drawn."""
     drawn = {}
-    for name, draw in COMPARISON_FIGURES.items():
+    for name in drawable(comparison):
         step(f"figure {name}")
-        if name != "tradeoff" or {INDEX, "total_power"} <= set(comparison.effects["measure"]):
-            drawn[name] = picture(name, COMPARISON_CAPTIONS[name], draw(comparison))
+        drawn[name] = picture(name, COMPARISON_CAPTIONS[name], COMPARISON_FIGURES[name](comparison))
     return drawn
 
 
@@ -215,7 +223,7 @@ def _results_of_one(comparison: Comparison, at: list[Row]) -> list[Block | None]
     """Headlines at every horizon, the other measures at the last."""
     horizon = at[0]["horizon"]
     main = [row for row in at if row["measure"] in KEY_MEASURES] or at
-    is_short = len(comparison.contrasts) <= tables.MOST_DETAILED and horizon == comparison.horizons[-1]
+    is_short = len(comparison.contrasts) <= MOST_DETAILED and horizon == comparison.horizons[-1]
     rest = [row for row in at if row not in main] if is_short else []
     title = f"At the end of {end_of(horizon)}: {sentences.subject(at[0])}, against {at[0]['against']}"
     balance = sentences.balance_sentence(at)
@@ -252,7 +260,7 @@ def _sign(comparison: Comparison, row: Mapping[str, Any], what: str = "it") -> s
     tried = tried[tried["variant"] == "flywheel"]
     for key in ("scenario", "kind", "measure", "horizon"):
         tried = tried[tried[key] == row[key]]
-    return "" if tried.empty else sentences.flywheel_sentence(sentences.records(tried), what, row["n"])
+    return "" if tried.empty else sentences.flywheel_sentence(records(tried), what, row["n"])
 
 
 def _tradeoffs(comparison: Comparison, found: _Tables, figures: dict[str, Picture]) -> list[Block | None]:
@@ -380,12 +388,12 @@ def _robustness(comparison: Comparison, found: _Tables) -> list[Block | None]:
         Text(sentences.turning_sentence(turns, n_clear, tried)),
     ]
     flywheel = robustness[(robustness["variant"] == "flywheel") & (robustness["horizon"] == last)]
-    if len(comparison.contrasts) <= tables.MOST_DETAILED:
+    if len(comparison.contrasts) <= MOST_DETAILED:
         measures = [name for name in KEY_MEASURES if name in comparison.measures]
         said = []
         for (who, kind), group in flywheel.groupby(["scenario", "kind"], sort=False):
             for measure in measures:
-                rows = sentences.records(group[group["measure"] == measure])
+                rows = records(group[group["measure"] == measure])
                 if rows:
                     name = who if kind == "policy" else f"{who}, change of world"
                     said.append(f"{name}: {sentences.flywheel_sentence(rows, n_pairs=comparison.n_replicates)}")
@@ -414,8 +422,8 @@ def _one_by_one(comparison: Comparison) -> list[Block | None]:
     ]
     rows = [row for row in tables.shown_effects(comparison) if row["horizon"] == last]
     kind = tables.main_kind(comparison)
-    costs = {row["scenario"]: row for row in sentences.records(comparison.tradeoffs(last, kind=kind).reset_index())}
-    parties = sentences.records(comparison.who_pays(last, kind=kind))
+    costs = {row["scenario"]: row for row in records(comparison.tradeoffs(last, kind=kind).reset_index())}
+    parties = records(comparison.who_pays(last, kind=kind))
     for contrast in comparison.contrasts:
         of = [row for row in rows if row["scenario"] == contrast.scenario and row["kind"] == contrast.kind]
         if not of:

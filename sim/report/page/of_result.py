@@ -9,12 +9,14 @@ import numpy as np
 from sim import diff
 from sim.report import tables as closing
 from sim.report.figures import CAPTIONS, FIGURES, drawable
+from sim.report.figures.common import lower
 from sim.report.page import assumptions, origin, replays
 from sim.report.page.blocks import FOOTER, Block, Fold, Page, Picture, Points, Shown, Text, picture, section, shown
 from sim.report.page.luck import luck_blocks
 from sim.report.page.table import Table, printed
 from sim.report.page.tables import uncertainty_table, value_text
-from sim.report.page.words import capital, listed
+from sim.report.page.words import listed
+from sim.report.tables import capital
 from sim.units import counted
 
 if TYPE_CHECKING:
@@ -180,8 +182,7 @@ def _noun(row: Row) -> str:
     variable = row.measure.removeprefix("hhi_")
     if variable != row.measure:
         return f"the HHI of {NOUNS.get(variable, variable.replace('_', ' '))}"
-    label = row.label
-    return label if label[:2].isupper() else label[0].lower() + label[1:]
+    return lower(row.label)
 
 
 def leader_sentences(rows: list[Row]) -> list[str]:

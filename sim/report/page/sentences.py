@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sim.comparison import HEADLINES
-from sim.comparison.statistics import Verdict, is_rare
+from sim.comparison.statistics import ERROR, Verdict, is_rare
 from sim.report.comparison import UNCERTAIN
-from sim.report.page.words import capital, figure, listed, noun, signed, size, year_of
+from sim.report.page.words import figure, listed, noun, signed, size, year_of
+from sim.report.tables import capital
 from sim.units import counted
 
 if TYPE_CHECKING:
@@ -21,14 +22,8 @@ if TYPE_CHECKING:
 
     import pandas as pd
 
-LEVEL = 0.05
 VERBS = {1: "raises", -1: "lowers"}
 Row = dict[str, Any]
-
-
-def records(frame: pd.DataFrame) -> list[Row]:
-    """Rows of a table as mappings."""
-    return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
 
 
 def subject(row: Mapping[str, Any]) -> str:
@@ -134,7 +129,7 @@ def mark(row: Mapping[str, Any]) -> str:
 def _holm_remark(row: Mapping[str, Any]) -> str:
     return (
         "; it is no longer clear when corrected for the number of effects looked at"
-        if direction(row) and np.isfinite(row["p_holm"]) and row["p_holm"] > LEVEL
+        if direction(row) and np.isfinite(row["p_holm"]) and row["p_holm"] > ERROR
         else ""
     )
 

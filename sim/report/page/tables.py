@@ -9,13 +9,13 @@ import numpy as np
 from sim.comparison import label_of
 from sim.errors import ResultError
 from sim.report import tables as closing
-from sim.report.comparison import LAMBDA, OVERVIEW, SHORT, SIGNS, TURNS, turning
+from sim.report.comparison import LAMBDA, OVERVIEW, SHORT, SIGNS, TURNS, records, turning
 from sim.report.figures.lorenz import LORENZ
-from sim.report.page.sentences import Row, direction, is_undefined, mark, records
+from sim.report.page.sentences import Row, direction, is_undefined, mark
 from sim.report.page.table import Table, printed
 from sim.report.page.words import figure, listed, signed, year_of
 from sim.report.scorecard import number
-from sim.report.tables import significant
+from sim.report.tables import capital, significant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,9 +26,6 @@ if TYPE_CHECKING:
     from sim.comparison.design import Kind
     from sim.report.page.replays import Yearly
     from sim.result import Result
-
-MOST_DETAILED: Final = 3
-"""Effects of at most so many scenarios are printed for every measure."""
 
 FEW_FLIPS: Final = 4
 _LEAST_MONEY: Final = 0.005
@@ -204,7 +201,7 @@ def parties_table(comparison: Comparison, horizon: str) -> Table:
         rows.setdefault(row["scenario"], {})[row["party"]] = text
     cells = [(name, *(found.get(party, "") for party in parties)) for name, found in rows.items()]
     caption = f"Who gains and who pays in {year_of(horizon)}, $bn with 95% intervals; parties add up to welfare."
-    columns = ("Scenario", *(party[:1].upper() + party[1:] for party in parties))
+    columns = ("Scenario", *map(capital, parties))
     return Table("who-pays", caption, frame, columns, printed(cells))
 
 

@@ -145,11 +145,6 @@ def end_of(horizon: str) -> str:
     return horizon.removesuffix("Q4")
 
 
-def capital(text: str) -> str:
-    """Begin with a capital letter."""
-    return text[:1].upper() + text[1:]
-
-
 def typeset(text: str) -> str:
     r"""Hyphens before numbers become minus signs.
 
