@@ -185,14 +185,14 @@ def _of_comparison(folder: Path, share: float) -> _Again:
         if isinstance(job, Job) and len(stored.replicates):
             name, before, now = made.runs[key].name, stored.only(block), run_alone(job, block)
             for what in ("values", "adoption"):
-                was = _cube(before, what)
-                tables.append((f"{name}: {what}", was, _cube(now, what).reindex(columns=was.columns)))
+                was = _as_table(before, what)
+                tables.append((f"{name}: {what}", was, _as_table(now, what).reindex(columns=was.columns)))
     runs = tuple(dict.fromkeys(made.runs[key].name for key, _ in chosen))
     replicates = tuple(sorted({number for _, block in chosen for number in block}))
     return _Again(runs, replicates, tables, made.plugins())
 
 
-def _cube(outcome: Outcome, what: str) -> pd.DataFrame:
+def _as_table(outcome: Outcome, what: str) -> pd.DataFrame:
     """Yearly values, or quarterly adoption, of an outcome as a table."""
     import pandas as pd
 

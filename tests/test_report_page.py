@@ -11,7 +11,6 @@ import pandas as pd
 import pytest
 
 import sim
-from sim.app import cli
 from sim.errors import ResultError, StoreError
 from sim.parameters import parameter_table
 from sim.report import page as report
@@ -419,19 +418,6 @@ def test_nothing_is_left_behind_when_writing_fails(run, tmp_path, monkeypatch, q
 
 
 # --- the command --------------------------------------------------------------------------------------------
-
-
-@pytest.fixture
-def aipower(capsys):
-    """Run the command; gives exit code, standard output and standard error."""
-
-    def call(*words):
-        with pytest.raises(SystemExit) as stop:
-            cli.main([str(word) for word in words])
-        captured = capsys.readouterr()
-        return stop.value.code or 0, captured.out, captured.err
-
-    return call
 
 
 def test_the_command_writes_beside_the_folder_and_finds_it_again(run, aipower, monkeypatch, quick):

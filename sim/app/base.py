@@ -44,6 +44,9 @@ PluginOption = Annotated[
         help="A Python file with policies of your own, whose code is run; may be repeated.",
     ),
 ]
+ScenarioArgument = Annotated[
+    str, typer.Argument(metavar="SCENARIO", help="A scenario file, or the name of a shipped one.")
+]
 SeedOption = Annotated[int | None, typer.Option(min=0, metavar="N", help="Which luck; 0 is a seed too.")]
 QuartersOption = Annotated[int | None, typer.Option(min=1, metavar="N", help="Length of the horizon from its start.")]
 WorkersOption = Annotated[

@@ -18,6 +18,7 @@ from sim.app.base import (
     QuartersOption,
     QuietOption,
     ResumeOption,
+    ScenarioArgument,
     SeedOption,
     WorkersOption,
     app,
@@ -156,7 +157,7 @@ def compare(
     )
 )
 def sweep(
-    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="A scenario file, or the name of a shipped one.")],
+    scenario: ScenarioArgument,
     *,
     over: Annotated[
         list[str],

@@ -17,6 +17,7 @@ from sim.app.base import (
     QuartersOption,
     QuietOption,
     ResumeOption,
+    ScenarioArgument,
     SeedOption,
     WorkersOption,
     app,
@@ -41,7 +42,7 @@ MOST_FILES = 8
     )
 )
 def run(
-    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="A scenario file, or the name of a shipped one.")],
+    scenario: ScenarioArgument,
     *,
     replicates: Annotated[int | None, typer.Option(min=1, metavar="N", help="Histories with different luck.")] = None,
     seed: SeedOption = None,

@@ -133,38 +133,31 @@ def print_closing(result: sim.Result) -> None:
     """Print the closing table of a result, with what it shows and its remarks."""
     from sim.report import tables
 
-    screen = console()
-    print(paragraph(tables.headline(result)))
-    for grid in tables.grids(result):
-        _print_grid(screen, grid)
-    screen.print()
-    for note in tables.notes(result):
-        print(paragraph(f"Note: {note}"))
+    _print_tables(tables.headline(result), tables.grids(result), tables.notes(result))
 
 
 def print_comparison(made: sim.Comparison) -> None:
     """Print the tables of a comparison, with what they show and their remarks."""
     from sim.report import comparison
 
-    screen = console()
-    print(paragraph(comparison.headline(made)))
-    for grid in comparison.grids(made):
-        _print_grid(screen, grid)
-    screen.print()
-    for note in comparison.notes(made):
-        print(paragraph(f"Note: {note}"))
+    _print_tables(comparison.headline(made), comparison.grids(made), comparison.notes(made))
 
 
 def print_sweep(made: sim.Sweep) -> None:
     """Print the table of a sweep, with what it shows and its remarks."""
     from sim.report import comparison
 
+    _print_tables(comparison.sweep_headline(made), comparison.sweep_grids(made), comparison.sweep_notes(made))
+
+
+def _print_tables(headline: str, grids: Sequence[Grid], notes: Sequence[str]) -> None:
+    """Print tables below what they show and above their remarks."""
     screen = console()
-    print(paragraph(comparison.sweep_headline(made)))
-    for grid in comparison.sweep_grids(made):
+    print(paragraph(headline))
+    for grid in grids:
         _print_grid(screen, grid)
     screen.print()
-    for note in comparison.sweep_notes(made):
+    for note in notes:
         print(paragraph(f"Note: {note}"))
 
 

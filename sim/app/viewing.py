@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from sim.app.base import PluginOption, app, examples
+from sim.app.base import PluginOption, ScenarioArgument, app, examples
 
 
 @app.command(
@@ -20,7 +20,7 @@ from sim.app.base import PluginOption, app, examples
     )
 )
 def view(
-    scenario: Annotated[str, typer.Argument(metavar="SCENARIO", help="A scenario file, or the name of a shipped one.")],
+    scenario: ScenarioArgument,
     *,
     policy: Annotated[
         list[str] | None,

@@ -6,6 +6,7 @@ Nothing is kept of firms, owners or networks: fifty scenarios of two hundred rep
 from __future__ import annotations
 
 import io
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
@@ -156,7 +157,10 @@ def simulate_outcomes(
             parts[key].append((block.start, outcome))
             if shelved is not None:
                 shelved.save(key, block, outcome)
-    return {key: joined([outcome for _, outcome in sorted(found, key=_start)]) for key, found in parts.items()}
+    return {
+        key: joined([outcome for _, outcome in sorted(found, key=operator.itemgetter(0))])
+        for key, found in parts.items()
+    }
 
 
 def _tasks(
@@ -205,10 +209,6 @@ def _unpacked(part: Part) -> Outcome:
             arrays["adoption"],
             tuple(Failure(*each) for each in about["failures"]),
         )
-
-
-def _start(part: tuple[int, Outcome]) -> int:
-    return part[0]
 
 
 def lean_job(scenario: Scenario, world: World | None = None) -> Job | Outcome:

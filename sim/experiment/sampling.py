@@ -13,7 +13,7 @@ from sim.ensemble import Job, fair_size, lost_block, merge, prepare, run_block
 from sim.experiment.targets import FIT_END
 from sim.observe import Recording
 from sim.parts import gaps
-from sim.pool import Lost, Pool, Task
+from sim.pool import Lost, Pool
 from sim.quarters import QUARTERS_PER_YEAR, Quarter
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def sample(scenario: Scenario, reduce: Reduce, pool: Pool) -> tuple[Array, dict[
     job = job._replace(timeline=kept_only)
     n = scenario.run.replicates
     blocks = gaps(n, (), fair_size(n, pool))
-    tasks = [Task(_Needs(job, block, reduce), len(block) * len(job.timeline.quarters)) for block in blocks]
+    tasks = [job.task(block)._replace(needs=_Needs(job, block, reduce)) for block in blocks]
     parts = {
         place: lost_block(job, blocks[place], answer) if isinstance(answer, Lost) else answer
         for place, answer in pool.run(_reduced, tasks)

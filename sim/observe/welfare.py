@@ -9,10 +9,10 @@ for what is sold, less the resources that these use:
     - mcpf x (- fiscal balance)
 
 The public pool counts like anyone's chips. Payments between the parts cancel: rents, chips, taxes, subsidies, grants,
-interest. Payments that only move money never
-enter: equity, compute credits, parents' grants, loans, repayment, dividends. Wages, energy and materials count as the
-resources they buy. Captive services count at what households pay; climate damage does not count. Chips and sites count
-when they are bought, so a quarter of heavy investment has low welfare.
+interest. Payments that only move money never enter: equity, compute credits, parents' grants, loans, repayment,
+dividends. Wages, energy and materials count as the resources they buy. Captive services count at what households pay;
+climate damage does not count. Chips and sites count when they are bought, so a quarter of heavy investment has low
+welfare.
 """
 
 from __future__ import annotations

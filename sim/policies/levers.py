@@ -196,8 +196,8 @@ class Observation:
         Quarters that are over, the oldest first.
     firms : mapping of str to array [replicate, firm]
         As the quarter begins: ``is_active``, ``firm_class``, ``generation``, ``is_open``, ``group`` (slot of the firm
-        that stands for those of one owner), ``age``, ``own_compute``
-        (M H100e-quarters), ``own_chips`` (M H100e) and ``profit`` of last quarter ($bn).
+        that stands for those of one owner), ``age``, ``own_compute`` (M H100e-quarters), ``own_chips`` (M H100e) and
+        ``profit`` of last quarter ($bn).
     owners : mapping of str to array [replicate, owner]
         As the quarter begins: ``capacity`` (M H100e) and ``rent`` of last quarter ($bn per M H100e-quarter).
     public_capacity : array [replicate]
