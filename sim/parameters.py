@@ -264,9 +264,15 @@ class Parameters:
                 message = f"there is no parameter {name!r}; see `aipower list parameters`"
                 raise WorldError(message)
             values[name] = _checked(table[name], value)
-        whole = {field.name for field in fields(cls) if field.type == "int"}
+        whole = whole_parameters()
         typed: dict[str, Any] = {name: int(v) if name in whole else float(v) for name, v in values.items()}
         return cls(**typed)
+
+
+@functools.cache
+def whole_parameters() -> frozenset[str]:
+    """Names of the parameters that count something."""
+    return frozenset(field.name for field in fields(Parameters) if field.type == "int")
 
 
 def _checked(row: ParameterRow, value: float) -> float:
@@ -275,11 +281,7 @@ def _checked(row: ParameterRow, value: float) -> float:
     if not low <= value <= high:
         message = f"parameter {row.name} = {value:g} {row.unit} is outside {low:g} to {high:g}"
         raise WorldError(message)
-    if _is_count(row.name) and value != int(value):
+    if row.name in whole_parameters() and value != int(value):
         message = f"parameter {row.name} = {value:g} must be a whole number of {row.unit}"
         raise WorldError(message)
     return value
-
-
-def _is_count(name: str) -> bool:
-    return next(field.type for field in fields(Parameters) if field.name == name) == "int"

@@ -75,7 +75,6 @@ def _checked(answer: Any, view: Observation) -> dict[str, Array]:  # noqa: ANN40
     if not isinstance(answer, Mapping):
         message = f"it answered {answer!r}; allowed: levers by name, such as {{'compute_tax': 0.1}}, or {{}}"
         raise TypeError(message)
-    sizes = {"firm": len(view.firm_names), "owner": len(view.owner_names)}
     levers = {}
     for name, value in answer.items():
         if name not in LEVERS:
@@ -84,7 +83,7 @@ def _checked(answer: Any, view: Observation) -> dict[str, Array]:  # noqa: ANN40
                 f"there is no lever {name!r}{f'; did you mean {close!r}?' if close else ''}; docs/notation.md lists all"
             )
             raise ValueError(message)
-        shape = tuple(sizes[axis] for axis in LEVERS[name].axes)
+        shape = tuple(view.sizes[axis] for axis in LEVERS[name].axes)
         levers[name] = np.broadcast_to(np.asarray(value, dtype=float), (1, *shape))
         if np.any(np.isnan(levers[name])):
             message = f"lever {name} is nan; allowed: numbers in {LEVERS[name].unit or 'no unit'}"

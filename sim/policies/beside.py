@@ -42,6 +42,4 @@ class Beside:
 
     @staticmethod
     def _rulebook(seen: Observation, quarter: Quarter, policies: Sequence[Policy]) -> Rulebook:
-        n_rows, n_firms = np.shape(seen.firms["is_active"])
-        sizes = {"firm": n_firms, "owner": seen.owners["capacity"].shape[-1]}
-        return combine([policy(seen, quarter) for policy in policies], sizes, n_rows)
+        return combine([policy(seen, quarter) for policy in policies], seen.sizes, len(seen.luck.replicates))

@@ -220,6 +220,11 @@ class Observation:
     parameters: Parameters
     luck: Luck
 
+    @property
+    def sizes(self) -> dict[str, int]:
+        """Length of the axes that levers have."""
+        return {"firm": len(self.firm_names), "owner": len(self.owner_names)}
+
     def rows(self, rows: slice, luck: Luck) -> Observation:
         """What there is to see of some of the replicates, which have this luck."""
         return replace(

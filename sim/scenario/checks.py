@@ -10,11 +10,10 @@ import functools
 import math
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from sim.parameter_sets import drawn_parameters, worlds_with_sets
-from sim.parameters import ParameterRow, Parameters, parameter_table
+from sim.parameters import ParameterRow, parameter_table, whole_parameters
 from sim.quarters import QUARTER_PATTERN
 from sim.scenario.messages import as_number, kind, meant, nearest, quoted, wrong_number
 from sim.world import WORLD_START, WORLDS
@@ -84,12 +83,6 @@ def problems_of_parameters(given: Mapping[str, Any]) -> Iterator[Problem]:
         elif wrong := wrong_number(value, row.minimum, row.maximum, row.unit, whole=name in whole_parameters()):
             hint = as_number(value, row.minimum, row.maximum) or f"try {row.value:g}"
             yield (name,), f"{wrong}, plausible {row.low:g} to {row.high:g}; {hint}"
-
-
-@functools.cache
-def whole_parameters() -> frozenset[str]:
-    """Names of the parameters that count something."""
-    return frozenset(field.name for field in fields(Parameters) if str(field.type) == "int")
 
 
 @functools.cache

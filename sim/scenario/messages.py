@@ -9,6 +9,9 @@ from collections.abc import Sequence
 
 from sim.yaml_reader import resolve, shown
 
+MAX_TOLD = 100
+"""Problems that one error tells; a file can hold thousands."""
+
 
 def nearest(word: object, known: Sequence[str]) -> str | None:
     """Find the known name that was probably meant."""

@@ -11,11 +11,11 @@ from pydantic import ValidationError
 from sim.errors import ScenarioError
 from sim.parameters import parameter_table
 from sim.scenario.checks import problems_across, problems_of_actors
-from sim.scenario.messages import form, nearest
+from sim.scenario.messages import MAX_TOLD, form, nearest
 from sim.scenario.nodes import Node
 from sim.scenario.own_tables import problems_of_references
 from sim.scenario.remedies import explained
-from sim.scenario.schema import MAX_TOLD, OURS, Scenario
+from sim.scenario.schema import OURS, Scenario
 from sim.scenario.write import json_schema
 from sim.yaml_reader import KeyPath, dotted, join_problems
 

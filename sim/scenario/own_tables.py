@@ -33,7 +33,7 @@ from sim.scenario.checks import (
     problems_of_parameters,
     shipped_actors,
 )
-from sim.scenario.messages import as_number, kind, meant, nearest, quoted, wrong_number
+from sim.scenario.messages import MAX_TOLD, as_number, kind, meant, nearest, quoted, wrong_number
 from sim.scenario.nodes import Node, Origin
 from sim.scenario.table import read_lines, value_of
 from sim.world import WORLD_START
@@ -52,7 +52,6 @@ MAX_FACTS: Final = 2_000
 MAX_FOLDER: Final = MAX_BYTES // 2
 """Limits of all tables of a folder, so that a resolved scenario stays a file that can be read."""
 MAX_ENTRIES: Final = 1_000
-MAX_TOLD: Final = 100
 COLUMNS: Final[dict[str, tuple[str, ...]]] = {
     "parameters": ("name", "value", "unit"),
     **dict.fromkeys(ATTRIBUTES, ("name", "attribute", "value", "unit")),

@@ -25,7 +25,7 @@ from sim.parameter_sets import drawn_parameters, parameter_sets
 from sim.quarters import QUARTER_PATTERN, QUARTERS_PER_YEAR, Quarter
 from sim.scenario import checks
 from sim.scenario.checks import BASE, END, POPULATIONS, START, Actor, Problem
-from sim.scenario.messages import meant, wrong_number
+from sim.scenario.messages import MAX_TOLD, meant, wrong_number
 from sim.scenario.own_tables import problems_of_references, problems_of_tables, settled_tables
 from sim.world import NETWORKS, WORLDS
 from sim.yaml_reader import shown
@@ -35,8 +35,6 @@ MAX_QUARTERS: Final = 400
 MAX_REPLICATES: Final = 1_000_000
 MAX_SEED: Final = 2**63 - 1
 MAX_QUESTION: Final = 500
-MAX_TOLD: Final = 100
-"""Problems that one error tells; a file can hold thousands."""
 OURS: Final = "scenario"
 """Type of the validation errors whose text is written here, not by pydantic."""
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from sim.parameters import ParameterRow, parameter_table
+from sim.parameters import ParameterRow, parameter_table, whole_parameters
 from sim.scenario.checks import (
     BASE,
     MAX_ROWS,
@@ -15,7 +15,6 @@ from sim.scenario.checks import (
     NAME_PATTERN,
     POPULATIONS,
     family_parameters,
-    whole_parameters,
     world_parameters,
 )
 from sim.scenario.policies import schema_of_policies

@@ -171,11 +171,27 @@ def _remember(window: Array, newest: Array) -> Array:
 
 
 def _expect(before: State, after: State, world: World) -> State:
-    """Adapt expected growth of profit and capability to what happened (docs/model.md 7.4).
+    """Adapt expected growth of profit and capability to what happened (docs/model.md 7.4)."""
+    p = world.parameters
+    profit_growth, capability_growth = _observed_growth(before, after, world)
+    expected_profit = np.clip(
+        training.adapted_growth(before.profit_growth, profit_growth, p.expectation_weight),
+        p.expected_profit_growth_low,
+        p.expected_profit_growth_high,
+    )
+    expected_capability = np.clip(
+        training.adapted_growth(before.capability_growth, capability_growth, p.expectation_weight),
+        0.0,
+        p.expected_capability_growth_high,
+    )
+    return replace(after, profit_growth=expected_profit, capability_growth=expected_capability)
+
+
+def _observed_growth(before: State, after: State, world: World) -> tuple[Array, Array]:
+    """Growth of profit and of capability that each firm learns from, log per quarter; ``[..., firm]`` each.
 
     Industry rates by default: own rates would trap a firm that once stopped training.
     """
-    p = world.parameters
     profit_before, profit_after = total(before.profit, axis=-2), total(after.profit, axis=-2)
     lives = after.is_active & (before.own_compute > 0.0) & (after.own_compute > 0.0)
     weight = np.where(lives, np.maximum(profit_after, 0.0), 0.0)
@@ -191,14 +207,4 @@ def _expect(before: State, after: State, world: World) -> State:
         observed = np.log(np.where(earns, profit_after, 1.0) / np.where(earns, profit_before, 1.0))
         profit_growth = np.where(earns, observed, profit_growth)
         capability_growth = np.where(lives, own_growth, capability_growth)
-    expected_profit = np.clip(
-        training.adapted_growth(before.profit_growth, profit_growth, p.expectation_weight),
-        p.expected_profit_growth_low,
-        p.expected_profit_growth_high,
-    )
-    expected_capability = np.clip(
-        training.adapted_growth(before.capability_growth, capability_growth, p.expectation_weight),
-        0.0,
-        p.expected_capability_growth_high,
-    )
-    return replace(after, profit_growth=expected_profit, capability_growth=expected_capability)
+    return profit_growth, capability_growth
