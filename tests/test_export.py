@@ -1,6 +1,7 @@
 """Tables as files of other programs: the same numbers, no formulas, nothing overwritten, all or nothing."""
 
 import csv
+import shutil
 import sys
 import warnings
 from dataclasses import replace
@@ -214,6 +215,20 @@ def test_a_failure_leaves_nothing_behind_and_the_old_files_whole(result, tmp_pat
         export(result, folder, to="csv", tables=["owners", "makers"], force=True)
     assert [path.name for path in tmp_path.rglob("*")] == ["out", "owners.csv"]
     assert (folder / "owners.csv").read_bytes() == before
+
+
+def test_what_is_being_written_is_not_taken_for_the_remains_of_a_dead_process(result, tmp_path, monkeypatch):
+    """A run that is to go to a folder of this name removes what killed processes left beside it."""
+    folder, write = tmp_path / "out", sim.export.FORMATS["csv"]
+
+    def met_by_a_run(path, *rest):
+        write(path, *rest)
+        result.save(folder, figures=False)
+        shutil.rmtree(folder)
+
+    monkeypatch.setitem(sim.export.FORMATS, "csv", met_by_a_run)
+    export(result, folder, to="csv", tables=["owners"])
+    assert [path.name for path in folder.iterdir()] == ["owners.csv"]
 
 
 def test_a_result_folder_is_never_written_into(result, tmp_path):

@@ -30,8 +30,6 @@ from sim.app.base import (
 from sim.app.running import OUTPUTS
 from sim.errors import FailureError, InputError, ScenarioError
 
-FLYWHEELS = (0.5, 1.0, 1.5)
-"""Flywheel elasticities at which --robust looks."""
 MOST = 2_000
 """Replicates at which adding for --until ends."""
 
@@ -109,6 +107,8 @@ def compare(
     first = sim.load_scenario(baseline, overrides=changes or ())
     others = _loaded(scenarios, changes or (), first)
     wanted = out or OUTPUTS / f"compare-{first.name}"
+    from sim.comparison.variants import FLYWHEELS
+
     try:
         with workplace(dask, workers) as where:
             made = sim.compare(

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from sim.comparison.outcomes import Outcome
     from sim.scenario import Scenario
 
+FLYWHEELS = (0.5, 1.0, 1.5)
+"""Flywheel elasticities at which ``aipower compare`` looks unless it is told not to."""
+
 VARIANT_REPLICATES = 25
 """Pairs of each variant: one block, enough for the sign of an effect that pairing makes clear."""
 

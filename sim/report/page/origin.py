@@ -6,6 +6,7 @@ import shlex
 from typing import TYPE_CHECKING, Any
 
 from sim import store
+from sim.comparison.variants import FLYWHEELS
 from sim.identity import code_version, origin, source_hash
 from sim.report.page.blocks import Block, Code, Text, shown
 from sim.report.page.table import Table, printed
@@ -16,9 +17,6 @@ if TYPE_CHECKING:
     from sim.comparison import Comparison
     from sim.result import Result
     from sim.scenario import Scenario
-
-FLYWHEELS = ("0.5", "1.0", "1.5")
-"""Values that ``--robust`` looks at."""
 
 
 def facts(manifest: Mapping[str, Any]) -> dict[str, Any]:
@@ -74,7 +72,7 @@ def comparison_blocks(comparison: Comparison) -> list[Block | None]:
     words += ["--families", ",".join(families)] if families else []
     other = (
         f"In Python, give sim.compare flywheels=({', '.join(flywheels)},), which the command does not offer."
-        if flywheels and flywheels != FLYWHEELS
+        if flywheels and flywheels != tuple(map(str, FLYWHEELS))
         else ""
     )
     hashes = {
