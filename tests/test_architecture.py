@@ -1,6 +1,7 @@
 """Imports run one way, luck has one source, and only front ends print."""
 
 import ast
+import functools
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -65,6 +66,7 @@ CATALOGUES = {
 }
 
 
+@functools.cache
 def modules() -> dict[str, ast.Module]:
     """Every module of the package by its dotted name under `sim`, parsed."""
     parsed = {}

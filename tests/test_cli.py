@@ -395,6 +395,7 @@ def test_a_parameter_is_shown_with_its_symbol_and_who_uses_it(aipower):
 
 
 def test_every_parameter_is_used_somewhere():
+    """No option is ignored."""
     package = Path(sim.__file__).parent
     read = set()
     for path in package.rglob("*.py"):
