@@ -85,6 +85,18 @@ def by_set(replicates: Sequence[int], n_sets: int) -> list[list[int]]:
     return [list(chosen) for _, chosen in groupby(replicates, lambda replicate: set_of_replicate(replicate, n_sets))]
 
 
+def all_of_set(replicates: Sequence[int], n_sets: int) -> list[list[int]]:
+    """All replicates of each set, which come round again where replicates outnumber the sets.
+
+    >>> all_of_set(range(2, 10), 2)
+    [[2, 3, 8, 9], [4, 5, 6, 7]]
+    """
+    found: dict[int, list[int]] = {}
+    for replicate in replicates:
+        found.setdefault(set_of_replicate(replicate, n_sets), []).append(replicate)
+    return list(found.values())
+
+
 def worlds_with_sets() -> tuple[str, ...]:
     """Worlds that parameter sets come with."""
     return tuple(sorted(path.parent.name for path in DATA.glob(f"*/{SETS_FILE}")))

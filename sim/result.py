@@ -374,7 +374,7 @@ class Result:
         """
         import pandas as pd
 
-        from sim.parameter_sets import first_of_set
+        from sim.parameter_sets import parameter_sets, set_of_replicate
         from sim.variance import variance_parts
 
         frame = self.yearly()
@@ -384,7 +384,8 @@ class Result:
             luck = values.var(axis=0, ddof=1) if len(values) > 1 else np.full(values.shape[1:], np.nan)
             parameters = np.zeros_like(luck)
         else:
-            luck, parameters = variance_parts(values, [first_of_set(int(number)) for number in self.replicates])
+            n_sets = len(parameter_sets(self.scenario.world.base).sets)
+            luck, parameters = variance_parts(values, [set_of_replicate(int(r), n_sets) for r in self.replicates])
         both = luck + parameters
         share = np.divide(luck, both, out=np.full_like(both, np.nan), where=both > 0.0)
         index = pd.MultiIndex.from_product([columns, self.years], names=["measure", "year"])

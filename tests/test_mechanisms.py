@@ -307,6 +307,7 @@ def test_who_must_publish_anyway_takes_any_grant_for_it() -> None:
     ("levers", "words"),
     [
         ({"revenue_levy": 0.85}, "levies and operating cost take 105% of a firm's revenue"),
+        ({"profit_tax": 1.9}, "profit taxes take 190% of a firm's earnings"),
         ({"compute_tax": -1.2}, "subsidies pay 120% of the rent"),
         ({"captive_tax": -1.0}, "subsidies pay 100% of the rent"),
         ({"reserved_capacity": 1.2}, "policies set 120% of sellers' capacity aside"),
@@ -316,6 +317,11 @@ def test_policies_that_together_leave_nothing_are_refused(levers, words) -> None
     halves = [constant(**{name: value / 2 for name, value in levers.items()})] * 2
     with pytest.raises(ReplicateError, match=words):
         run_quarters(small_world(), 1, policies=halves)
+
+
+def test_a_market_that_every_firm_has_left_says_so() -> None:
+    with pytest.raises(ReplicateError, match="no firm is left: all went beyond their debt limits"):
+        run_quarters(small_world(), 6, policies=[constant(compliance_cost=1000.0)])
 
 
 def test_firms_without_foresight_value_todays_profit() -> None:

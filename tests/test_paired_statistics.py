@@ -139,6 +139,15 @@ def test_the_number_that_decides_has_the_power_that_it_promises():
         assert stats.nct.sf(critical, n - 1, effect / spread * np.sqrt(n)) == pytest.approx(0.8, abs=0.02)
 
 
+def test_the_number_that_decides_is_the_smallest():
+    """Oracle: every n in turn, for effects that five pairs leave open and for minute ones."""
+    n = np.arange(2, 20_000)
+    reach = np.sqrt(n) / (stats.t.ppf(0.975, n - 1) + stats.t.ppf(0.8, n - 1))
+    spread = np.exp(np.linspace(np.log(0.7), np.log(45.0), 300))
+    found = replicates_to_decide(np.ones(300), spread / np.sqrt(5), np.full(300, 5.0), np.full(300, 1e-9))
+    assert found.tolist() == np.maximum(n[np.searchsorted(reach, spread)], 6).tolist()
+
+
 def test_a_small_effect_is_decided_as_negligible():
     n = replicates_to_decide(one(2.0), one(10.0), one(50), one(25.0)).item()
     spread = 10.0 * np.sqrt(50)

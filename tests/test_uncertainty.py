@@ -1,10 +1,13 @@
 """``uncertainty: ensemble``: replicates differ in parameter sets as well as in luck."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import sim
 from sim import ensemble
+from sim.comparison import worlds
 from sim.comparison.design import design
 from sim.comparison.variants import variants_of
 from sim.comparison.worlds import Worlds
@@ -191,6 +194,28 @@ def test_a_comparison_counts_sets_not_replicates_and_pairs_within_them():
     effect = np.subtract(means[1], means[0]).mean()
     assert rows.loc["hhi_revenue", "effect"] == pytest.approx(effect, rel=1e-12)
     assert np.isfinite(rows.loc["consumer_gain_paired", "effect"])
+
+
+def test_a_set_that_comes_round_again_is_the_same_set(monkeypatch):
+    """Ten replicates of two sets, the first of which has the last two replicates too, are two pairs and not three."""
+    given = parameter_sets("world_2024")
+    two = replace(given, sets=given.sets[:2])
+    for module in (ensemble, worlds, sim.parameter_sets):
+        monkeypatch.setattr(module, "parameter_sets", lambda _: two)
+    base = scenario(horizon={"end": "2024Q4"}, run={"replicates": 10, "seed": 1})
+    taxed = load_scenario(
+        base.resolved() | {"name": "t", "policies": [{"compute_tax": {"rate": 0.5, "start": "2024Q2"}}]}
+    )
+    found = sim.compare(base, [taxed], horizons=["2024"])
+    row = found.effects.set_index("measure").loc["hhi_revenue"]
+    direct = [ensemble.simulate(each).measures["hhi_revenue"][:, 3] for each in (base, found.scenarios["t"])]
+    of_set = [[0, 1, 2, 3, 8, 9], [4, 5, 6, 7]]
+    changes = np.array([np.subtract(*direct[::-1])[numbers].mean() for numbers in of_set])
+    assert row["n"] == 2 and row["effect"] == pytest.approx(changes.mean(), rel=1e-9)
+    assert "2 pairs" in headline(found) and "10 replicates, up to 8 to a parameter set" in headline(found)
+    split = sim.run(base).variance().set_index(["measure", "year"]).loc[("hhi_revenue", 2024)]
+    luck, parameters = variance_parts(direct[0], [0, 0, 0, 0, 1, 1, 1, 1, 0, 0])
+    assert [split["sd_luck"], split["sd_parameters"]] == pytest.approx([luck**0.5, parameters**0.5], rel=1e-9)
 
 
 def test_ranges_of_a_sweep_are_over_replicates_not_over_means_of_sets():

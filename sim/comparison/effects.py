@@ -20,7 +20,7 @@ from sim.comparison.statistics import (
     verdict,
 )
 from sim.observe import described
-from sim.parameter_sets import LUCKS_PER_SET, by_set
+from sim.parameter_sets import LUCKS_PER_SET, all_of_set
 from sim.quarters import Quarter
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ def pairs_of(run: Outcome, reference: Outcome, worlds_of: WorldsOf, n_sets: int 
     values = run.table[mine][:, :, columns[0]]
     values_reference = reference.table[theirs][:, :, columns[1]]
     gain = np.full(values.shape[:2], np.nan)
-    groups = by_set(common.tolist(), n_sets) if n_sets else [common.tolist()] if len(common) else []
+    groups = all_of_set(common.tolist(), n_sets) if n_sets else [common.tolist()] if len(common) else []
     for numbers in groups:
         worlds = worlds_of(numbers[0])
         if is_comparable(*worlds):
@@ -158,8 +158,8 @@ def effects_of(contrast: Contrast, pairs: Pairs, quarters: Sequence[str]) -> pd.
     with np.errstate(divide="ignore", invalid="ignore"):
         relative = np.where(found.reference != 0.0, found.effect / np.abs(found.reference), np.nan)
     words = verdict(*student, smallest, found.changed, found.widening)
-    of_pair = 1 if pairs.singles is None else LUCKS_PER_SET
-    wanted = of_pair * replicates_to_decide(*student, smallest, found.changed, found.widening)
+    of_pair = 1 if pairs.singles is None else max(LUCKS_PER_SET, len(pairs.singles) / len(pairs.replicates))
+    wanted = np.ceil(of_pair * replicates_to_decide(*student, smallest, found.changed, found.widening))
     to_decide = np.where(words == "undecided", wanted, np.nan)
     columns: dict[str, object] = {
         "scenario": contrast.scenario,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -265,9 +266,17 @@ def _needed_of_few(spread: Floats, wider: Floats | float, probability: float) ->
 
 
 def _needed(spread: Floats, probability: float) -> Floats:
-    """Smallest n with (t_(n-1, probability) + t_(n-1, POWER)) spread <= sqrt(n), by fixed point from the normal's."""
+    """Smallest n with (t_(n-1, probability) + t_(n-1, POWER)) spread <= sqrt(n): a table, then a fixed point."""
+    decided = _decided(probability)
     size = (special.ndtri(probability) + special.ndtri(POWER)) ** 2 * spread**2
     for _ in range(8):
-        n = np.maximum(np.ceil(size), 2.0)
+        n = np.maximum(size, len(decided))
         size = (students_t(probability, n) + students_t(POWER, n)) ** 2 * spread**2
-    return np.maximum(np.ceil(size), 2.0)
+    return np.where(spread <= decided[-1], 2.0 + np.searchsorted(decided, spread), np.ceil(size))
+
+
+@lru_cache(maxsize=8)
+def _decided(probability: float) -> Floats:
+    """Largest spread that n pairs decide, rising with n = 2, 3, ..., 1,000."""
+    n = np.arange(2.0, 1_001.0)
+    return np.asarray(np.sqrt(n) / (students_t(probability, n) + students_t(POWER, n)))

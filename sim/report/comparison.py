@@ -11,6 +11,7 @@ from sim.comparison import label_of
 from sim.comparison.bootstrap import FEW_PAIRS
 from sim.comparison.statistics import ERROR
 from sim.comparison.sweeping import AS_GIVEN, DRAWN_AXES
+from sim.comparison.worlds import n_sets_of
 from sim.parameter_sets import LUCKS_PER_SET
 from sim.report.tables import Grid, percent, shown_by, significant
 from sim.units import counted
@@ -91,8 +92,10 @@ def pairs_said(comparison: Comparison, of: str = "") -> str:
     n = comparison.n_replicates
     if comparison.baseline.uncertainty == "none":
         return f"{counted(n, 'pair')}{of} with the same luck"
-    pairs, replicates = counted(-(-n // LUCKS_PER_SET), "pair"), counted(n, "replicate")
-    return f"{pairs}{of} with the same luck and parameters ({replicates}, up to {LUCKS_PER_SET} to a parameter set)"
+    n_sets = n_sets_of(comparison.baseline)
+    pairs, replicates = counted(min(-(-n // LUCKS_PER_SET), n_sets), "pair"), counted(n, "replicate")
+    most = LUCKS_PER_SET * -(-n // (LUCKS_PER_SET * n_sets))
+    return f"{pairs}{of} with the same luck and parameters ({replicates}, up to {most} to a parameter set)"
 
 
 LAMBDA = "\N{GREEK CAPITAL LETTER LAMDA}"

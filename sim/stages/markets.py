@@ -9,7 +9,7 @@ import numpy as np
 
 from sim.arrays import Array, Flags, shares, total
 from sim.decisions import Decisions, PriceGame
-from sim.errors import ConvergenceError
+from sim.errors import ConvergenceError, ReplicateError
 from sim.groups import Groups
 from sim.policies.levers import Rulebook
 from sim.stages.allotment import allot
@@ -60,9 +60,12 @@ def clear_markets(
 
     Raises
     ------
+    ReplicateError
+        When no firm is left in a replicate.
     ConvergenceError
         When a replicate does not clear, or what was found leaves a residual.
     """
+    _require_firms(state)
     groups = Groups.of(state.group)
     given, allotments = _pose(state, world, drivers, rules, funding, groups)
     start = _start(state, given)
@@ -117,6 +120,12 @@ def _start(state: State, given: Given) -> Guess:
         share=shares(np.where(given.appeal > 0.0, state.target_share, 0.0)),
         nest=state.nest,
     )
+
+
+def _require_firms(state: State) -> None:
+    if not state.is_active.any(axis=-1).all():
+        message = "no firm is left: all went beyond their debt limits; ask less of firms"
+        raise ReplicateError(message)
 
 
 def _require_arrived(gap: Array) -> None:

@@ -79,12 +79,14 @@ def _require_room(rules: Rulebook, world: World) -> None:
     Raises
     ------
     ReplicateError
-        When levies and operating cost take all revenue, subsidies pay all rent, or all capacity is set aside.
+        When levies and operating cost take all revenue, profit taxes all earnings, subsidies pay all rent, or all
+        capacity is set aside.
     """
     taken = world.parameters.operating_cost_share + rules.revenue_levy.max()
     paid = -min(rules.compute_tax.min(), rules.captive_tax.min())
     for what, part in (
         ("levies and operating cost take {} of a firm's revenue", taken),
+        ("profit taxes take {} of a firm's earnings", rules.profit_tax.max()),
         ("subsidies pay {} of the rent", paid),
         ("policies set {} of sellers' capacity aside", rules.reserved_capacity.max()),
     ):
