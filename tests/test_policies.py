@@ -561,7 +561,14 @@ def test_mistakes_in_several_policies_are_told_together_with_their_lines(tmp_pat
         ({"carbon_price": {"price": 72, "start": "2036Q1"}}, "after the horizon, which ends 2035Q4"),
         ({"carbon_price": {"price": 72, "end": "2024Q1"}}, "not after the first quarter"),
         ({"carbon_price": {"price": 72, "strength": 0}}, "0 is no strength"),
-        ({"break_up": {"successors": 2, "who": {"top": 1, "by": "revenue"}}}, "nobody has been seen yet"),
+        (
+            {"break_up": {"successors": 2, "who": {"top": 1, "by": "revenue"}}},
+            "nobody has been seen yet in the only quarter in which this acts; set a start of 2024Q2 or later",
+        ),
+        (
+            {"break_up": {"successors": 2, "who": {"top": 1, "by": "revenue"}, "start": "2024Q3", "lag": 4}},
+            "set a start of 2025Q1 or later",
+        ),
     ],
 )
 def test_a_policy_that_can_do_nothing_is_a_warning(item, text):

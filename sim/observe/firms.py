@@ -85,7 +85,7 @@ def largest_run_flop(m: Moments) -> Array:
 
 @measure("$bn", "firms", "flow", "max")
 def largest_run_cost(m: Moments) -> Array:
-    """Compute cost of the dearest single training run, after compute tax."""
+    """Compute of the dearest single training run, at the rent that its firm pays and after compute tax."""
     markets = m.flows.markets
     cost = markets.user_rent * (1.0 + m.flows.rules.compute_tax) * markets.training
     return m.world.parameters.final_run_share * _top(cost)
@@ -243,7 +243,7 @@ def flywheel(m: Moments) -> Array:
 
 @measure("$bn", "firms", "flow", "sum")
 def training_outlay(m: Moments) -> Array:
-    """Rents that firms pay for training."""
+    """Training compute at the rents that firms pay, own chips and allotted compute included."""
     return total(m.flows.markets.user_rent * m.flows.markets.training)
 
 

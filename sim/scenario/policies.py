@@ -218,6 +218,8 @@ def notes_of_policies(scenario: Scenario) -> Iterator[Problem]:
         who = parameters.get("who")
         by_size = isinstance(who, Mapping) and {"top", "outside_top", "share_above"} & set(who)
         once = name == "break_up" and parameters["trigger"] is None
-        if by_size and once and (start is None or Quarter.parse(start) <= Quarter.parse(scenario.horizon.start)):
-            text = "nobody has been seen yet in the first quarter, the only one in which this acts; set a later start"
-            yield (*where, "who"), text
+        begin = Quarter.parse(scenario.horizon.start)
+        first_sight = begin + parameters["lag"]
+        if by_size and once and (begin if start is None else Quarter.parse(start)) < first_sight:
+            text = "nobody has been seen yet in the only quarter in which this acts"
+            yield (*where, "who"), f"{text}; set a start of {first_sight} or later"
