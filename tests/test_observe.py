@@ -284,3 +284,9 @@ def test_small_firms_that_never_were_have_no_survival():
     (first, *_) = moments(1, world)
     assert not world.initial.is_small.any()
     assert np.isnan(small_firm_survival(first)).all()
+
+
+def test_chips_that_nobody_buys_have_no_price():
+    """Not zero, which a year's mean would count: a carbon price beyond any rent ends sales of chips."""
+    found = observe(moments(2, policies=[constant(carbon_price=50_000.0)])[-1])
+    assert not found["capital_expenditure"].any() and np.isnan([found["chip_price"], found["chip_markup"]]).all()

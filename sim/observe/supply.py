@@ -72,17 +72,17 @@ def capital_expenditure(m: Moments) -> Array:
 
 @measure("k$ per H100e", "makers", "stock", "mean")
 def chip_price(m: Moments) -> Array:
-    """Sales-weighted price of a chip."""
+    """Sales-weighted price of a chip; nan where none is sold."""
     inv = m.flows.investment
-    return safe_ratio(total(inv.price * inv.shipments), total(inv.shipments))
+    return safe_ratio(total(inv.price * inv.shipments), total(inv.shipments), otherwise=np.nan)
 
 
 @measure("ratio", "makers", "stock", "mean")
 def chip_markup(m: Moments) -> Array:
-    """Sales-weighted price of a chip over its unit cost."""
+    """Sales-weighted price of a chip over its unit cost; nan where none is sold."""
     inv = m.flows.investment
     cost = m.flows.drivers.unit_cost * inv.shipments
-    return safe_ratio(total(inv.price * inv.shipments), total(cost))
+    return safe_ratio(total(inv.price * inv.shipments), total(cost), otherwise=np.nan)
 
 
 @measure("M H100e", "makers", "stock", "last")
