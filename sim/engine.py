@@ -422,6 +422,7 @@ def sight(m: Moments, measures: Mapping[str, Array]) -> Sight:
     firms = {
         "revenue": total(markets.revenue, axis=-2),
         "compute": markets.compute_used,
+        "unaided": np.maximum(markets.compute_used - markets.allotments.compute, 0.0),
         "training": markets.training,
         "power": m.flows.funding.power,
     }

@@ -46,7 +46,7 @@ REVENUE = [5.0, 4.0, 3.0, 1.0, 9.0, 9.0]
 """Of a firm that has left its slot, and of nobody, in the last two."""
 
 
-SEEN = ("revenue", "compute", "training", "power")
+SEEN = ("revenue", "compute", "unaided", "training", "power")
 
 
 def observation(period: int = 5, n_replicates: int = 2, hhi: tuple[float, ...] = (1000.0,) * 20) -> Observation:

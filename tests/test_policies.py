@@ -404,7 +404,8 @@ def test_replicates_fire_alone_and_blocks_change_no_bit():
 
 def scene(compute):
     seen = observation(1, 1)
-    seen.past[0].firms["compute"][0, : len(compute)] = compute
+    for what in ("compute", "unaided"):
+        seen.past[0].firms[what][0, : len(compute)] = compute
     seen.firms["age"][:] = 1
     targets = np.array([[True] * len(compute) + [False] * (6 - len(compute))])
     return Scene(seen, START, 1, np.zeros(1, int), np.ones(1), targets)

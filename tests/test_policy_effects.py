@@ -14,6 +14,7 @@ from sim.luck import Luck
 from sim.observe import MEASURES
 from sim.planner import plan
 from sim.scenario import load_scenario
+from sim.state import SME
 from sim.submodels import knowledge
 from sim.world.build import build
 from tests.policies import every, in_force
@@ -483,3 +484,12 @@ def test_a_quota_that_binds_on_everyone_is_the_planners_cap() -> None:
 def total_usable(scenario) -> float:
     world = build(world_spec(scenario))
     return float(world.parameters.utilisation * world.initial.capacity.sum())
+
+
+def test_who_was_given_compute_still_needs_it_a_quarter_later() -> None:
+    policy = in_force("public_compute", allocation="need", shipments=0.02, who={"class": "sme"})
+    world = build(world_spec(load_scenario("baseline", overrides=["mechanisms.entry=false"])))
+    firms = record(world, 12, policies=[policy]).firms
+    trained = firms["compute_training"][:, 4:, firms["class_code"][0, 0] == SME]
+    least = (trained[:, 1:] / trained[:, :-1]).min()
+    assert least > 0.5, f"{least:.2f} of the quarter before"

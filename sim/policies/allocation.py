@@ -12,8 +12,9 @@ from sim.policies.base import Scene
 Rule = Literal["equal", "need", "lottery", "max_min", "merit", "pro_rata"]
 
 RULES = """\
-equal: the same for each; need: by the gap to the mean compute of those eligible; lottery: all to one, drawn each
-quarter; max_min: to the smallest first, until they are level; merit: by AI power; pro_rata: by compute used"""
+equal: the same for each; need: by the gap to the mean of those eligible; lottery: all to one, drawn each quarter;
+max_min: to the smallest first, until they are level; merit: by AI power; pro_rata: by compute used. Need and max_min
+look at compute that no rule gave, else who was given some in one quarter would be past need in the next"""
 
 
 def claims(rule: Rule, scene: Scene, pool: Array, luck: Array | None = None) -> Array:
@@ -36,7 +37,7 @@ def claims(rule: Rule, scene: Scene, pool: Array, luck: Array | None = None) -> 
         Zero outside the targets; sums to one where there is a target.
     """
     eligible = scene.targets
-    compute = np.where(eligible, scene.seen("compute"), 0.0)
+    compute = np.where(eligible, scene.seen("compute" if rule == "pro_rata" else "unaided"), 0.0)
     if rule == "need":
         mean = total(compute, keepdims=True) / scene.n_targets
         weight = np.where(eligible, np.maximum(mean - compute, 0.0), 0.0)

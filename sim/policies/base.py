@@ -75,7 +75,7 @@ class Scene:
         return np.maximum(total(self.targets, keepdims=True), 1.0)
 
     def seen(self, what: str) -> Array:
-        """Revenue, compute, training or power of each firm as observed; zeros before the first sight.
+        """Revenue, compute, unaided compute, training or power of each firm as observed; zeros before the first sight.
 
         Returns
         -------

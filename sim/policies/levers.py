@@ -157,7 +157,8 @@ class Sight:
     measures : mapping of str to array [replicate]
         The catalogue's measures.
     firms : mapping of str to array [replicate, firm]
-        ``revenue`` ($bn), ``compute`` (M H100e used), ``training`` (M H100e) and ``power``.
+        ``revenue`` ($bn), ``compute`` (M H100e used), ``unaided`` (of it, what no rule gave outside the market),
+        ``training`` (M H100e) and ``power``.
     """
 
     measures: Mapping[str, Array]

@@ -40,7 +40,10 @@ class ResourceQuota(FirmPolicy):
     reserve: Annotated[float | None, parameter("share of sellers' usable compute", 0, 0.9, "set aside")] = None
     allocation: Annotated[
         Literal["need", "size", "contribution"] | None,
-        Field(description="of what is set aside: by the gap to the mean compute, by revenue, or by AI power"),
+        Field(
+            description="of what is set aside: by the gap to the mean of compute that no rule gave, by revenue, or by "
+            "AI power"
+        ),
     ] = None
 
     @validator(mode="after")
