@@ -1,7 +1,9 @@
 """The Mesa face: the same bits as a run, agents as windows on arrays, Mesa's own tools."""
 
+import copy
 import functools
 import multiprocessing
+import pickle
 import re
 from pathlib import Path
 from typing import ClassVar
@@ -263,12 +265,56 @@ def test_capacity_that_is_written_is_rented_out():
         ("debt", -1.0, "at least 0"),
         ("own_compute", 0.0, "above 0"),
         ("cash", float("nan"), "any finite number"),
+        ("cash", "much", "any finite number"),
     ],
 )
 def test_what_makes_no_sense_is_not_written(name, value, said):
     firm = model().firm("OpenAI")
     with pytest.raises(InputError, match=said):
         setattr(firm, name, value)
+
+
+def test_arrays_of_the_state_cannot_be_written_past_the_agents():
+    mine = model()
+    with pytest.raises(ValueError, match="read-only"):
+        mine.state.cash[0, 0] = 5.0
+    mine.firm("OpenAI").cash = 5.0
+    mine.step()
+    with pytest.raises(ValueError, match="read-only"):
+        mine.state.cash[0, 0] = 5.0
+
+
+def test_a_rule_given_to_one_agent_is_refused_as_nobody_would_ask_it():
+    with pytest.raises(InputError, match="plan_training is asked of a class.*agent_classes"):
+        model().firm("OpenAI").plan_training = lambda view: 0.5 * view.means
+
+
+class Spends(Firm):
+    """Plans half of its means."""
+
+    def plan_training(self, view):
+        return 0.5 * view.means
+
+
+class Taxes(Regulator):
+    """Taxes compute from the third quarter on."""
+
+    def decide(self, view):
+        return {"compute_tax": 0.1} if len(view.past) > 1 else {}
+
+
+@pytest.mark.parametrize("classes", [None, {"OpenAI": Spends, "regulator": Taxes}])
+@pytest.mark.parametrize("copied", [copy.deepcopy, lambda mine: pickle.loads(pickle.dumps(mine))])
+def test_a_copy_made_on_the_way_goes_on_as_the_model_does(copied, classes):
+    mine = model(5, agent_classes=classes)
+    for _ in range(3):
+        mine.step()
+    other = copied(mine)
+    mine.run_model()
+    assert other.period == 3
+    other.run_model()
+    assert other.firm("OpenAI").model is other
+    assert same_bits(other.recording(), mine.recording())
 
 
 def test_a_rule_cannot_write_while_a_quarter_is_computed():

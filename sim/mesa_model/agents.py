@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 _STATE = variables(State)
 
+FIRM_DECISIONS = ("plan_training", "set_price", "choose_owners", "release_weights")
+"""Methods of firms that a subclass may override; a regulator's is ``decide``."""
+
 
 def _stock(name: str, **written: Any) -> Stock:
     var = _STATE[name]
@@ -51,6 +54,15 @@ class ArrayAgent(mesa.Agent):  # type: ignore[misc]  # Mesa ships no annotations
         self.slot = slot
         self.name = name
         self.left = ""
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if name in (*FIRM_DECISIONS, "decide") and hasattr(type(self), name):
+            message = (
+                f"{self.name}: {name} is asked of a class, not of one agent; override it in a subclass and make that "
+                f"with PowerModel(..., agent_classes={{{self.name!r}: ...}})"
+            )
+            raise InputError(message)
+        super().__setattr__(name, value)
 
     def require_present(self) -> None:
         """Refuse to speak for whoever holds the slot now.

@@ -35,6 +35,10 @@ class AskedRegulator:
         self.regulator: Regulator | None = None
         self._past: list[Sight] = []
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy of the model takes; it can look at the past anew."""
+        return {**vars(self), "_past": []}
+
     def __call__(self, observation: Observation, quarter: Quarter) -> Mapping[str, Array | float]:
         """Levers of the quarter.
 

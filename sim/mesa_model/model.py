@@ -5,6 +5,9 @@ from __future__ import annotations
 import math
 import warnings
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import fields
+from functools import partial
+from operator import attrgetter
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -17,7 +20,7 @@ from sim.decisions import Decisions, Rule
 from sim.engine import QuarterError, Walk
 from sim.ensemble import prepare
 from sim.errors import InputError, ScenarioError
-from sim.mesa_model.agents import ArrayAgent, ChipMaker, CloudProvider, Firm, Regulator, SectorMarket
+from sim.mesa_model.agents import FIRM_DECISIONS, ArrayAgent, ChipMaker, CloudProvider, Firm, Regulator, SectorMarket
 from sim.mesa_model.arguments import is_mesa_scenario, seed_of, unpacked
 from sim.mesa_model.asked_regulator import AskedRegulator
 from sim.mesa_model.collector import QuarterCollector
@@ -33,7 +36,6 @@ from sim.state import FIRM_CLASSES, State
 if TYPE_CHECKING:
     from sim.world.build import World
 
-_DECISIONS = ("plan_training", "set_price", "choose_owners", "release_weights")
 REGULATOR = "regulator"
 
 AgentClass = Callable[..., Any]
@@ -45,11 +47,11 @@ def measured(name: str) -> Callable[[PowerModel], float]:
 
     >>> reporters = {"hhi": measured("hhi_power")}
     """
+    return partial(_measure, name=name)
 
-    def reporter(model: PowerModel) -> float:
-        return model.measure(name)
 
-    return reporter
+def _measure(model: PowerModel, name: str) -> float:
+    return model.measure(name)
 
 
 class PowerModel(mesa.Model):  # type: ignore[misc]  # Mesa ships no annotations
@@ -104,7 +106,7 @@ class PowerModel(mesa.Model):  # type: ignore[misc]  # Mesa ships no annotations
             for name in ("total_power", "hhi_power", "gini_power", "hhi_revenue", "hhi_compute_used", "n_firms")
         }
     )
-    agent_reporters: ClassVar[Mapping[str, Any]] = MappingProxyType({"name": "name"})
+    agent_reporters: ClassVar[Mapping[str, Any]] = MappingProxyType({"name": attrgetter("name")})
 
     def __init__(
         self,
@@ -138,6 +140,7 @@ class PowerModel(mesa.Model):  # type: ignore[misc]  # Mesa ships no annotations
         self.moments: Moments | None = None
         self.quarter = ""
         self._is_stepping = self._is_written = False
+        self._seen: tuple[State, State] | None = None
         self.running = not self._walk.is_over
         self.regulator: Regulator = self._regulator()
         for kind, names in (
@@ -197,15 +200,17 @@ class PowerModel(mesa.Model):  # type: ignore[misc]  # Mesa ships no annotations
 
     @property
     def state(self) -> State:
-        """Every array at the start of the next quarter, ``[replicate, ...]`` with one replicate."""
-        return self._walk.state
+        """Every array at the start of the next quarter, ``[replicate, ...]`` with one replicate; they are read only."""
+        if self._seen is None or self._seen[0] is not self._walk.state:
+            self._seen = self._walk.state, _with_each(self._walk.state, _read_only)
+        return self._seen[1]
 
     @state.setter
     def state(self, state: State) -> None:
         if self._is_stepping:
             message = "numbers of agents can be written between steps only, not by a rule that is asked within one"
             raise InputError(message)
-        self._walk.state = state
+        self._walk.state = _with_each(state, np.array)
         self._is_written = True
 
     @property
@@ -353,16 +358,27 @@ class PowerModel(mesa.Model):  # type: ignore[misc]  # Mesa ships no annotations
 
     def _decisions(self, period: int, quarter: Quarter) -> Decisions | None:
         """Rules of hand-written firms, None where there is none."""
-        rules: dict[str, dict[int, Rule]] = {decision: {} for decision in _DECISIONS}
+        rules: dict[str, dict[int, Rule]] = {decision: {} for decision in FIRM_DECISIONS}
         for (slot, _), firm in self._firms.items():
             if type(firm) is Firm:
                 continue
-            for decision in _DECISIONS:
+            for decision in FIRM_DECISIONS:
                 if _overrides(firm, Firm, decision):
                     rules[decision][slot] = Rule(firm.label, getattr(firm, decision))
         if not any(rules.values()):
             return None
         return Decisions(self.world, period, quarter, **rules)
+
+
+def _with_each(state: State, change: Callable[[Any], Any]) -> State:
+    """The state with every array changed."""
+    return State(**{var.name: change(getattr(state, var.name)) for var in fields(State)})
+
+
+def _read_only(values: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
+    seen = values.view()
+    seen.setflags(write=False)
+    return seen
 
 
 def _sector_table(m: Moments) -> dict[str, Any]:

@@ -77,7 +77,10 @@ class Stock(Window):
         if self.least is None:
             raise InputError(_read_only(agent, self.name))
         agent.require_present()
-        number = float(value)
+        try:
+            number = float(value)
+        except (TypeError, ValueError):
+            number = math.nan
         too_small = number <= self.least if self.is_above else number < self.least
         if not math.isfinite(number) or too_small:
             bound = (
