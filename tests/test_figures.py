@@ -238,6 +238,29 @@ def test_hostile_and_long_names_are_drawn_as_they_are():
         assert overlaps(FIGURES[name](result)) == [], name
 
 
+def test_characters_that_no_font_has_are_told_once(monkeypatch):
+    monkeypatch.setattr(style, "_TOLD", set())
+    monkeypatch.setattr(style, "_FALLBACKS", ("no such font",))
+    recorded = recording(n_replicates=1, n_quarters=1)
+    odd = replace(recorded, firm_names=("\u667a\u8c31", *recorded.firm_names[1:]))
+    result = Result.from_recording(load_scenario({}), odd)
+    with pytest.warns(UserWarning, match="no font here has \u667a\u8c31, which figures show as boxes"):
+        FIGURES["firm_shares"](result)
+    for name in FIGURES:
+        style.png(FIGURES[name](result))  # warnings are errors
+
+
+def test_an_installed_font_stands_in_for_characters_that_ours_lacks(monkeypatch):
+    text = "\u0359"  # in STIX, which Matplotlib brings, and not in DejaVu Sans
+    monkeypatch.setattr(style, "_TOLD", set())
+    monkeypatch.setattr(style, "_FALLBACKS", ("no such font", "STIXGeneral"))
+    assert style.fonts() == ["DejaVu Sans", "STIXGeneral"]
+    with style.settings():
+        figure = style.new_figure(2, 2)
+        figure.text(0.1, 0.1, text)
+    style.png(figure)  # warnings are errors
+
+
 def test_an_actor_has_one_colour_everywhere(result, drawn):
     axes = drawn["a long run", "firm_shares"].axes[0]
     areas = {area.get_gid(): area.get_facecolor()[0][:3] for area in axes.collections}
@@ -330,6 +353,33 @@ def with_hhi(recorded, **paths):
 def test_the_concentration_title_says_what_moves_and_what_does_not(paths, said):
     drawn = FIGURES["concentration"](with_hhi(recording(n_replicates=2, n_quarters=2), **paths))
     assert said in drawn.texts[0].get_text().replace("\n", " ")
+
+
+@pytest.mark.parametrize(
+    ("paths", "said"),
+    [
+        ({"revenue": (2000,), "power": (1000,)}, "Firms' revenue: the most concentrated layer (HHI 2,000)"),
+        ({"revenue": (2000,), "power": (2000,)}, "Every layer is at HHI 2,000"),
+        ({"revenue": (9,), "power": (9,), "compute_used": (8,)}, "The most concentrated layers are at HHI 9"),
+    ],
+)
+def test_titles_of_one_quarter_rank_no_ties_and_compare_it_with_no_other(paths, said):
+    result = with_hhi(recording(n_replicates=2, n_quarters=1), **paths)
+    assert FIGURES["concentration"](result).texts[0].get_text().replace("\n", " ") == said
+    assert "against" not in FIGURES["firm_shares"](result).texts[0].get_text()
+
+
+@pytest.mark.parametrize(
+    ("world", "title", "name"),
+    [
+        ("monopoly", "Small firm 1 is the only firm, with AI power 1, 2024Q1", "Small firm 1"),
+        ("gibrat_null", " has about the effective compute and AI power of the median firm", " and 18 more"),
+    ],
+)
+def test_equals_are_not_a_multiple_of_each_other_and_all_counted(world, title, name):
+    figure = sim.run(world, replicates=1, quarters=1).plot("power_against_compute")
+    assert title in figure.texts[0].get_text().replace("\n", " ")
+    assert [text for text in figure.axes[0].texts if text.get_text().endswith(name)]
 
 
 @pytest.mark.parametrize("world", ["symmetric", "monopoly", "ten_firm_city", "gibrat_null"])

@@ -6,6 +6,7 @@ import contextlib
 import functools
 import io
 import re
+import warnings
 import zlib
 from typing import TYPE_CHECKING, Any, cast
 
@@ -14,7 +15,7 @@ import numpy as np
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
-from matplotlib.font_manager import FontProperties
+from matplotlib.font_manager import FontProperties, get_font_names
 from matplotlib.textpath import text_to_path
 
 if TYPE_CHECKING:
@@ -74,7 +75,6 @@ LINE_STYLES: tuple[Any, ...] = ("-", "--", "-.", (0, (8, 2)), ":", (0, (5, 1, 1,
 MARKERS = ("o", "s", "^", "D", "P", "v")
 
 _SETTINGS: dict[str, Any] = {
-    "font.family": "DejaVu Sans",
     "font.size": 9,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -96,6 +96,29 @@ _SETTINGS: dict[str, Any] = {
     "svg.fonttype": "path",
     "hatch.linewidth": 0.6,
 }
+
+
+_FONT = "DejaVu Sans"
+_FALLBACKS = (
+    "Noto Sans CJK SC",
+    "Noto Sans CJK JP",
+    "Noto Sans SC",
+    "Source Han Sans SC",
+    "WenQuanYi Micro Hei",
+    "WenQuanYi Zen Hei",
+    "PingFang SC",
+    "Hiragino Sans GB",
+    "Microsoft YaHei",
+    "SimHei",
+    "Arial Unicode MS",
+)
+"""Common fonts for names in characters that ours, which comes with Matplotlib, lacks."""
+
+
+def fonts() -> list[str]:
+    """Our font, and those installed that stand in for characters that it lacks."""
+    installed = set(get_font_names())
+    return [_FONT, *(name for name in _FALLBACKS if name in installed)]
 
 
 def colour(name: str) -> str | tuple[float, float, float]:
@@ -141,10 +164,33 @@ _HALF_LIGHT = 0.55
 @contextlib.contextmanager
 def settings() -> Iterator[None]:
     """Draw with the project's settings, whatever the user's own are."""
-    with mpl.rc_context():
+    with mpl.rc_context(), _missing_characters_told_once():
         mpl.rcdefaults()
-        mpl.rcParams.update(cast("RcParams", _SETTINGS))
+        mpl.rcParams.update(cast("RcParams", {**_SETTINGS, "font.family": fonts()}))
         yield
+
+
+@contextlib.contextmanager
+def _missing_characters_told_once() -> Iterator[None]:
+    """Say in one warning which characters no font has; Matplotlib warns at each of them, each time it meets it."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        yield
+    missing: list[str] = []
+    for each in caught:
+        if glyph := _MISSING.match(str(each.message)):
+            missing.append(chr(int(glyph[1])))
+        else:
+            warnings.warn_explicit(each.message, each.category, each.filename, each.lineno, source=each.source)
+    new = "".join(dict.fromkeys(each for each in missing if each not in _TOLD))
+    if new:
+        _TOLD.update(new)
+        message = f"no font here has {new}, which figures show as boxes; install one that does, such as {_FALLBACKS[0]}"
+        warnings.warn(message, stacklevel=4)
+
+
+_MISSING = re.compile(r"Glyph (\d+) .*missing from")
+_TOLD: set[str] = set()
 
 
 class ReportFigure(Figure):
@@ -203,7 +249,10 @@ def _wrap(text: str, size: float, weight: str, width: float) -> list[str]:
     return [line.replace("\N{NO-BREAK SPACE}", " ") for line in lines]
 
 
-_TOGETHER = re.compile(r"(?<=\d) (?=bn|times)|(?<=HHI|ini) (?=\d)|(?<=\d) (?=to \d)|(?<=\d to) (?=\d)")
+_TOGETHER = re.compile(
+    r"(?<=\d) (?=bn|times)|(?<=HHI|ini) (?=\d)|(?<=\d) (?=to \d)|(?<=\d to) (?=\d)"
+    r"|(?<=\N{GREEK CAPITAL LETTER LAMDA}) (?==)|(?<==) (?=\d)"
+)
 """Blanks at which a line does not end: between a number and its unit."""
 
 
@@ -237,7 +286,7 @@ def inches_of(text: str, size: float) -> float:
 @functools.cache
 def _inches(text: str, size: float, weight: str) -> float:
     """Width of a text."""
-    font = FontProperties(family="DejaVu Sans", weight=weight, size=size)
+    font = FontProperties(family=fonts(), weight=weight, size=size)
     width, *_ = text_to_path.get_text_width_height_descent(text, font, ismath=False)
     return _HINTING * float(width) / POINTS
 

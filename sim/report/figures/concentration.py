@@ -60,8 +60,12 @@ def _concentration_finding(result: Result, paths: dict[str, pd.DataFrame]) -> st
 
     span = f"{result.quarters[0]} to {result.quarters[-1]}"
     if len(result.quarters) == 1:
-        most = max(ends, key=lambda layer: ends[layer][1])
-        return f"{LAYERS[most]}: the most concentrated layer (HHI {whole(ends[most][1])})"
+        highest = whole(max(last for _, last in ends.values()))
+        most = [LAYERS[layer] for layer, (_, last) in ends.items() if whole(last) == highest]
+        if len(most) > 1:
+            who = "Every layer is" if len(most) == len(ends) else "The most concentrated layers are"
+            return f"{who} at HHI {highest}"
+        return f"{most[0]}: the most concentrated layer (HHI {highest})"
     if all(whole(first) == whole(last) for first, last in ends.values()):
         return f"Concentration stays where it is in every layer, {span}"
     if changes[down] > 0:

@@ -83,11 +83,9 @@ def firm_shares(result: Result) -> Figure:
     if len(result.replicates) > 1:
         finding += " on average"
     if len(leaders) > N_TOP:
-        finding += (
-            f"; the largest three take {percent(leaders.iloc[:N_TOP].sum())}, "
-            f"against {percent(singles.iloc[0].nlargest(N_TOP).sum())} in "
-            f"{shares.index[0]}"
-        )
+        finding += f"; the largest three take {percent(leaders.iloc[:N_TOP].sum())}"
+        if len(shares) > 1:
+            finding += f", against {percent(singles.iloc[0].nlargest(N_TOP).sum())} in {shares.index[0]}"
     with style.settings():
         figure = style.new_figure(WIDTH, 5.4)
         remark = f"{run_remark(result)} Mean over replicates of each firm's share of firms' revenue."

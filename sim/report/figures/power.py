@@ -113,6 +113,10 @@ def power_against_compute(result: Result) -> Figure:
         f"{big.index[0]} has {_times(ratio['effective_compute'])} times the effective compute "
         f"of the median {who} and {_times(ratio['power'])} times its AI power, {data.quarter}"
     )
+    if len(big) == 1:
+        finding = f"{big.index[0]} is the only {who}, with AI power {_times(leader['power'])}, {data.quarter}"
+    elif _times(ratio["effective_compute"]) == _times(ratio["power"]) == "1":
+        finding = f"{big.index[0]} has about the effective compute and AI power of the median {who}, {data.quarter}"
     with style.settings():
         figure = style.new_figure(WIDTH, 5.6)
         remark = (
@@ -148,7 +152,7 @@ def power_against_compute(result: Result) -> Figure:
         axes.set_ylim(power.min() / 1.6, power.max() * 1.6)
         axes.set_xlabel("Effective training compute (H100e-quarters, logarithmic)")
         axes.set_ylabel("AI power (leader at start = 1, logarithmic)")
-        _name_points(axes, big.head(N_POWER_NAMES))
+        _name_points(axes, big)
         _set_logarithmic_ticks(axes.xaxis, H100E_PER_MILLION)
         _set_logarithmic_ticks(axes.yaxis)
         # The curve rises, so the lower right corner is empty.
@@ -207,7 +211,8 @@ _WORDS = ((1e12, " trillion"), (1e9, " billion"), (1e6, " million"))
 def _name_points(axes: Axes, firms: pd.DataFrame) -> None:
     """Name points to their upper left, where the rising curve leaves room.
 
-    Points that lie on each other share a name; the axes reach further when the names need it.
+    Points that lie on each other share a name; the axes reach further when the names need it. Below the
+    ``N_POWER_NAMES`` most powerful, points have no name of their own.
     """
     dpi = axes.figure.dpi
     gap, shift = _LINE_INCHES * dpi, _SHIFT_INCHES * dpi
@@ -216,6 +221,7 @@ def _name_points(axes: Axes, firms: pd.DataFrame) -> None:
     for _ in range(_TRIES):
         points = axes.transData.transform(places)
         groups = _groups_of_points(points, _LEAST_INCHES * dpi)
+        groups = [group for group in groups if group[-1] >= len(firms) - N_POWER_NAMES]
         texts = [_joint_name([str(firms.index[k]) for k in reversed(group)]) for group in groups]
         heights: list[float] = []
         for group in groups:
