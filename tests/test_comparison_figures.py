@@ -5,11 +5,11 @@ import pytest
 
 import sim
 from sim.comparison.bootstrap import FEW_PAIRS
-from sim.errors import ResultError
+from sim.errors import InputError, ResultError
 from sim.report import style
 from sim.report.comparison import amount, grids, headline, notes, turning
 from sim.report.figures.effects import COMPARISON_CAPTIONS, COMPARISON_FIGURES
-from tests.comparisons import base, scenario, synthetic
+from tests.comparisons import base, pairs_of_numbers, scenario, synthetic
 
 
 @pytest.fixture(scope="module")
@@ -108,6 +108,62 @@ def test_the_trade_off_rings_what_nothing_beats(made):
     table = made.pareto(objectives={"hhi_revenue": -1, "total_power": 1}, kind="world").set_index("scenario")
     best = table.drop(index="base")["is_pareto"]
     assert len(rings) >= int(best.sum())
+
+
+@pytest.mark.parametrize(
+    ("figure", "options", "said"),
+    [
+        ("effects", {"measure": "hhi_revenue"}, "'effects' takes no 'measure'; it takes measures, horizon"),
+        ("effects", {"measures": "hhi_revenu"}, "no measure 'hhi_revenu'; did you mean hhi_revenue?"),
+        (
+            "effects",
+            {"measures": ["hhi_revenue", "hhi_power", "gini_power", "energy_twh"]},
+            "room for 3 measures, not 4",
+        ),
+        ("effects", {"horizon": 2031}, "'2031' is not compared"),
+        ("map", {"measures": ["hhi_revenue"]}, "'map' takes no 'measures'; it takes horizon"),
+        ("paths", {"scenarios": "stepe"}, "no scenario 'stepe' in this comparison; it has .*steep"),
+        ("tradeoff", {"x": "hhi_revenu"}, "no measure 'hhi_revenu'"),
+    ],
+)
+def test_options_that_a_figure_cannot_follow_are_refused(made, figure, options, said):
+    with pytest.raises((InputError, ResultError), match=said):
+        made.plot(figure, **options)
+
+
+def test_one_measure_year_or_scenario_needs_no_list(made):
+    assert "hhi_power" in axes_of(made.plot("effects", measures="hhi_power", horizon=2025))
+    axes = axes_of(made.plot("paths", measures="total_power", scenarios="steep"))["total_power"]
+    assert [
+        line.get_gid() for line in axes.lines if line.get_gid() in {"steep (world)", "no-open (world)", "same"}
+    ] == ["steep (world)"]
+
+
+@pytest.mark.parametrize("figure", ["effects", "map"])
+def test_the_longest_names_of_scenarios_stay_inside_the_figure(figure):
+    made = pairs_of_numbers({"w" * 64: {"hhi_revenue": np.arange(12.0)}, "b": {"hhi_revenue": np.arange(12.0)}})
+    drawn = made.plot(figure)
+    renderer = drawn.canvas.get_renderer()
+    labels = [label for axes in drawn.axes for label in axes.get_yticklabels()]
+    assert min(label.get_window_extent(renderer).x0 for label in labels) >= 0.0
+
+
+def test_the_interval_of_a_single_year_is_drawn():
+    made = pairs_of_numbers({"a": {"hhi_revenue": np.arange(12.0)}})
+    axes = axes_of(made.plot("paths", measures="hhi_revenue"))["hhi_revenue"]
+    row = made.path("a", "hhi_revenue").iloc[0]
+    ends = [part.get_segments()[0][:, 1].tolist() for part in axes.collections if hasattr(part, "get_segments")]
+    assert ends == [[row["ci95_low"], row["ci95_high"]]]
+
+
+def test_of_many_points_the_best_and_the_furthest_are_named():
+    few = np.linspace(0.99, 1.01, 12)
+    changes = {f"s{k}": {"hhi_revenue": k * few, "total_power": -10.0 * k * few} for k in range(1, 41)}
+    changes["best"] = {"hhi_revenue": -0.1 * few, "total_power": 0.1 * few}
+    figure = pairs_of_numbers(changes).plot("tradeoff")
+    named = {text.get_text() for text in axes_of(figure)["plane"].texts}
+    assert named == {"best", *(f"s{k}" for k in range(26, 41))}
+    assert "16 of 41" in figure.texts[1].get_text().replace("\n", " ")
 
 
 # --- tables ------------------------------------------------------------------------------------

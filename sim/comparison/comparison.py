@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from functools import cached_property
+from inspect import signature
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from sim.arguments import require_known
+from sim.arguments import listed, require_known
 from sim.comparison.design import key_of
 from sim.comparison.effects import Pairs, pairs_of, table_of
 from sim.comparison.headlines import HEADLINES
@@ -515,12 +516,15 @@ class Comparison:
         figure : str, optional
             A name in ``sim.report.figures.COMPARISON_FIGURES``; the effect plot when left out.
         **options
-            What that figure takes, such as ``measure`` or ``horizon``.
+            What that figure takes: ``measures`` (effects, paths), ``scenarios`` (paths), ``x`` and ``y`` (tradeoff),
+            ``horizon`` (all but paths).
 
         Raises
         ------
         ResultError
-            When there is no figure of that name.
+            When there is no figure of that name, or it takes no such option.
+        InputError
+            When there is no such measure, scenario or horizon, or the figure has no room for so many.
         """
         from sim.report.figures.effects import COMPARISON_FIGURES
 
@@ -528,7 +532,17 @@ class Comparison:
         if name not in COMPARISON_FIGURES:
             message = f"there is no figure {name!r}; the figures are {', '.join(COMPARISON_FIGURES)}"
             raise ResultError(message)
-        return COMPARISON_FIGURES[name](self, **options)
+        draw = COMPARISON_FIGURES[name]
+        _, *takes = signature(draw).parameters
+        for option in options:
+            if option not in takes:
+                message = f"the figure {name!r} takes no {option!r}; it takes {', '.join(takes)}"
+                raise ResultError(message)
+        for measure in (each for key in ("measures", "x", "y") for each in listed(options.get(key))):
+            self._require(measure)
+        if "horizon" in options:
+            options["horizon"] = self._shown_horizon(options["horizon"])
+        return draw(self, **options)
 
     def save(self, folder: str | Path, *, figures: bool = True) -> Path:
         """Write tables, scenarios, figures and manifest to a new folder.

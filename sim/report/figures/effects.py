@@ -7,14 +7,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from matplotlib.ticker import FuncFormatter
 
+from sim.arguments import listed
 from sim.comparison import HEADLINES, label_of
+from sim.errors import InputError
 from sim.report import style
 from sim.report.comparison import amount, pairs_said, records, scaled
 from sim.report.figures.common import WIDTH, lower, set_time_axis, year_of
 from sim.report.tables import shown_by
+from sim.units import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -31,24 +34,29 @@ MARKS = {"clear": "o", "negligible": "s", "undecided": "D"}
 MOST_PATHS = 6
 """Scenarios whose paths are drawn; those with the largest effects."""
 
+MOST_NAMES = 16
+"""Points of a trade-off that are named."""
+
 PATHS = ("hhi_revenue", "hhi_compute_used", "total_power", "small_firm_share_of_compute")
 PANELS = ("hhi_revenue", "total_power", "welfare_paired")
 
 
-def effect_plot(comparison: Comparison, measures: Sequence[str] | None = None, horizon: str | None = None) -> Figure:
+def effect_plot(
+    comparison: Comparison, measures: Sequence[str] | str | None = None, horizon: str | None = None
+) -> Figure:
     """Draw effects with 90% and 95% intervals: one row a scenario, one panel a measure.
 
     Parameters
     ----------
     comparison : Comparison
-    measures : sequence of str, optional
+    measures : str or sequence of str, optional
         Up to three.
     horizon : str, optional
         One of the horizons; the last by default.
     """
     at = horizon or comparison.horizons[-1]
     shown = _chosen(comparison, measures, PANELS)
-    rows = _rows(comparison, at)
+    rows = _rows(comparison, at, shown)
     names = list(dict.fromkeys(rows["label"]))
     order = rows[rows["measure"] == shown[0]].sort_values("effect", kind="stable")["label"].tolist()
     names = [*order, *(name for name in names if name not in order)]
@@ -69,7 +77,7 @@ def effect_plot(comparison: Comparison, measures: Sequence[str] | None = None, h
             axes = figure.add_axes(place, label=measure)
             _draw_effects(axes, rows[rows["measure"] == measure].set_index("label"), names)
             axes.set_title(label_of(measure), size=9)
-            axes.set_yticks(range(len(names)), names if k == 0 else [], size=8.5)
+            axes.set_yticks(range(len(names)), _cut(names, left) if k == 0 else [], size=8.5)
         _explain_marks(figure, 0.13 * inch)
     return figure
 
@@ -104,6 +112,11 @@ def _draw_effects(axes: Axes, rows: pd.DataFrame, names: Sequence[str]) -> None:
     axes.tick_params(axis="y", length=0)
 
 
+def _cut(names: Sequence[str], left: float) -> list[str]:
+    """Names of rows, cut where the margin of ``left`` of the figure's width has no room."""
+    return [style.shorten(name, 8.5, (left - 0.02) * WIDTH) for name in names]
+
+
 def _signed(value: float, _: int | None = None) -> str:
     """A number beside an axis, with its sign and without a power of ten."""
     digits = ".0f" if abs(value) >= _WHOLE else ".4g"
@@ -126,30 +139,31 @@ _SIGNS = {"o": "\N{BLACK CIRCLE}", "s": "\N{BLACK SQUARE}", "D": "\N{BLACK DIAMO
 
 
 def effect_paths(
-    comparison: Comparison, measures: Sequence[str] | None = None, scenarios: Sequence[str] | None = None
+    comparison: Comparison, measures: Sequence[str] | str | None = None, scenarios: Sequence[str] | str | None = None
 ) -> Figure:
     """Draw paired differences year by year, with 95% bands.
 
     Parameters
     ----------
     comparison : Comparison
-    measures : sequence of str, optional
+    measures : str or sequence of str, optional
         Up to four.
-    scenarios : sequence of str, optional
+    scenarios : str or sequence of str, optional
         Up to six; those with the largest effects on the first measure by default.
     """
     shown = _chosen(comparison, measures, PATHS)
-    rows = _rows(comparison, comparison.horizons[-1])
+    rows = _rows(comparison, comparison.horizons[-1], shown)
     first = rows[rows["measure"] == shown[0]]
     ranked = first.reindex(first["effect"].abs().sort_values(ascending=False, kind="stable").index)
-    labels = [name for name in ranked["label"] if scenarios is None or name in scenarios][:MOST_PATHS]
+    wanted = _wanted(ranked, scenarios)
+    labels = [str(name) for name in wanted["label"]][:MOST_PATHS]
     who = {row["label"]: (row["scenario"], row["kind"]) for row in ranked.to_dict("records")}
     n_rows = -(-len(shown) // 2)
     with style.settings():
         figure = style.new_figure(WIDTH, 1.3 + 2.5 * n_rows)
         inch = 1 / figure.get_figheight()
         dropped = len(ranked) - len(labels)
-        more = f" The {dropped} scenarios with smaller effects are left out." if dropped and scenarios is None else ""
+        more = f" Left out: {counted(dropped, 'smaller effect')}." if dropped and scenarios is None else ""
         remark = (
             f"{_remark(comparison)} Lines: mean paired difference; bands: 95% confidence interval "
             f"({shown_by(comparison.baseline)}).{more}"
@@ -188,6 +202,8 @@ def _draw_paths(axes: Axes, comparison: Comparison, measure: str, lines: Sequenc
             for column in ("effect", "ci95_low", "ci95_high")
         }
         shade = style.PALETTE[k % len(style.PALETTE)]
+        if len(times) == 1:  # of a single year no band would be seen
+            axes.vlines(times, values["ci95_low"], values["ci95_high"], color=shade, alpha=0.5, linewidth=3)
         axes.fill_between(times, values["ci95_low"], values["ci95_high"], color=shade, alpha=0.18, linewidth=0)
         axes.plot(
             times,
@@ -238,8 +254,9 @@ def effect_map(comparison: Comparison, horizon: str | None = None) -> Figure:
         One of the horizons; the last by default.
     """
     at = horizon or comparison.horizons[-1]
-    rows = _rows(comparison, at)
-    names, measures = list(dict.fromkeys(rows["label"])), list(comparison.measures)
+    measures = list(comparison.measures)
+    rows = _rows(comparison, at, measures)
+    names = list(dict.fromkeys(rows["label"]))
     cells: dict[tuple[str, str], Mapping[str, Any]] = {(row["label"], row["measure"]): row for row in records(rows)}
     sizes = np.array([[_size(cells[name, measure]) for measure in measures] for name in names])
     with style.settings():
@@ -268,7 +285,7 @@ def effect_map(comparison: Comparison, horizon: str | None = None) -> Figure:
             fits = min(cell / max(style.inches_of(text, size), cell), 1.0)
             axes.text(j, i, text, ha="center", va="center", size=size * fits, color=ink)
         axes.set_xticks(range(len(measures)), [label_of(m) for m in measures], rotation=42, ha="right", size=8)
-        axes.set_yticks(range(len(names)), names, size=8.5)
+        axes.set_yticks(range(len(names)), _cut(names, left), size=8.5)
         axes.tick_params(length=0)
         bar = figure.add_axes((0.942, bottom, 0.012, top - bottom - 0.1 * inch), label="scale")
         ticks = [t for t in (-1023, -63, -7, 0, 7, 63, 1023) if np.log2(1 + abs(t)) <= limit]
@@ -310,7 +327,7 @@ def tradeoff_plot(
         One of the horizons; the last by default.
     """
     at = horizon or comparison.horizons[-1]
-    rows = _rows(comparison, at, all_measures=True)
+    rows = _rows(comparison, at, (x, y))
     both = {name: rows[rows["measure"] == name].set_index("label") for name in (x, y)}
     labels = [name for name in both[x].index if np.isfinite(both[x].loc[name, "effect"] + both[y].loc[name, "effect"])]
     with style.settings():
@@ -325,6 +342,11 @@ def tradeoff_plot(
         remark = (
             f"{_remark(comparison)} Bars: 95% confidence intervals ({shown_by(comparison.baseline)}). Rings: no other "
             f"scenario, nor the reference, is at least as good in both and better in one; good is {wanted}."
+            + (
+                f" Named: rings and others far from 0, {MOST_NAMES} of {len(labels)}."
+                if len(labels) > MOST_NAMES
+                else ""
+            )
         )
         names = [label for label in labels if label in best]
         finding = f"{label_of(x)} against {lower(label_of(y))} in {at}: " + (
@@ -336,7 +358,7 @@ def tradeoff_plot(
         axes.axvline(0.0, color=style.MUTED, linewidth=0.8)
         for label in labels:
             _draw_point(axes, both[x].loc[label].to_dict(), both[y].loc[label].to_dict(), label, is_best=label in best)
-        _name_points(axes, points)
+        _name_points(axes, {name: points[name] for name in _named_points(points, best)})
         for name, write in ((x, axes.set_xlabel), (y, axes.set_ylabel)):
             unit = scaled(both[name].iloc[0].to_dict(), 1.0)[1] if len(both[name]) else ""
             write(f"Effect on {lower(label_of(name))}" + (f" ({unit})" if unit else ""))
@@ -375,6 +397,16 @@ def _draw_point(axes: Axes, a: Mapping[Any, Any], b: Mapping[Any, Any], label: s
         axes.plot(*at, "o", color=shade, markersize=10, fillstyle="none")
 
 
+def _named_points(points: Mapping[str, Sequence[float]], best: Collection[str]) -> list[str]:
+    """Points that there is room to name: the best, and then those furthest from the reference on the figure's scale."""
+    if len(points) <= MOST_NAMES:
+        return list(points)
+    places = np.array(list(points.values()))
+    far = np.hypot(*(places / np.ptp(places, axis=0).clip(np.finfo(float).tiny)).T)
+    order = sorted(zip(points, far, strict=True), key=lambda each: (each[0] not in best, -each[1]))
+    return [name for name, _ in order[:MOST_NAMES]]
+
+
 def _name_points(axes: Axes, points: Mapping[str, Sequence[float]]) -> None:
     """Write names beside points, moved apart from one another."""
     if not points:
@@ -401,18 +433,35 @@ def _name_points(axes: Axes, points: Mapping[str, Sequence[float]]) -> None:
     axes.set_ylim(low, high)
 
 
-def _chosen(comparison: Comparison, measures: Sequence[str] | None, usual: Sequence[str]) -> list[str]:
+def _chosen(comparison: Comparison, measures: Sequence[str] | str | None, usual: Sequence[str]) -> list[str]:
     """Measures to draw: those named, or the usual ones that are shown."""
-    chosen = list(measures or [name for name in usual if name in comparison.measures])
-    return (chosen or list(comparison.measures))[: len(usual)]
+    named = list(dict.fromkeys(listed(measures)))
+    _require_room("measures", named, len(usual))
+    chosen = named or [name for name in usual if name in comparison.measures]
+    return chosen or list(comparison.measures)[: len(usual)]
 
 
-def _rows(comparison: Comparison, horizon: str, *, all_measures: bool = False) -> pd.DataFrame:
+def _wanted(rows: pd.DataFrame, scenarios: Sequence[str] | str | None) -> pd.DataFrame:
+    """Rows of the scenarios named, by their names or labels; of all where none is."""
+    named = listed(scenarios)
+    _require_room("scenarios", named, MOST_PATHS)
+    for name in named:
+        if name not in {*rows["scenario"], *rows["label"]}:
+            message = f"there is no scenario {name!r} in this comparison; it has {', '.join(rows['label'])}"
+            raise InputError(message)
+    return rows[rows["scenario"].isin(named) | rows["label"].isin(named)] if named else rows
+
+
+def _require_room(what: str, named: Sequence[str], most: int) -> None:
+    if len(named) > most:
+        message = f"the figure has room for {most} {what}, not {len(named)}; draw several"
+        raise InputError(message)
+
+
+def _rows(comparison: Comparison, horizon: str, measures: Sequence[str]) -> pd.DataFrame:
     """Rows of a horizon with a label for each effect; effects of the change of world are marked where both occur."""
     rows = comparison.effects
-    rows = rows[rows["horizon"] == horizon]
-    if not all_measures:
-        rows = rows[rows["measure"].isin(comparison.measures)]
+    rows = rows[(rows["horizon"] == horizon) & rows["measure"].isin(measures)]
     suffix = " (world)" if len(set(rows["kind"])) > 1 else ""
     labels = rows["scenario"].where(rows["kind"] == "policy", rows["scenario"] + suffix)
     return rows.assign(label=labels)
