@@ -166,7 +166,7 @@ class Result:
             self._tables[name] = self._makers_of_tables[name]()
         return self._tables[name]
 
-    def pieces(self, table: str, columns: Sequence[str]) -> Iterator[pd.DataFrame]:
+    def pieces(self, table: str, columns: Sequence[str] | str) -> Iterator[pd.DataFrame]:
         """Some columns of a table and its index, for some replicates after the other, each of them whole.
 
         Of a stored result no other columns are read, and memory holds one piece at a time; in memory there is one.
@@ -174,18 +174,25 @@ class Result:
         Parameters
         ----------
         table : str
-        columns : sequence of str
+        columns : str or sequence of str
+            Those of the index are there in any case.
 
         Raises
         ------
         ResultError
-            When there is no table of that name.
+            When there is no table of that name, or it has no such column.
         """
+        names = listed(columns)
         stored = self._stored(table)
+        known = self.table(table).columns if stored is None else stored.columns
+        for name in names:
+            if name not in known:
+                message = f"the table {table} has no column {name!r}; result.column_names({table!r}) gives all"
+                raise ResultError(message)
         if stored is None:
-            yield self.table(table)[list(columns)]
+            yield self.table(table)[names]
         else:
-            yield from stored.pieces(columns)
+            yield from stored.pieces(names)
 
     def read_from(self, folder: Path) -> None:
         """Take tables from the Parquet files of a folder, as far as they are asked for, instead of from memory."""
@@ -421,10 +428,10 @@ class Result:
             known = [name[7:] for name in self.catalogue if name.startswith("leader_")]
             message = f"no leader by {by!r} was recorded; choose one of {', '.join(known)}"
             raise ResultError(message)
-        if year not in self.years:
+        if str(year) not in map(str, self.years):
             message = f"year {year} is outside the horizon; choose {self.years[0]} to {self.years[-1]}"
             raise ResultError(message)
-        slots = self.yearly([measure])[measure].xs(year, level="year").dropna().astype(int)
+        slots = self.yearly([measure])[measure].xs(int(year), level="year").dropna().astype(int)
         names = pd.Series([self.actors.firms[slot] for slot in slots], dtype="str")
         shares = names.value_counts(normalize=True).rename("probability").rename_axis("firm")
         order = sorted(shares.index, key=lambda name: (-shares[name], name))

@@ -70,7 +70,12 @@ class StoredTable:
     @cached_property
     def names(self) -> tuple[str, ...]:
         """Columns, those of a named index first."""
-        return (*self._keys, *(name for name in self._file.schema_arrow.names if name not in self._keys))
+        return (*self._keys, *self.columns)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Columns but those of a named index."""
+        return tuple(name for name in self._file.schema_arrow.names if name not in self._keys)
 
     @cached_property
     def _keys(self) -> tuple[str, ...]:

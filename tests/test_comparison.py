@@ -548,6 +548,20 @@ def test_a_folder_whose_scenarios_this_version_reads_differently_is_refused(tmp_
         sim.load_comparison(folder)
 
 
+@pytest.mark.parametrize("method", ["ranking", "tradeoffs", "pareto", "who_pays", "rank_flips", "family_flips"])
+def test_a_kind_of_effect_that_does_not_exist_is_refused(method):
+    made = pairs_of_numbers({"a": {"hhi_revenue": np.arange(12.0)}})
+    with pytest.raises(InputError, match="no kind of effect 'policies'; allowed: policy, world"):
+        getattr(made, method)(kind="policies")
+
+
+@pytest.mark.parametrize("objectives", [{}, ["hhi_revenue"], {"hhi_revenue": "less"}])
+def test_objectives_that_say_nothing_are_refused(objectives):
+    made = pairs_of_numbers({"a": {"hhi_revenue": np.arange(12.0)}})
+    with pytest.raises(InputError, match="objectives are a mapping of measures to 1 or -1"):
+        made.pareto(objectives=objectives)
+
+
 def test_the_wrong_kind_of_folder_is_refused(tmp_path):
     few().save(tmp_path / "c", figures=False)
     with pytest.raises(ResultError, match="holds a comparison, not a result; read it with sim.load_comparison"):

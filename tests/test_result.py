@@ -199,6 +199,20 @@ def test_leaders_are_shares_of_replicates_largest_first(recorded):
     assert leaders.tolist() == [3 / 6, 2 / 6, 1 / 6]
 
 
+@pytest.mark.parametrize("is_stored", [False, True])
+def test_pieces_take_one_column_without_a_list_and_refuse_one_that_is_not_there(recorded, is_stored, tmp_path):
+    made = Result.from_recording(load_scenario({}), recorded)
+    if is_stored:
+        made = sim.load_result(made.save(tmp_path / "kept", figures=False))
+    assert [list(piece.columns) for piece in made.pieces("firms", "revenue")] == [["revenue"]]
+    with pytest.raises(ResultError, match="the table firms has no column 'revenu'"):
+        next(made.pieces("firms", ["revenu"]))
+
+
+def test_a_year_of_leaders_may_be_written(result):
+    assert result.leaders(str(result.years[0])).equals(result.leaders(result.years[0]))
+
+
 def test_leaders_outside_the_horizon_or_by_something_else_are_refused(result):
     with pytest.raises(ResultError, match="2024 to 2027"):
         result.leaders(2035)

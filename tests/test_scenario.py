@@ -9,6 +9,7 @@ import subprocess
 import sys
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -323,6 +324,12 @@ def test_strange_paths_are_refused(name, tmp_path, monkeypatch):
 
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
+@pytest.mark.parametrize("given", [None, 3, ["baseline"], SimpleNamespace(scenario=3)])
+def test_what_is_no_scenario_is_refused_with_its_type(given):
+    with pytest.raises(ScenarioError, match=f"a scenario is a path.*not of the type {type(given).__name__}"):
+        load_scenario(given)
+
+
 def test_a_named_pipe_is_refused_without_waiting(tmp_path):
     os.mkfifo(tmp_path / "x.yaml")
     assert "not an ordinary file" in problems(tmp_path / "x.yaml")[0]

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from inspect import signature
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, get_args
 
 import numpy as np
 
 from sim.arguments import listed, require_known
-from sim.comparison.design import key_of
+from sim.comparison.design import Kind, key_of
 from sim.comparison.effects import Pairs, pairs_of, table_of
 from sim.comparison.headlines import HEADLINES
 from sim.comparison.outcomes import WHOLE
@@ -32,12 +33,12 @@ from sim.quarters import Quarter
 from sim.units import counted
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     import pandas as pd
     from matplotlib.figure import Figure
 
-    from sim.comparison.design import Contrast, Design, Kind
+    from sim.comparison.design import Contrast, Design
     from sim.comparison.outcomes import Outcome
     from sim.scenario import Scenario
 
@@ -268,6 +269,7 @@ class Comparison:
             scenario's effect is the lowest of all, ties shared.
         """
         quarter = self._quarter(horizon)
+        _require_kind(kind)
         chosen = [c for c in self.contrasts if c.kind == kind and self._paired(c) is not None]
         rows = table_of(chosen, self._all_pairs(), [quarter], self.measures) if chosen else self.effects.iloc[:0]
         self._require(measure)
@@ -318,6 +320,7 @@ class Comparison:
         """
         quarter = self._shown_horizon(horizon)
         self._require(index)
+        _require_kind(kind)
         wide = traded(self.effects, TRADED, quarter, kind)
         named = self._named(kind)
         if not named:
@@ -348,6 +351,7 @@ class Comparison:
         pandas.DataFrame
             Scenario, ``is_pareto`` by mean effects, ``share_pareto`` of replicates, and the mean effects.
         """
+        _require_objectives(objectives)
         for measure in objectives:
             self._require(measure)
         named = self._named(kind)
@@ -399,6 +403,7 @@ class Comparison:
             Index (``yardstick``), Kendall's tau-b with the order by HHI, and the pairs of scenarios that flip.
         """
         self._require(f"hhi_{variable}")
+        _require_kind(kind)
         found = oriented_effects(self.effects, variable, self._shown_horizon(horizon), kind)
         return flips(found, "hhi")
 
@@ -423,6 +428,7 @@ class Comparison:
             When no other family was tried.
         """
         quarter = self._shown_horizon(horizon)
+        _require_kind(kind)
         own = self.baseline.power.family
 
         def by_scenario(rows: pd.DataFrame) -> dict[str, float]:
@@ -442,6 +448,7 @@ class Comparison:
 
     def _named(self, kind: Kind) -> dict[str, Pairs]:
         """Pairs by scenario."""
+        _require_kind(kind)
         chosen = [(contrast, self._paired(contrast)) for contrast in self.contrasts if contrast.kind == kind]
         return {contrast.scenario: pairs for contrast, pairs in chosen if pairs is not None}
 
@@ -635,6 +642,18 @@ ROBUSTNESS_COLUMNS = (
     "n",
 )
 """Columns of ``Comparison.robustness``."""
+
+
+def _require_kind(kind: str) -> None:
+    if kind not in get_args(Kind):
+        message = f"there is no kind of effect {kind!r}; allowed: {', '.join(get_args(Kind))}"
+        raise InputError(message)
+
+
+def _require_objectives(objectives: object) -> None:
+    if not isinstance(objectives, Mapping) or not objectives or not set(objectives.values()) <= {1, -1}:
+        message = f"objectives are a mapping of measures to 1 or -1, such as {OBJECTIVES}, not {objectives!r}"
+        raise InputError(message)
 
 
 def chosen_horizons(quarters: Sequence[str], asked: Sequence[str | int] | None) -> tuple[str, ...]:

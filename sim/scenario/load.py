@@ -139,8 +139,15 @@ def _shipped_folder() -> Path:
     return (installed if installed.is_dir() else package.parent / "scenarios").resolve()
 
 
-def _find(source: str | os.PathLike[str]) -> Path:
+def _find(source: object) -> Path:
     """Find the file that a path or the name of a shipped scenario stands for."""
+    if not isinstance(source, str | os.PathLike):
+        hint = "; try its .scenario" if hasattr(source, "scenario") else ""
+        message = (
+            "a scenario is a path, the name of a shipped one, a mapping or a Scenario, not of the type "
+            f"{type(source).__name__}{hint}"
+        )
+        raise ScenarioError(message)
     path, text, shipped = Path(source), os.fspath(source), shipped_scenarios()
     if text in shipped and not _is_file(path):
         return shipped[text]
