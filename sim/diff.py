@@ -86,20 +86,24 @@ def of_measures(a: Result, b: Result) -> tuple[int | None, list[Difference]]:
     Returns
     -------
     year : int or None
-        The last year that both horizons hold, if any.
+        The last year of which both simulated the same quarters, if any: flows add up over a year.
     differences : list of Difference
         Measures whose means in that year are not the same to the last bit.
     """
-    common = set(a.years) & set(b.years)
+    common = [year for year in a.years if _quarters_of(a, year) == _quarters_of(b, year)]
     if not common:
         return None, []
-    year = max(common)
+    year = common[-1]
     names = [name for name in COMPARED if name in a.catalogue and name in b.catalogue]
     yearly = [result.yearly() for result in (a, b)]
     ends = [frame[frame.index.get_level_values("year") == year] for frame in yearly]
     means = [{name: float(end[name].mean()) for name in names} for end in ends]
     rows = [Difference(name, means[0][name], means[1][name], a.catalogue[name].unit) for name in names]
     return year, [row for row in rows if not _is_same(row.a, row.b)]
+
+
+def _quarters_of(result: Result, year: int) -> list[str]:
+    return [quarter for quarter in result.simulated_quarters if quarter.startswith(str(year))]
 
 
 def _is_same(a: object, b: object) -> bool:

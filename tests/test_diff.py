@@ -124,6 +124,12 @@ def test_the_command_says_when_nothing_differs(folders):
     assert "Nothing differs" in command(folders / "first", folders / "again")
 
 
+def test_a_year_of_which_one_simulated_a_part_is_not_compared():
+    runs = [sim.run("symmetric", replicates=1, quarters=quarters) for quarters in (2, 6, 8)]
+    assert of_measures(runs[0], runs[1]) == (None, [])
+    assert of_measures(runs[1], runs[2]) == (2024, [])
+
+
 def test_the_command_shows_scenario_versions_and_measures_of_two_results(folders):
     text = command(folders / "first", folders / "high")
     row = next(line for line in text.splitlines() if line.startswith("world.parameters.flywheel")).split()

@@ -171,7 +171,9 @@ def diff(
         _print_part(
             f"Means over replicates in {year}",
             parts["measures"],
-            "The headline measures are the same." if year else "The horizons have no year in common.",
+            "The headline measures are the same."
+            if year
+            else "There is no year of which both simulated the same quarters.",
         )
 
 
