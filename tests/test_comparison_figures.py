@@ -1,5 +1,7 @@
 """Figures of comparisons and sweeps: what is drawn is what the tables say."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -9,6 +11,7 @@ from sim.errors import InputError, ResultError
 from sim.report import style
 from sim.report.comparison import amount, grids, headline, notes, turning
 from sim.report.figures.effects import COMPARISON_CAPTIONS, COMPARISON_FIGURES
+from sim.report.figures.sweeps import _tick
 from tests.comparisons import base, pairs_of_numbers, scenario, synthetic
 
 
@@ -216,6 +219,49 @@ def test_a_clear_effect_that_turns_elsewhere_is_marked(made):
 
 
 # --- sweeps ------------------------------------------------------------------------------------
+
+
+NAMES = ("power", "log", "hill", "linear", "saturating_loss", "threshold")
+
+
+@pytest.mark.parametrize(
+    ("over", "said"),
+    [
+        ({"world.parameters.flywheel": [0.5]}, r" is [\d,]+ where flywheel is 0.5$"),
+        (
+            {"world.parameters.flywheel": [0.5, 0.51, 0.52, 2.0]},
+            r" (rises|falls) from [\d,]+ to [\d,]+ as flywheel goes",
+        ),
+        ({"power.family": NAMES}, r" is lowest where family is \w+ \([\d,]+\) and highest where it is \w+ \("),
+    ],
+)
+def test_titles_of_sweeps_say_what_there_is_and_no_names_below_touch(over, said):
+    figure = sim.sweep(base(), over=over, replicates=2, quarters=2).plot()
+    assert re.search(said, figure.texts[0].get_text().replace("\n", " "))
+    renderer = figure.canvas.get_renderer()
+    for axes in figure.axes:
+        below = [label.get_window_extent(renderer) for label in axes.get_xticklabels() if label.get_text()]
+        extra = [other.title.get_window_extent(renderer) for other in figure.axes]
+        for box in [*below, axes.xaxis.label.get_window_extent(renderer)]:
+            assert not any(box.overlaps(title) for title in extra)
+        step = 2 if any("\n" in label.get_text() for label in axes.get_xticklabels()) else 1
+        assert all(a.x1 <= b.x0 for a, b in zip(below, below[step:], strict=False))
+
+
+def test_an_axis_of_lists_is_refused():
+    with pytest.raises(InputError, match=r"policies: \[\] cannot stand on an axis"):
+        sim.sweep(base(), over={"policies": [[], [{"compute_tax": {"rate": 0.3}}]]})
+
+
+@pytest.mark.parametrize(("value", "text"), [(16.62, "16.62"), (20.0, "20.0"), (1500.0, "1,500"), (0.375, "0.375")])
+def test_numbers_beside_a_sweep_have_the_digits_that_tell_them_apart(value, text):
+    assert _tick(value) == text
+
+
+def test_a_grid_of_one_value_says_so():
+    grid = {"world.parameters.flywheel": [0.5, 1.0], "power.family": ["power", "log"]}
+    figure = sim.sweep("monopoly", over=grid, replicates=1, quarters=1).plot()
+    assert figure.texts[0].get_text() == "HHI of revenue in 2024Q1: 10,000 in every cell"
 
 
 def test_curves_show_the_means_of_the_table():

@@ -54,7 +54,14 @@ def axes_of(over: Axes | Sequence[str]) -> dict[str, tuple[Value, ...]]:
         if path in axes:
             message = f"{path} is swept twice; give all its values at once: {path}=1,2,3"
             raise InputError(message)
-        axes[path] = tuple(dict.fromkeys(_of_one_kind(listed(values))))
+        given = listed(values)
+        if wrong := [value for value in given if not isinstance(value, Value | None)]:
+            message = (
+                f"{path}: {wrong[0]!r} cannot stand on an axis; allowed: numbers, texts, true and false; "
+                "compare scenarios instead"
+            )
+            raise InputError(message)
+        axes[path] = tuple(dict.fromkeys(_of_one_kind(given)))
         if not axes[path]:
             message = f"{path} has no values; give some: {path}=1,2,3"
             raise InputError(message)

@@ -63,9 +63,10 @@ def _curves(made: Sweep, measure: str | None, horizon: str | int | None) -> Figu
     path, values = next(iter(made.axes.items()))
     shown = [measure] if measure else [name for name in CURVES if name in made.measures] or list(made.measures[:4])
     n_rows, n_columns = (1, 1) if len(shown) == 1 else (-(-len(shown) // 2), 2)
-    figure = style.new_figure(WIDTH, 1.3 + 2.7 * n_rows)
-    at = made.quarter(horizon)
     places, are_numbers = _numbers(values)
+    second_line = 0.0 if are_numbers else 0.18
+    figure = style.new_figure(WIDTH, 1.3 + (2.7 + second_line) * n_rows)
+    at = made.quarter(horizon)
     finding = _finding(made, shown[0], at, path, values)
     n = counted(made.scenario.run.replicates, "replicate")
     remark = (
@@ -74,7 +75,8 @@ def _curves(made: Sweep, measure: str | None, horizon: str | int | None) -> Figu
         f"({shown_by(made.scenario)})."
     )
     top = style.set_title(figure, finding, remark)
-    left, right, bottom, gap = 0.09, 0.015, 0.62 / figure.get_figheight(), (0.09, 0.72 / figure.get_figheight())
+    left, right, bottom = 0.09, 0.015, (0.62 + second_line) / figure.get_figheight()
+    gap = (0.09, (0.72 + second_line) / figure.get_figheight())
     width = (1 - left - right - (n_columns - 1) * gap[0]) / n_columns
     height = (top - bottom - 0.22 / figure.get_figheight() - (n_rows - 1) * gap[1]) / n_rows
     for k, name in enumerate(shown):
@@ -94,7 +96,7 @@ def _curves(made: Sweep, measure: str | None, horizon: str | int | None) -> Figu
         unit = _unit(made, name)
         axes.set_title(f"{label_of(name)}, {at}" + {"share": " (%)", "ratio": "", "": ""}.get(unit, f" ({unit})"))
         _set_axis(axes, path, values, places, are_numbers=are_numbers)
-        axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: significant(value)))
+        axes.yaxis.set_major_formatter(FuncFormatter(_tick))
     return figure
 
 
@@ -107,8 +109,42 @@ def _set_axis(axes: Axes, path: str, values: Sequence[Any], places: list[float],
     if are_numbers and min(places) > 0 and max(places) >= _DECADE * min(places):
         axes.set_xscale("log")
     if not are_numbers or len(values) <= _FEW:
-        axes.set_xticks(places, [plain(value) for value in values])
+        _name_ticks(axes, places, [plain(value) for value in values], may_thin=are_numbers)
         axes.set_xticks([], minor=True)
+
+
+def _name_ticks(axes: Axes, places: Sequence[float], labels: Sequence[str], *, may_thin: bool) -> None:
+    """Name places on the horizontal axis; where they would touch, leave some out, or put names on two lines."""
+    order = np.argsort(places, kind="stable")
+    at = axes.transData.transform([(places[k], axes.get_ylim()[0]) for k in order])[:, 0] / axes.figure.dpi
+    widths = [style.inches_of(labels[k], _TICK_SIZE) for k in order]
+    kept = [0]
+    for k in range(1, len(order)):
+        if at[k] - at[kept[-1]] >= (widths[k] + widths[kept[-1]]) / 2 + _TICK_GAP:
+            kept.append(k)
+    shown = list(labels)
+    if may_thin:
+        order = order[kept]
+    elif len(kept) < len(order):
+        room = 2 * float(np.diff(at).min()) - _TICK_GAP
+        shown = ["\n" * (k % 2) + style.shorten(label, _TICK_SIZE, room) for k, label in enumerate(labels)]
+    axes.set_xticks([places[k] for k in order], [shown[k] for k in order])
+
+
+_TICK_SIZE, _TICK_GAP = 9, 0.06
+"""Size of ticks' names in points, least gap between them in inches."""
+
+
+def _tick(value: float, _: int | None = None) -> str:
+    """A number beside an axis, with as many digits as it has.
+
+    Examples
+    --------
+    >>> _tick(20.0), _tick(16.65), _tick(1500.0), _tick(2e6)
+    ('20.0', '16.65', '1,500', '2.0e6')
+    """
+    text = significant(value)
+    return text if np.isclose(float(text.replace(",", "")), value, rtol=1e-6, atol=0.0) else f"{value:,.6g}"
 
 
 _DECADE, _FEW = 30.0, 6
@@ -118,13 +154,21 @@ def _finding(made: Sweep, measure: str, horizon: str, path: str, values: Sequenc
     means = made.grid(measure, horizon).reindex(list(values))["mean"]
     first, last = float(means.iloc[0]), float(means.iloc[-1])
     what = f"{label_of(measure)} in {horizon}"
-    ends = f"{short(path)} goes from {plain(values[0])} to {plain(values[-1])}"
     if not (np.isfinite(first) and np.isfinite(last)):
         return f"{what} over {short(path)}"
-    verb = "rises" if last > first else "falls" if last < first else "stays"
+    if len(values) == 1:
+        return f"{what} is {significant(first)} where {short(path)} is {plain(values[0])}"
+    least, most = significant(means.min()), significant(means.max())
+    if least == most:
+        return f"{what} stays at {least}, whatever {short(path)} is"
+    if not _numbers(values)[1]:
+        low, high = (plain(values[int(np.nanargmin(sign * means.to_numpy(dtype=float)))]) for sign in (1, -1))
+        return f"{what} is lowest where {short(path)} is {low} ({least}) and highest where it is {high} ({most})"
+    ends = f"{short(path)} goes from {plain(values[0])} to {plain(values[-1])}"
     steps = np.diff(means.dropna())
-    if len(steps) and (steps > 0).any() and (steps < 0).any():
+    if (steps > 0).any() and (steps < 0).any():
         return f"{what} goes from {significant(first)} to {significant(last)} as {ends}, not in one direction"
+    verb = "rises" if last > first else "falls"
     return f"{what} {verb} from {significant(first)} to {significant(last)} as {ends}"
 
 
@@ -140,21 +184,21 @@ def _heat_map(made: Sweep, measure: str | None, horizon: str | int | None) -> Fi
     figure = style.new_figure(WIDTH, 2.0 + 0.5 * max(len(row_values), 4))
     what = f"Effect of policies on {label_of(name)}" if has_effects else label_of(name)
     cells = grid.to_numpy(dtype=float)
-    span = (
-        f"{significant(np.nanmin(cells))} to {significant(np.nanmax(cells))}" if np.isfinite(cells).any() else "nothing"
-    )
+    ends = [significant(end(cells)) for end in (np.nanmin, np.nanmax)] if np.isfinite(cells).any() else ["nothing"]
+    span = " to ".join(ends) + " over the grid" if len(set(ends)) > 1 else f"{ends[0]} in every cell"
     n = counted(made.scenario.run.replicates, "replicate")
     remark = f"Scenario {made.scenario.name}, {n} with the same luck in every cell; {_unit(made, name)}. " + (
         "Effects against the same cell without policies; in brackets: undecided." if has_effects else "Means."
     )
-    top = style.set_title(figure, f"{what} in {at}: {span} over the grid", remark)
+    top = style.set_title(figure, f"{what} in {at}: {span}", remark)
     inch = 1 / figure.get_figheight()
     axes = figure.add_axes((0.13, 0.6 * inch, 0.72, top - 0.75 * inch), label="map")
     limit = np.nanmax(np.abs(cells)) if np.isfinite(cells).any() else 1.0
     options = {"cmap": "RdBu_r", "vmin": -limit or -1.0, "vmax": limit or 1.0} if has_effects else {"cmap": "viridis"}
     image = axes.imshow(cells, aspect="auto", origin="lower", **options)
     axes.grid(visible=False)
-    axes.set_xticks(range(len(column_values)), [plain(value) for value in column_values])
+    named, are_numbers = [plain(value) for value in column_values], _numbers(column_values)[1]
+    _name_ticks(axes, range(len(named)), named, may_thin=are_numbers)
     axes.set_yticks(range(len(row_values)), [plain(value) for value in row_values])
     axes.set_xlabel(short(columns))
     axes.set_ylabel(short(rows))
@@ -167,5 +211,5 @@ def _heat_map(made: Sweep, measure: str | None, horizon: str | int | None) -> Fi
             ink = "white" if style.is_dark((red, green, blue)) else style.INK
             axes.text(j, i, text, ha="center", va="center", size=8, color=ink)
     bar = figure.add_axes((0.87, 0.6 * inch, 0.018, top - 0.75 * inch), label="scale")
-    figure.colorbar(image, cax=bar, format=FuncFormatter(lambda value, _: significant(value)))
+    figure.colorbar(image, cax=bar, format=FuncFormatter(_tick))
     return figure
