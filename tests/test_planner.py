@@ -394,6 +394,15 @@ def test_large_alpha_approaches_max_min():
         ({"max_ginni": 0.3}, r"there is no 'max_ginni'.*did you mean max_gini"),
         ({"cap": "much"}, r"cap: 'much' is text, not a number"),
         ({"alpha": "inf", "max_gini": 0.2}, r"max-min knows .* no bound on Gini"),
+        ({"cap": 0}, r"cap: 0 for all leaves nobody any compute"),
+        ({"cap": 0, "max_gini": 0.4}, r"cap: 0 for all leaves nobody any compute"),
+        ({"cap": {"lab": 0}, "alpha": 1}, r"alpha 1: the rules leave firm 1 no compute, .* take alpha below 1, or inf"),
+        ({"reserve": {"sme": 1}, "alpha": 2}, r"alpha 2: the rules leave firm 1 no compute"),
+        ({"max_gini": 0.05, "reserve": {"lab": 0.8}}, r"max_gini .* floors, caps and reserves allow has 0\.466667"),
+        (
+            {"resources": {"energy": {"total": 1e-300, "need": 2}}},
+            r"energy: all compute could need 4\.8e\+301 times its total of 1e-300; .* check the units",
+        ),
     ],
 )
 def test_rules_in_conflict_are_named(rules, words):
@@ -421,7 +430,7 @@ def test_a_method_that_would_be_wrong_is_refused(function, rules, method):
 
 
 def test_rules_that_conflict_only_together_are_refused_by_the_program():
-    rules = Rules(max_gini=0.05, reserve={"lab": 0.8})
+    rules = Rules(reserve={"lab": 0.8}, resources=(Resource("energy", 20.0, {"lab": 2.0, "sme": 0.1}),))
     with pytest.raises(PlanError, match="no allocation keeps all rules together"):
         solve(dozen(CONCAVE[0]), rules)
 
@@ -812,6 +821,23 @@ def test_a_users_mistake_ends_with_2_and_says_what_is_allowed(words, message, ca
     assert message in capsys.readouterr().err
 
 
+@pytest.mark.parametrize(
+    ("sector", "words"),
+    [
+        ({"family": ["hill"]}, r"family \['hill'\] is unknown; did you mean hill"),
+        ({"family": "hill", "hill_exponent": -2}, r"health: hill_exponent: -2\.0 is out of range; .* from 0\.1 to 8"),
+        ({"family": "power", "gamma": 0}, r"health: gamma: 0\.0 is out of range"),
+        ({"family": "measured", "table": "power.csv"}, r"health: table is text; allowed: a list of rows"),
+        ({"family": "measured", "table": [1, 2, 3]}, r"health: table\[0\]: 1 is not a pair"),
+        ({"family": "measured", "table": [[1, 1], [2, 0], [3, 3]]}, r"health: table\[1\]\[1\]: 0 is out of range"),
+        ({"family": "measured", "table": [[1, 1], [2, 3], [3, 2]]}, r"health: table\[2\]\[1\]: 2 does not exceed 3"),
+    ],
+)
+def test_a_sector_may_have_no_power_function_that_a_scenario_may_not_have(sector, words):
+    with pytest.raises(PlanError, match=words):
+        Rules.read({"sectors": {"health": {"firms": ["lab"]} | sector}})
+
+
 # --- one firm, weights, unused compute ---------------------------------------------------------------
 
 
@@ -837,3 +863,87 @@ def test_a_plan_that_leaves_compute_unused_says_so():
     assert (
         made.plot().texts[0].get_text() == "A planner who keeps the rules would move no compute, and leave 50% unused"
     )
+
+
+# --- rules that leave next to no choice --------------------------------------------------------------
+
+
+@pytest.mark.parametrize("function", [*CONCAVE, *BENT], **BESIDE)
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"floor": 1 / 12},
+        {"cap": 1 / 12},
+        {"floor": 1 / 12, "reserve": {"sme": 0.5}},
+        {"cap": 1 / 12, "reserve": {"lab": 0.1}},
+        {"floor": 1 / 12, "alpha": 3.0},
+    ],
+)
+def test_rules_that_leave_one_allocation_give_it_with_its_own_value_as_the_bound(function, rules):
+    """Floors, or caps, that add up to the total to rounding, whatever the total."""
+    for total in luck(3).uniform(1.0, 40.0, size=5):
+        found = solve(dozen(function, total), Rules.read(rules))
+        assert found.compute == pytest.approx(np.full(12, total / 12), rel=1e-9)
+        assert found.certificate.relative_gap == pytest.approx(0.0, abs=1e-9)
+
+
+@pytest.mark.parametrize("function", [*CONCAVE, *BENT], **BESIDE)
+def test_a_class_for_which_all_is_reserved_gets_all_and_the_bound_is_that_of_the_class_alone(function):
+    """The others, who have nothing, neither share in it nor loosen the bound."""
+    problem = dozen(function)
+    found = solve(problem, Rules(reserve={"sme": 1.0}))
+    alone = solve(Problem.of(function, problem.efficiency[4:], problem.total))
+    assert found.compute[:4] == pytest.approx(np.zeros(4), abs=0.0)
+    assert found.certificate.primal >= alone.certificate.primal * (1.0 - 1e-4)
+    assert found.certificate.dual == pytest.approx(alone.certificate.dual, rel=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_one_firm_with_a_reserve_of_its_own_gets_the_total(seed):
+    """Rounding of inherited + efficiency x compute must not leave the market without a price."""
+    rng = luck(seed)
+    function = SaturatingLoss(reference=500.0 * rng.uniform(), exponent=0.06, scale=0.03)
+    problem = Problem.of(function, [rng.uniform()], 1e-5 * rng.uniform(), inherited=rng.uniform(), classes=["lab"])
+    for rules in (Rules(reserve={"lab": 0.1}), Rules(reserve={"lab": 0.0}, alpha=np.inf)):
+        assert solve(problem, rules).compute == pytest.approx([problem.total], rel=1e-12)
+
+
+def test_compute_beyond_what_bent_power_can_tell_apart_is_given_out():
+    problem = Problem.of(Hill(reference=0.08, exponent=5.66, midpoint=1.08), [40.0, 90.0], 8.1, weight=[2.3, 0.16])
+    assert solve(problem, Rules(floor=0.4995)).compute.sum() == pytest.approx(8.1)
+
+
+def test_under_the_least_hhi_everyone_has_the_same_and_the_bound_is_its_value():
+    """Straight power, of which the best firm would take all; the price of such a bound has no limit."""
+    problem = Problem.of([Linear(1.0), PowerLaw(1.0, gamma=0.63)], [1.0, 5.0, 2.0, 9.0], 8.0, sector=[0, 1, 0, 1])
+    for rules in (Rules(max_hhi=2500.0), Rules(max_gini=0.0), Rules(max_hhi=2500.0, max_gini=0.9)):
+        found = solve(problem, rules)
+        assert found.compute == pytest.approx(np.full(4, 2.0), rel=1e-12)
+        assert found.certificate.gap == 0.0
+        more = solve(replace(problem, total=8.0 + 1e-6), rules)
+        assert found.price == pytest.approx((more.certificate.primal - found.certificate.primal) / 1e-6, rel=1e-4)
+
+
+@pytest.mark.parametrize(
+    "rules",
+    [
+        Rules(max_hhi=2000.0, reserve={"sme": 1.0}),
+        Rules(max_hhi=1500.0, reserve={"sme": 0.9}),
+        Rules(max_hhi=2000.0, reserve={"sme": 0.3}, resources=(Resource("energy", 10.0, {"lab": 0.5, "sme": 1.0}),)),
+    ],
+)
+def test_an_allocation_under_a_bound_on_hhi_keeps_reserves_and_resources_too(rules):
+    problem = dozen(Linear(reference=1.0))
+    found, bounds = solve(problem, rules), limits(problem, rules)
+    assert found.compute[4:].sum() >= bounds.groups[0].least * (1.0 - 1e-7)
+    assert 1e4 * indices.hhi(found.compute) <= rules.max_hhi * (1.0 + 1e-7)
+    assert np.all(bounds.needs @ found.compute <= bounds.stocks * (1.0 + 1e-7))
+    assert found.certificate.relative_gap >= -1e-7
+
+
+def test_marginal_power_without_compute_is_that_of_the_limit():
+    made = sim.plan(
+        Problem.of([PowerLaw(1.0, gamma=0.63), Linear(2.0), Hill(1.0, 2.0, 3.0)], np.ones(3), 3.0, sector=[0, 1, 2])
+    )
+    assert made.marginal_power(np.zeros(3)) == pytest.approx([np.inf, 0.5, 0.0])
+    assert solve(dozen(CONCAVE[0]), Rules(reserve={"sme": 1.0})).price == np.inf

@@ -141,8 +141,7 @@ class Allocation:
         """What one more M H100e adds to each firm's AI power; ``[firm]``, infinite where f is vertical at nothing."""
         nothing = np.zeros_like(compute)
         plot = self.problem.plot(0.0, nothing, np.maximum(compute, self.total))
-        with np.errstate(over="ignore"):
-            marginal: Array = np.exp(plot.log_marginal(compute)) / self.problem.weight
+        marginal: Array = plot.marginal(compute) / self.problem.weight
         return marginal
 
     @cached_property

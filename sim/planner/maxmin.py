@@ -52,7 +52,8 @@ def _fill_level(plot: Plot, total: float) -> Filled:
     if total >= plot.high.sum():
         return Filled(plot.high.copy(), -np.inf)
     if total <= plot.low.sum():
-        return Filled(plot.low.copy(), float(-np.log(plot.power(plot.low).min())))
+        with np.errstate(divide="ignore"):
+            return Filled(plot.low.copy(), float(-np.log(plot.power(plot.low).min())))
     start = -float(np.log(np.median(plot.power(np.clip(total / len(plot.low), plot.low, plot.high)))))
     minus_log_level = clearing_price(lambda level: _cost_of_level(plot, level), total, start)
     compute = _cost_of_level(plot, minus_log_level)

@@ -12,9 +12,10 @@ import numpy as np
 from scipy import sparse
 from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
+from sim import indices
 from sim.arrays import Array, Counts
 from sim.errors import FailureError, PlanError
-from sim.planner.rules import Limits, Rules, leveled
+from sim.planner.rules import Limits, Rules, most_equal
 from sim.submodels.marginal import Curve
 from sim.submodels.waterfill import Plot
 from sim.units import HHI_POINTS
@@ -31,7 +32,10 @@ _MILP_GAP = 1e-7
 _STEEPEST = 1e6
 _NARROWEST = 1e-9
 _RISE = 1e-9
-
+_HALVINGS = 40
+_KEPT = 1e-9
+"""Rounding that a bound on HHI is kept within."""
+_IN_CONFLICT = "no allocation keeps all rules together, though each can be kept alone; loosen or leave out one of them"
 
 Matrix: TypeAlias = Any
 """A sparse matrix of SciPy's, whose types do not say how they combine."""
@@ -168,10 +172,7 @@ def _solve(
         method="highs",
     )
     if found.status == 2:  # noqa: PLR2004 - SciPy's code for infeasible
-        message = (
-            "no allocation keeps all rules together, though each can be kept alone; loosen or leave out one of them"
-        )
-        raise PlanError(message)
+        raise PlanError(_IN_CONFLICT)
     if found.status != 0:
         message = f"HiGHS did not solve the linear program: {found.message}"
         raise FailureError(message)
@@ -215,34 +216,56 @@ def cutting_planes(plot: Plot, limits: Limits, rules: Rules) -> Solved:
         compute = np.clip(limits.low + scale * answer.amounts, limits.low, limits.high)
         repaired = _repaired(compute, limits, rules)
         value = float(plot.utility(repaired).sum())
-        if value > best_value:
+        if value > best_value and _keeps_hhi(repaired, rules):
             best, best_value = repaired, value
         if upper - best_value <= _CUT_GAP * abs(unit) * n:
             break
         places.append(np.maximum(compute, first))
         if rules.max_hhi is not None:
             directions += [each / np.sqrt(each @ each) for each in (compute, repaired)]
+    if not np.isfinite(best_value):
+        raise PlanError(_IN_CONFLICT)
     shortfall = max(upper - best_value, 0.0)
     return Solved(best, upper, firm_price * unit / scale, price * unit / scale, shortfall)
 
 
 def _repaired(compute: Array, limits: Limits, rules: Rules) -> Array:
-    """Move towards the most equal allocation until a bound on HHI holds, which the program only touches."""
+    """Move towards an allocation that keeps all rules until a bound on HHI holds, which the program only touches."""
     if rules.max_hhi is None:
         return compute
-    level = leveled(float(compute.sum()), limits.low, limits.high)
-    bound = rules.max_hhi / HHI_POINTS * compute.sum() ** 2
+    level = _leveled(limits)
     gap = compute - level
-    a, b, c = gap @ gap, 2.0 * (gap @ level), level @ level - bound
-    if a + b + c <= 0.0 or a == 0.0:
+    # sum c^2 <= H (sum c)^2 along c = level + share x gap
+    bound = rules.max_hhi / HHI_POINTS
+    a = gap @ gap - bound * gap.sum() ** 2
+    b = 2.0 * (gap @ level - bound * gap.sum() * level.sum())
+    c = level @ level - bound * level.sum() ** 2
+    if a + b + c <= 0.0 or c > 0.0:
         return compute
-    share = (-b + np.sqrt(max(b * b - 4.0 * a * c, 0.0))) / (2.0 * a)
-    return np.asarray(level + min(max(share, 0.0), 1.0) * gap)
+    root = np.sqrt(b * b - 4.0 * a * c)
+    share = (root - b) / (2.0 * a) if b <= 0.0 else -2.0 * c / (b + root)
+    return np.asarray(level + min(share, 1.0) * gap)
+
+
+def _keeps_hhi(compute: Array, rules: Rules) -> bool:
+    """Whether an allocation keeps a bound on HHI, to rounding."""
+    return rules.max_hhi is None or HHI_POINTS * float(indices.hhi(compute)) <= rules.max_hhi * (1.0 + _KEPT)
+
+
+def _leveled(limits: Limits) -> Array:
+    """The most equal allocation of as much as other resources allow."""
+    low, high = 0.0, limits.total
+    level = limits.most_equal
+    for _ in range(_HALVINGS if np.any(limits.needs @ level > limits.stocks) else 0):
+        middle = 0.5 * (low + high)
+        level = most_equal(middle, limits.low, limits.high, limits.groups)
+        low, high = (low, middle) if np.any(limits.needs @ level > limits.stocks) else (middle, high)
+    return most_equal(low, limits.low, limits.high, limits.groups) if low > 0.0 else level
 
 
 def _unit(plot: Plot, limits: Limits) -> float:
     """Size of a firm's utility where compute is divided evenly within bounds."""
-    values = plot.utility(leveled(limits.total, limits.low, limits.high))
+    values = plot.utility(limits.most_equal)
     finite = np.abs(values[np.isfinite(values)])
     return float(np.max(finite, initial=0.0)) or 1.0
 
@@ -442,8 +465,7 @@ def mixed_integer(plot: Plot, limits: Limits, rules: Rules, n_points: int) -> So
     )
     if found.x is None:
         if found.status == 2:  # noqa: PLR2004 - SciPy's code for infeasible
-            message = "no allocation keeps all rules together, though each can be kept alone; loosen one of them"
-            raise PlanError(message)
+            raise PlanError(_IN_CONFLICT)
         message = f"HiGHS did not solve the mixed-integer program: {found.message}"
         raise FailureError(message)
     compute = np.clip(limits.low + scale * (to_compute @ found.x[:n_lines]), limits.low, limits.high)

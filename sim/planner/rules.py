@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any, NamedTuple, NoReturn, cast
 
 import numpy as np
 
-from sim.arrays import Array
+from sim import indices
+from sim.arrays import Array, Flags
 from sim.errors import PlanError
 from sim.planner.problem import Problem
-from sim.scenario.messages import meant, wrong_number
+from sim.scenario.checks import MEASURED, problems_of_parameters, problems_of_table
+from sim.scenario.messages import kind, meant, wrong_number
 from sim.submodels.power import FAMILIES, FAMILY_PARAMETERS
 from sim.submodels.waterfill import Group
 from sim.units import HHI_POINTS
-from sim.yaml_reader import read_yaml
+from sim.yaml_reader import dotted, read_yaml
 
 _ROUNDING = 1e-12
 _MOST_ALPHA = 50.0
+_MOST_NEED = 1e9
+"""Largest part of another resource, in multiples of all there is, that all compute could need; more is a wrong unit."""
 
 ALL = "all"
 Shares = float | Mapping[str, float]
@@ -160,6 +164,8 @@ class Rules:
             needs = resource.need.values() if isinstance(resource.need, Mapping) else [resource.need]
             if not resource.total > 0.0 or min(needs, default=0.0) < 0.0:
                 _refuse(f"resources: {resource.name} needs a positive total, and needs of at least 0")
+        for sector in self.sectors:
+            _check_sector(sector)
 
 
 class Limits(NamedTuple):
@@ -176,6 +182,8 @@ class Limits(NamedTuple):
     """[resource, firm] units for 1 M H100e."""
     stocks: Array
     """[resource] units."""
+    most_equal: Array
+    """[firm] M H100e: what floors, caps and reserves allow that is nearest to equal."""
 
 
 def limits(problem: Problem, rules: Rules) -> Limits:
@@ -202,8 +210,15 @@ def limits(problem: Problem, rules: Rules) -> Limits:
             "together; lower a reserve or a floor"
         )
     total = min(total, float(high.sum()))
-    needs, stocks = _resources(problem, rules)
-    _check_equality(rules, total, low, high)
+    if total <= 0.0:
+        _refuse("cap: 0 for all leaves nobody any compute; allowed: a cap above 0 for some")
+    is_all_reserved = bool(groups) and least >= problem.total * (1.0 - _ROUNDING)
+    _check_aversion(problem, rules, (high > 0.0) & ~(others & (low == 0.0) & is_all_reserved))
+    needs, stocks = _resources(problem, rules, total)
+    equal = most_equal(total, low, high, groups)
+    is_bound = bool(low.any() or (high < total).any())
+    allowing = "floors, caps and reserves" if groups else "floors and caps" if is_bound else f"{len(low)} firms"
+    _check_equality(rules, equal, allowing)
     used = needs @ low
     for resource, need, stock in zip(rules.resources, used, stocks, strict=True):
         if need > stock * (1.0 + _ROUNDING):
@@ -211,7 +226,7 @@ def limits(problem: Problem, rules: Rules) -> Limits:
                 f"floor and {resource.name} contradict each other: the floors need {need:g} of {resource.name}, whose "
                 f"total is {stock:g}; lower the floor or raise the total"
             )
-    return Limits(total, low, high, groups, needs, stocks)
+    return Limits(total, low, high, groups, needs, stocks, equal)
 
 
 def _by_firm(problem: Problem, rule: str, given: Shares, otherwise: float) -> Array:
@@ -267,28 +282,55 @@ def _groups(problem: Problem, rules: Rules, low: Array, high: Array) -> list[Gro
     return groups
 
 
-def _resources(problem: Problem, rules: Rules) -> tuple[Array, Array]:
+def _check_aversion(problem: Problem, rules: Rules, has_some: Flags) -> None:
+    """Refuse an objective that is minus infinity for every allocation, as some firm can have no power in any."""
+    lost = np.flatnonzero(~has_some & (problem.inherited == 0.0))
+    if 1.0 <= rules.alpha < np.inf and lost.size:
+        _refuse(
+            f"alpha {rules.alpha:g}: the rules leave {problem.names[int(lost[0])]} no compute, and from alpha 1 on no "
+            "power is infinitely bad; leave every firm some, or take alpha below 1, or inf"
+        )
+
+
+def _resources(problem: Problem, rules: Rules, total: float) -> tuple[Array, Array]:
     needs = [_by_firm(problem, f"resources: {each.name}", each.need, 1.0) for each in rules.resources]
+    for each, need in zip(rules.resources, needs, strict=True):
+        if need.max() > _MOST_NEED * each.total / total:
+            _refuse(
+                f"resources: {each.name}: all compute could need {need.max() * total / each.total:.2g} times its total "
+                f"of {each.total:g}; allowed: up to {_MOST_NEED:g} times; check the units of total and need"
+            )
     stocks = [each.total for each in rules.resources]
     return np.array(needs).reshape(len(stocks), len(problem.names)), np.array(stocks, dtype=np.float64)
 
 
-def _check_equality(rules: Rules, total: float, low: Array, high: Array) -> None:
-    """Refuse a bound below what the most equal allocation within floors and caps has."""
-    if rules.max_gini is None and rules.max_hhi is None:
-        return
-    from sim import indices
-
-    most_equal = leveled(total, low, high)
-    with np.errstate(invalid="ignore"):
-        least = {"max_gini": float(indices.gini(most_equal)), "max_hhi": HHI_POINTS * float(indices.hhi(most_equal))}
+def _check_equality(rules: Rules, most_equal: Array, allowing: str) -> None:
+    """Refuse a bound below what the most equal allocation within floors, caps and reserves has."""
+    least = {"max_gini": float(indices.gini(most_equal)), "max_hhi": HHI_POINTS * float(indices.hhi(most_equal))}
     for rule, bound in (("max_gini", rules.max_gini), ("max_hhi", rules.max_hhi)):
         if bound is not None and bound < least[rule] * (1.0 - _ROUNDING):
-            what = "floors and caps" if low.any() or (high < total).any() else f"{len(low)} firms"
             _refuse(
-                f"{rule} of {bound:g} cannot be met: the most equal allocation that {what} allow has "
+                f"{rule} of {bound:g} cannot be met: the most equal allocation that {allowing} allow has "
                 f"{least[rule]:.6g}; allowed: at least that"
             )
+
+
+def most_equal(total: float, low: Array, high: Array, groups: Sequence[Group]) -> Array:
+    """The most equal amounts where groups have minima of their own; ``[firm]``.
+
+    A group that lacks its minimum gets it, which leaves less for the others, so that it never has more than that.
+    """
+    amounts = leveled(total, low, high)
+    is_free = np.ones(low.shape, dtype=np.bool_)
+    waiting = list(groups)
+    while short := [group for group in waiting if amounts[group.members].sum() < group.least]:
+        for group in short:
+            amounts[group.members] = leveled(group.least, low[group.members], high[group.members])
+            is_free &= ~group.members
+        rest = max(total - float(amounts[~is_free].sum()), 0.0)
+        amounts[is_free] = leveled(rest, low[is_free], high[is_free]) if is_free.any() else 0.0
+        waiting = [group for group in waiting if is_free[group.members].all()]
+    return amounts
 
 
 def leveled(total: float, low: Array, high: Array) -> Array:
@@ -358,9 +400,8 @@ def _resource(name: str, entry: Mapping[str, Any]) -> Resource:
 
 def _sector(name: str, entry: Mapping[str, Any]) -> Sector:
     family = entry.get("family")
-    if family not in FAMILIES:
-        _refuse(f"rules: sectors: {name}: family {family!r} is unknown; {meant(family, list(FAMILIES))}")
-    allowed = FAMILY_PARAMETERS.get(family, ())
+    _check_family(name, family)
+    allowed = FAMILY_PARAMETERS.get(str(family), ())
     if unknown := set(entry) - {"firms", "family", "table", *allowed}:
         more = f", {', '.join(allowed)}" if allowed else ""
         _refuse(f"rules: sectors: {name}: there is no {min(unknown)!r}; allowed for {family}: firms, family{more}")
@@ -368,10 +409,27 @@ def _sector(name: str, entry: Mapping[str, Any]) -> Sector:
     if not isinstance(firms, list | tuple) or not firms:
         _refuse(f"rules: sectors: {name} lacks its firms; allowed: a list of names or classes")
     table = entry.get("table", ())
-    if (family == "measured") != bool(table):
-        _refuse(f"rules: sectors: {name}: a table belongs to family measured, which needs one")
+    if not isinstance(table, list | tuple):
+        _refuse(f"rules: sectors: {name}: table is {kind(table)}; allowed: a list of rows [effective compute, power]")
     parameters = {key: _number(f"sectors: {name}: {key}", entry[key]) for key in allowed if key in entry}
-    return Sector(name, tuple(map(str, firms)), str(family), parameters, tuple((x, y) for x, y in table))
+    return Sector(name, tuple(map(str, firms)), str(family), parameters, tuple(table))
+
+
+def _check_family(name: str, family: object) -> None:
+    if not isinstance(family, str) or family not in FAMILIES:
+        _refuse(f"sectors: {name}: family {family!r} is unknown; {meant(family, list(FAMILIES))}")
+
+
+def _check_sector(sector: Sector) -> None:
+    """Refuse what a scenario's power function may not be either."""
+    where = f"sectors: {sector.name}"
+    _check_family(sector.name, sector.family)
+    if (sector.family == MEASURED) != bool(sector.table):
+        _refuse(f"{where}: a table belongs to family {MEASURED}, which needs one")
+    for path, text in problems_of_parameters(sector.parameters):
+        _refuse(f"{where}: {dotted(path)}: {text}")
+    for path, text in problems_of_table(sector.table) if sector.table else ():
+        _refuse(f"{where}: {dotted(('table', *path))}: {text}")
 
 
 def _refuse(message: str) -> NoReturn:

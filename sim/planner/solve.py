@@ -114,6 +114,8 @@ def solve(problem: Problem, rules: Rules | None = None, method: str = "auto") ->
     plot = problem.plot(rules.alpha, bounds.low, bounds.high)
     chosen = _suitable(plot, rules) if method == "auto" else method
     _check_fit(chosen, plot, rules)
+    if _allows_one(bounds, rules):
+        return _only(plot, bounds, chosen)
     try:
         answer = _ANSWERS[chosen](plot, bounds, rules)
     except FailureError:
@@ -127,6 +129,26 @@ def solve(problem: Problem, rules: Rules | None = None, method: str = "auto") ->
         answer = max(answer, exact, key=lambda each: each.certificate.primal)
         answer = answer._replace(certificate=answer.certificate._replace(dual=tighter))
     return answer
+
+
+def _allows_one(bounds: Limits, rules: Rules) -> bool:
+    """Whether a bound on Gini or HHI is so tight that only the most equal allocation keeps it, to rounding."""
+    equal = bounds.most_equal
+    is_tight = rules.max_hhi is not None and rules.max_hhi <= HHI_POINTS * float(indices.hhi(equal)) * (1.0 + _ALIKE)
+    is_tight |= rules.max_gini is not None and rules.max_gini <= float(indices.gini(equal)) + _ALIKE
+    return is_tight and bool(np.all(bounds.needs @ equal <= bounds.stocks))
+
+
+def _only(plot: Plot, bounds: Limits, method: str) -> Solution:
+    """The one allocation that the rules allow. Prices of such a bound have no limit; more compute is shared evenly."""
+    compute = bounds.most_equal
+    is_inside = (compute > bounds.low) & ((compute < bounds.high) | (bounds.high >= bounds.total))
+    is_shared = is_inside.any() and not bounds.groups
+    price = float(np.exp(plot.log_marginal(compute))[is_inside].mean()) if is_shared else np.nan
+    utility = float(plot.utility(compute).sum())
+    return _certified(
+        plot, bounds, programs.Solved(compute, utility, np.full_like(compute, np.nan), price, 0.0), method
+    )
 
 
 def _suitable(plot: Plot, rules: Rules) -> str:
@@ -187,6 +209,8 @@ def _dual(plot: Plot, bounds: Limits, _: Rules) -> Solution:
 def _water_filling(plot: Plot, bounds: Limits, method: str) -> Solution:
     compute, log_price, common = fill_groups(plot, bounds.total, bounds.groups)
     firm_price, price = np.exp(log_price), float(np.exp(common))
+    if np.any((plot.log_marginal(compute) == common) & np.isinf(plot.marginal(compute))):
+        price = np.inf  # of those who have nothing, as all is reserved for others
     dual = dual_value(plot, bounds.total, bounds.groups, log_price, common)
     return _certified(plot, bounds, programs.Solved(compute, dual, firm_price, price, 0.0), method)
 

@@ -18,6 +18,13 @@ _DECADES = 16
 _POINTS_PER_DECADE = 128
 _NOTHING = 1e-200
 """Multiple of the reach that stands for no compute, where slopes are infinite or zero."""
+_NEAR_NOTHING = 1e-190
+_BEND = 1e-3
+"""Change of ln h' between those two from which on h' has no limit but nothing or infinity."""
+_TWO_ENDS = 2
+_NEAR = 1e-9
+_ALMOST = 1e-12
+"""Relative margin that keeps a line above what it touches."""
 _FLAT = 1e-13
 """Change of ln h' from one point to the next that is rounding."""
 _STEPS = 30
@@ -96,6 +103,14 @@ class Curve:
             if self.alpha != 1.0:
                 slope += (1.0 - self.alpha) * np.log(self.function.power(some))
         return slope
+
+    def slope(self, effective: Array) -> Array:
+        """h'(E); without any compute its limit, which is infinite where h rises vertically."""
+        with np.errstate(over="ignore", under="ignore"):
+            slope = np.exp(self.log_slope(effective))
+        near, nearer = self.log_slope(self.reach * np.array([_NEAR_NOTHING, _NOTHING]))
+        limit = np.inf if nearer > near + _BEND else 0.0 if nearer < near - _BEND else np.exp(nearer)
+        return np.where(effective > 0.0, slope, limit)
 
     def demand(self, log_price: Array, piece: int) -> Array:
         """E in a concave piece at which h'(E) is the price, at its nearer end where there is none.
@@ -181,6 +196,25 @@ class Curve:
         ends = [np.exp(piece.log_compute[[0, -1]]) for piece in self.pieces]
         everything = np.concatenate([[low], inside, *ends, [high]])
         return np.unique(everything[(everything >= low) & (everything <= high)])
+
+    def log_steepest(self, low: float, high: float) -> float:
+        """ln of the steepest line from h(low) to another point of h up to ``high``; minus infinity where none rises."""
+        from scipy.optimize import minimize_scalar
+
+        points = self.points(low, high)
+        if len(points) < _TWO_ENDS:
+            return -np.inf
+        base = self.value(points[:1])[0]
+        slopes = (self.value(points[1:]) - base) / (points[1:] - points[0])
+        place = int(np.argmax(slopes))
+        around = (float(points[max(place, 1)]), float(points[min(place + 2, len(points) - 1)]))
+
+        def minus_slope(effective: float) -> float:
+            return float(base - self.value(np.array([effective]))[0]) / (effective - low)
+
+        found = minimize_scalar(minus_slope, bounds=around, method="bounded", options={"xatol": _NEAR * around[1]})
+        steepest = max(float(slopes[place]), -float(found.fun))
+        return float(np.log(steepest * (1.0 + _ALMOST))) if steepest > 0.0 else -np.inf
 
     def nonconcavity(self, low: float, high: float) -> float:
         """Largest distance from h up to its concave envelope on [low, high]; 0 where h is concave or straight."""

@@ -20,6 +20,8 @@ _MOST_LOG = 1400.0
 """Bound of the logarithm of a price."""
 _FIRST_STEP = 1.0
 _PRICE_TOLERANCE = 1e-14
+_ROUNDING = 1e-12
+"""Share of the total that is nothing."""
 _JUMP = 1e-6
 """Share of a firm's range between its two best amounts above which it jumps from one to the other."""
 
@@ -78,6 +80,11 @@ class Plot(NamedTuple):
         slope = self._by_sector(lambda curve, _, effective: curve.log_slope(effective), self.effective(compute))
         return slope + self._log_gain
 
+    def marginal(self, compute: Array) -> Array:
+        """The same as it is, infinite where utility rises vertically from nothing; ``[firm]``."""
+        slope = self._by_sector(lambda curve, _, effective: curve.slope(effective), self.effective(compute))
+        return slope * self.efficiency * self.weight
+
     def demand(self, log_price: Array | float) -> Array:
         """Compute that maximises utility less its price, within the bounds; ``[firm]``, M H100e."""
         low, high = self.effective(self.low), self.effective(self.high)
@@ -103,6 +110,15 @@ class Plot(NamedTuple):
 
         return self._compute(self._by_sector(kept, log_price - self._log_gain))
 
+    def log_entry_price(self) -> float:
+        """ln of the least price at which nobody takes more than its lower bound."""
+        steepest = self.log_marginal(self.low)
+        low, high = self.effective(self.low), self.effective(self.high)
+        for k, curve in enumerate(self.curves[number] for number in self.sector):
+            if not (curve.is_concave or curve.is_linear):
+                steepest[k] = max(steepest[k], curve.log_steepest(float(low[k]), float(high[k])) + self._log_gain[k])
+        return float(steepest.max())
+
     def piece(self, compute: Array) -> Counts:
         """Concave piece of its curve that each firm is in, -1 in none; ``[firm]``."""
         found = self._by_sector(lambda curve, _, effective: curve.piece_of(effective), self.effective(compute))
@@ -120,8 +136,11 @@ class Plot(NamedTuple):
         return gain
 
     def _compute(self, effective: Array) -> Array:
-        compute: Array = np.clip((effective - self.inherited) / self.efficiency, self.low, self.high)
-        return compute
+        """Compute that makes E_i; bounds are met exactly, as what a market holds at most must clear it; ``[firm]``."""
+        low, high = self.effective(self.low), self.effective(self.high)
+        compute = np.clip((effective - self.inherited) / self.efficiency, self.low, self.high)
+        compute = np.where(effective >= high * (1.0 - _PRICE_TOLERANCE), self.high, compute)
+        return np.where(effective <= low * (1.0 + _PRICE_TOLERANCE), self.low, compute)
 
     def _by_sector(self, answer: _Answer, argument: Array) -> Array:
         if len(self.curves) == 1:
@@ -163,14 +182,17 @@ def fill(plot: Plot, total: float) -> Filled:
     >>> fill(plot, 5.0).compute.round(12)
     array([1., 4.])
     """
-    if total >= plot.high.sum():
+    if total >= plot.high.sum() * (1.0 - _ROUNDING):
         largest = int(np.argmax(plot.high))
         # A bound that is the total itself grows with it.
         is_bound = plot.high[largest] < total
         return Filled(plot.high.copy(), -np.inf if is_bound else float(plot.log_marginal(plot.high)[largest]))
-    if total <= plot.low.sum():
-        return Filled(plot.low.copy(), float(plot.log_marginal(plot.low).max()))
+    if total <= plot.low.sum() * (1.0 + _ROUNDING):
+        return Filled(plot.low.copy(), plot.log_entry_price())
     with np.errstate(under="ignore", over="ignore"):
+        wanted = plot.demand(-_MOST_LOG)
+        if wanted.sum() <= total:
+            return _beyond_all_use(plot, wanted, total)
         less, more, log_price = _clear(plot.demand, total, _guess(plot, total))
         compute = _shared(plot, less, more, total)
         if compute is None:
@@ -180,6 +202,13 @@ def fill(plot: Plot, total: float) -> Filled:
             # Its bound is the total itself, at which any price down to the next firm's would clear the market.
             log_price = float(plot.log_marginal(compute)[winner])
     return Filled(compute, log_price)
+
+
+def _beyond_all_use(plot: Plot, wanted: Array, total: float) -> Filled:
+    """Share out what remains where f, to rounding, makes no more of it."""
+    room = plot.high - wanted
+    compute = wanted + room * ((total - wanted.sum()) / room.sum())
+    return Filled(compute, float(plot.log_marginal(compute).max()))
 
 
 def clearing_price(demand: _Demand, total: float, start: float) -> float:
@@ -201,14 +230,17 @@ def clearing_price(demand: _Demand, total: float, start: float) -> float:
         return float(np.log(wanted / total)) if wanted > 0.0 else -_MOST_LOG
 
     low = high = start
+    at_low = at_high = excess(start)
     step = _FIRST_STEP
-    while excess(low) < 0.0 and low > -_MOST_LOG:
-        high, low, step = low, low - step, 2.0 * step
+    while at_low < 0.0 and low > -_MOST_LOG:
+        high, at_high, low, step = low, at_low, low - step, 2.0 * step
+        at_low = excess(low)
     step = _FIRST_STEP
-    while excess(high) > 0.0 and high < _MOST_LOG:
-        low, high, step = high, high + step, 2.0 * step
-    if low == high:
-        return low
+    while at_high > 0.0 and high < _MOST_LOG:
+        low, at_low, high, step = high, at_high, high + step, 2.0 * step
+        at_high = excess(high)
+    if low == high or at_low <= 0.0 or at_high >= 0.0:  # met, or out of reach by rounding
+        return low if at_low <= 0.0 else high
     root: float = brentq(excess, low, high, xtol=_PRICE_TOLERANCE, rtol=8.9e-16, maxiter=500)
     return root
 
@@ -353,7 +385,8 @@ def fill_groups(
             compute[group.members], log_price[group.members] = own
             is_free &= ~group.members
     if is_free.any():
-        rest = divide(plot.of(is_free), total - compute.sum())
+        left = total - float(compute.sum())
+        rest = divide(plot.of(is_free), left if left > _ROUNDING * total else 0.0)
         compute[is_free], log_price[is_free] = rest
         price = rest.log_price
     return compute, log_price, price
@@ -400,13 +433,16 @@ def dual_value(plot: Plot, total: float, groups: Sequence[Group], log_price: Arr
         price = float(np.exp(common))
         at_common = _surplus(plot, np.full(plot.low.shape, common))
         is_free = np.ones(plot.low.shape, dtype=np.bool_)
-        value = price * total
+        value, left = 0.0, total
         for group in groups:
             is_free &= ~group.members
             own = float(np.exp(log_price[group.members][0]))
             bound = group.least if own < price else group.most
-            apart = (own - price) * bound + float(_surplus(plot.of(group.members), log_price[group.members]).sum())
-            value += min(apart, float(at_common[group.members].sum()))
+            left -= bound
+            apart = own * bound + float(_surplus(plot.of(group.members), log_price[group.members]).sum())
+            value += min(apart, price * bound + float(at_common[group.members].sum()))
+        # Where groups have all there is, rounding is not worth others' price, which may be without bound.
+        value += price * left if abs(left) > _ROUNDING * total else 0.0
     return float(value + at_common[is_free].sum())
 
 
