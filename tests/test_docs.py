@@ -19,7 +19,8 @@ from sim.world.tables import ATTRIBUTES
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PAGES = sorted([*DOCS.rglob("*.md"), ROOT / "README.md", ROOT / "CONTRIBUTING.md"])
+READMES = [ROOT / "README.md", ROOT / "README.zh.md"]
+PAGES = sorted([*DOCS.rglob("*.md"), *READMES, ROOT / "CONTRIBUTING.md", ROOT / "notebooks/README.md"])
 SOURCES = sorted(path for kind in ("*.py", "*.csv") for path in (ROOT / "sim").rglob(kind))
 REFERENCE = re.compile(r"docs/model\.md (\d+(?:\.\d+)?(?:(?:,| and| to) \d+(?:\.\d+)?)*)")
 FENCE = re.compile(r"^```.*?^```$", re.MULTILINE | re.DOTALL)
@@ -93,6 +94,16 @@ def test_a_broken_link_is_found(tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("# One two\n[a](#one-two) [b](page.md) [c](none.md) [d](#three) [e](https://example.org/x)\n")
     assert broken(page) == ["none.md", "#three"]
+
+
+def test_both_readmes_show_the_same_code_and_lead_to_the_same_places() -> None:
+    english, chinese = (path.read_text(encoding="utf-8") for path in READMES)
+    without_remarks = [re.sub(r" *#.*", "", "".join(FENCE.findall(text))) for text in (english, chinese)]
+    assert without_remarks[0] == without_remarks[1]
+    places = [set(links(path)) - {"README.md", "README.zh.md"} for path in READMES]
+    assert places[0] == places[1]
+    commands = [set(re.findall(r"`(aipower [^`]+)`", text)) for text in (english, chinese)]
+    assert commands[0] == commands[1]
 
 
 def test_every_section_that_the_code_names_exists() -> None:
