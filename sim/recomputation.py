@@ -94,6 +94,11 @@ def recompute(folder: str | Path, share: float = SHARE) -> Recomputation:
     share : float
         Part of the blocks of replicates, above 0 and up to 1; at least one block is chosen.
 
+    Returns
+    -------
+    Recomputation
+        What was computed again, and whether it came out differently.
+
     Raises
     ------
     ResultError

@@ -644,6 +644,15 @@ class Result:
 def load_result(folder: str | Path) -> Result:
     """Read a result back from its folder; tables are loaded when first asked for.
 
+    Parameters
+    ----------
+    folder : str or Path
+        As written by ``aipower run`` or ``sim.run(out=...)``.
+
+    Returns
+    -------
+    Result
+
     Raises
     ------
     ResultError
@@ -656,6 +665,11 @@ def load_result(folder: str | Path) -> Result:
 
 def verify_result(folder: str | Path) -> Verification:
     """Compare every file of a result folder with its checksum.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Of a run, a comparison or a sweep.
 
     Returns
     -------

@@ -43,7 +43,8 @@ def calibrate(
 ) -> None:
     """Fit the parameters without direct sources to the facts of 2024, and draw parameter sets that agree with them.
 
-    Every candidate is kept in the folder: the same command goes on where an interrupted one ended. About ten minutes.
+    Every candidate is kept in the folder: the same command goes on where an interrupted one ended.
+    Some six minutes on two processors.
     """
     from sim.experiment.calibration import FILES
     from sim.experiment.calibration import calibrate as fit
@@ -102,7 +103,7 @@ def scorecard(
 ) -> None:
     """Score the baseline: published facts, patterns nothing was fitted to, ablations, and forecasts to 2030.
 
-    Some minutes.
+    Two or three minutes on two processors.
     """
     from sim.experiment.scoring import FILES
     from sim.experiment.scoring import scorecard as score

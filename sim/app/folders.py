@@ -31,7 +31,7 @@ def verify(
 ) -> None:
     """Check a result folder: every file's checksum, and a random part of its replicates, computed again bit for bit.
 
-    On another processor or version small differences are no damage; they are told.
+    On another processor or with other versions small differences are reported and do not count as damage.
     """
     found = sim.verify_result(folder)
     problems = {what: list(getattr(found, what)) for what in ("damaged", "missing", "extra")}

@@ -607,6 +607,15 @@ class Comparison:
 def load_comparison(folder: str | Path) -> Comparison:
     """Read a comparison back from its folder.
 
+    Parameters
+    ----------
+    folder : str or Path
+        As written by ``aipower compare`` or ``sim.compare(out=...)``.
+
+    Returns
+    -------
+    Comparison
+
     Raises
     ------
     ResultError

@@ -397,6 +397,15 @@ def _text(axes: Axes, place: tuple[Value, ...]) -> str:
 def load_sweep(folder: str | Path) -> Sweep:
     """Read a sweep back from its folder.
 
+    Parameters
+    ----------
+    folder : str or Path
+        As written by ``aipower sweep`` or ``sim.sweep(out=...)``.
+
+    Returns
+    -------
+    Sweep
+
     Raises
     ------
     ResultError

@@ -275,6 +275,10 @@ def calibrate(
     progress : callable, optional
         Told the stage and how many candidates have been simulated.
 
+    Returns
+    -------
+    Calibration
+
     Raises
     ------
     InputError

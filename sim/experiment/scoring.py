@@ -145,6 +145,10 @@ def scorecard(
     progress : callable, optional
         Told replicate-quarters done and in all.
 
+    Returns
+    -------
+    Scorecard
+
     Raises
     ------
     InputError

@@ -89,6 +89,8 @@ def firm_shares(result: Result) -> Figure:
     with style.settings():
         figure = style.new_figure(WIDTH, 5.4)
         remark = f"{run_remark(result)} Mean over replicates of each firm's share of firms' revenue."
+        if result.scenario.mechanisms.mergers:
+            remark += " Firms that were taken over keep their own; HHI adds up those of one owner."
         top = style.set_title(figure, finding, remark)
         axes = figure.add_axes((0.085, 0.1, 0.62, top - 0.12), label="shares")
         times = [year_of(str(row)) for row in shares.index]
