@@ -1,4 +1,4 @@
-"""How often intervals and verdicts of few pairs agree with all pairs: ``python docs/coverage.py FOLDER``.
+"""How often intervals and verdicts of few pairs agree with all pairs: ``python docs/interval_coverage.py FOLDER``.
 
 All pairs of each shown effect of a stored comparison are taken as the whole truth, and samples are drawn from them with
 replacement. A table on standard output, in two minutes; nothing runs it by itself.
@@ -99,5 +99,5 @@ def main(folder: str) -> None:
 
 if __name__ == "__main__":
     if len(sys.argv) != 2:  # noqa: PLR2004
-        sys.exit("which comparison? python docs/coverage.py FOLDER")
+        sys.exit("which comparison? python docs/interval_coverage.py FOLDER")
     main(sys.argv[1])
