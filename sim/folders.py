@@ -165,25 +165,29 @@ def _new_draft(folder: Path) -> Iterator[Path]:
 
 def _remove_drafts(folder: Path) -> None:
     """Remove what processes that were killed while they wrote this folder have left."""
-    if not HAS_LOCKS:
-        return
     for draft in folder.parent.glob(f".{glob.escape(folder.name)}.????????{_DRAFT}"):
-        with held(draft) as is_ours:
+        with held(draft, otherwise=False) as is_ours:
             if is_ours:
                 shutil.rmtree(draft, ignore_errors=True)
 
 
 @contextlib.contextmanager
-def held(folder: Path) -> Iterator[bool]:
+def held(folder: Path, *, otherwise: bool = True) -> Iterator[bool]:
     """Hold a folder, unless another process does; the system lets go of it when this process ends, however it ends.
+
+    Parameters
+    ----------
+    folder : pathlib.Path
+    otherwise : bool
+        What to answer where there are no such locks: on Windows and some network file systems.
 
     Yields
     ------
     bool
-        Whether it is ours. Where the system has no such locks (Windows) it always is.
+        Whether it is ours.
     """
     if not HAS_LOCKS:
-        yield True
+        yield otherwise
         return
     try:
         handle = os.open(folder, os.O_RDONLY)
@@ -193,9 +197,11 @@ def held(folder: Path) -> Iterator[bool]:
     try:
         try:
             flock(handle, LOCK_EX | LOCK_NB)
-            is_ours = folder.exists() and folder.stat().st_ino == os.fstat(handle).st_ino
-        except BlockingIOError:
+            is_ours = folder.stat().st_ino == os.fstat(handle).st_ino
+        except (BlockingIOError, FileNotFoundError):
             is_ours = False
+        except OSError:  # NFS and Lustre may lock no folders
+            is_ours = otherwise
         yield is_ours
     finally:
         os.close(handle)
@@ -205,6 +211,11 @@ def _refuse_nameless(folder: Path) -> None:
     if folder.name in ("", ".."):
         message = f"{folder} is no new folder that a result could go to; name one with --out, such as outputs/my-run"
         raise InputError(message)
+    try:
+        str(folder.absolute()).encode()
+    except UnicodeEncodeError as error:
+        message = f"{folder.absolute()} has letters that are no Unicode; name another folder with --out"
+        raise InputError(message) from error
 
 
 def _refuse_taken(folder: Path) -> None:
@@ -268,8 +279,8 @@ def choose_folder(base: Path, content_hash: str) -> FolderChoice:
         The first that holds the same scenario, run by the same code, complete and undamaged;
         else the first that is free.
     """
-    folder = next(f for f in candidates(base) if _is_free(f) or _holds(f, content_hash))
-    return FolderChoice(folder, is_complete=not _is_free(folder))
+    choices = (FolderChoice(folder, is_complete=not _is_free(folder)) for folder in candidates(base))
+    return next(each for each in choices if not each.is_complete or _holds(each.folder, content_hash))
 
 
 class Storable(Protocol):

@@ -78,12 +78,31 @@ def read_manifest(folder: Path, wanted: str | None = None) -> dict[str, Any]:
     Raises
     ------
     ResultError
-        When the folder is not a result folder, is one of another format, or its layout is newer than this code.
+        When the folder is not a result folder, is one of another format, its layout is newer than this code, or the
+        manifest is not as it was written.
     """
+    manifest = _parsed(folder, wanted)
+    if not _is_sealed(manifest):
+        message = (
+            f"{Path(folder) / MANIFEST} is not as it was written; run `aipower verify {folder}` to see what else is "
+            "not, and run the scenario again"
+        )
+        raise ResultError(message)
+    return manifest
+
+
+def _is_sealed(manifest: Mapping[str, Any]) -> bool:
+    """Whether a manifest agrees with its own checksum."""
+    body = {key: value for key, value in manifest.items() if key != "manifest_sha256"}
+    return manifest.get("manifest_sha256") == hash_of(body)
+
+
+def _parsed(folder: Path, wanted: str | None = None) -> dict[str, Any]:
+    """Contents of a manifest of this layout, which may have been changed."""
     path = Path(folder) / MANIFEST
     try:
-        manifest = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        manifest = json.loads(path.read_text(encoding="utf-8"), parse_constant=_no_number)
+    except (OSError, ValueError, RecursionError) as error:
         what = "has no manifest.json" if not path.exists() else f"has an unreadable manifest ({error})"
         if not Path(folder).exists():
             what = "does not exist"
@@ -92,7 +111,7 @@ def read_manifest(folder: Path, wanted: str | None = None) -> dict[str, Any]:
             "such as outputs/baseline"
         )
         raise ResultError(message) from error
-    if not isinstance(manifest, dict) or manifest.get("format") not in READERS:
+    if not isinstance(manifest, dict) or manifest.get("format") not in list(READERS):
         message = (
             f"{path} is not the manifest of a result (no format: {RESULT}); name a folder that "
             "`aipower run` wrote, such as outputs/baseline"
@@ -109,6 +128,11 @@ def read_manifest(folder: Path, wanted: str | None = None) -> dict[str, Any]:
         )
         raise ResultError(message)
     return manifest
+
+
+def _no_number(word: str) -> None:
+    message = f"{word} is no number"
+    raise ValueError(message)
 
 
 def changed_plugins(manifest: Mapping[str, Any], plugins: Mapping[str, str]) -> tuple[str, ...]:
@@ -130,19 +154,14 @@ def verify(folder: str | Path) -> Verification:
         When the folder is not a result folder.
     """
     folder = Path(folder).absolute()
-    manifest = read_manifest(folder)
+    manifest = _parsed(folder)
     listed = manifest.get("files")
-    body = {key: value for key, value in manifest.items() if key != "manifest_sha256"}
-    is_manifest_sound = isinstance(listed, dict) and all(map(_is_inside, listed))
-    is_manifest_sound &= manifest.get("manifest_sha256") == hash_of(body)
-    is_manifest_sound &= (folder / MANIFEST).read_text(encoding="utf-8") == _manifest_text(manifest)
-    files: dict[str, Any] = {}
-    if isinstance(listed, dict):
-        files = {name: row for name, row in listed.items() if _is_inside(name)}
+    rows = listed if isinstance(listed, dict) else {}
+    files = {name: row for name, row in rows.items() if isinstance(row, dict) and _is_inside(name)}
+    is_manifest_sound = files == listed and _is_sealed(manifest)
+    is_manifest_sound &= (folder / MANIFEST).read_bytes() == _manifest_text(manifest).encode(errors="surrogatepass")
     present = set(names_of_files(folder)) - {MANIFEST}
-    damaged = [
-        name for name, row in files.items() if name in present and sha256(folder / name) != dict(row).get("sha256")
-    ]
+    damaged = [name for name, row in files.items() if name in present and sha256(folder / name) != row.get("sha256")]
     return Verification(
         folder,
         len(files),

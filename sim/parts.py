@@ -10,8 +10,10 @@ removed.
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import json
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -122,24 +124,25 @@ class Shelf:
 
     Attributes
     ----------
+    base : pathlib.Path
+        Where the user wants the runs.
     folder : pathlib.Path
+        Where their parts are.
     is_resumed : bool
         Whether parts that are there already are used.
-    n_found, n_saved : int
-        Parts used from before, and written now.
+    n_found : int
+        Parts used from before.
     """
 
-    def __init__(self, folder: Path, *, is_resumed: bool) -> None:
+    def __init__(self, base: Path, folder: Path, keys: Sequence[str], *, is_resumed: bool) -> None:
+        self.base = base
         self.folder = folder
         self.is_resumed = is_resumed
         self.n_found = 0
-        self.n_saved = 0
-        self._keys: set[str] = set()
-        self._identities: set[str] = set()
+        self._keys = frozenset(keys)
 
     def found(self, key: str, n_replicates: int) -> dict[range, Mapping[str, Any]]:
         """What is known about the sound parts of a run of some replicates, where parts are used; no two overlap."""
-        self._keys.add(key)
         found: dict[range, Mapping[str, Any]] = {}
         if not self.is_resumed:
             return found
@@ -174,7 +177,6 @@ class Shelf:
         """
         path = self._path(key, replicates)
         draft = path.with_suffix(".draft")
-        self._keys.add(key)
         try:
             if self.folder.is_dir():  # a folder that someone removed is not made again: what was in it is gone
                 path.parent.mkdir(exist_ok=True)
@@ -185,7 +187,6 @@ class Shelf:
                 draft.unlink(missing_ok=True)
             trouble = self._trouble("written", error)
             raise trouble from error
-        self.n_saved += 1
 
     @contextlib.contextmanager
     def kept(self) -> Iterator[None]:
@@ -274,7 +275,7 @@ def shelf(base: Path, keys: Sequence[str], *, resume: bool) -> Iterator[Shelf]:
         for draft in ours.glob("*/*.draft"):
             draft.unlink(missing_ok=True)
         try:
-            yield Shelf(ours, is_resumed=resume)
+            yield Shelf(base, ours, keys, is_resumed=resume)
         finally:
             for folder in (*ours.glob("*-*"), ours):
                 with contextlib.suppress(OSError):
@@ -284,13 +285,8 @@ def shelf(base: Path, keys: Sequence[str], *, resume: bool) -> Iterator[Shelf]:
 @contextlib.contextmanager
 def _claimed(base: Path, keys: Sequence[str]) -> Iterator[Path]:
     """Hold the folder with parts of these runs, or the first that nobody holds."""
-    places = candidates(base)
-    folders: list[Path] = []
-    while not folders or folders[-1].exists():
-        place = next(places)
-        folders.append(place.with_name(place.name + SUFFIX))
-    wanted = [folder for folder in folders if any((folder / key).is_dir() for key in keys)]
-    for folder in wanted or _endless(folders, places):
+    wanted = [folder for folder in _left(base) if any((folder / key).is_dir() for key in keys)]
+    for folder in wanted or (place.with_name(place.name + SUFFIX) for place in candidates(base)):
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -310,10 +306,11 @@ def _claimed(base: Path, keys: Sequence[str]) -> Iterator[Path]:
     raise StoreError(message)
 
 
-def _endless(folders: Sequence[Path], places: Iterator[Path]) -> Iterator[Path]:
-    yield from folders
-    for place in places:
-        yield place.with_name(place.name + SUFFIX)
+def _left(base: Path) -> list[Path]:
+    """Folders for parts beside a place, lowest number first; there are gaps where a run among several has ended."""
+    name = re.compile(rf"{re.escape(base.name)}(-\d+)?{re.escape(SUFFIX)}", re.DOTALL)
+    beside = base.parent.glob(f"{glob.escape(base.name)}*{SUFFIX}")
+    return sorted((path for path in beside if name.fullmatch(path.name)), key=lambda path: (len(path.name), path.name))
 
 
 def gaps(n_replicates: int, have: Sequence[range], size: int) -> list[range]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -150,16 +150,14 @@ def _of_result(folder: Path, share: float) -> _Again:
     """Tables of some replicates of a result, as stored and as computed now."""
     import pandas as pd
 
-    from sim.ensemble import BLOCK_SIZE, merge, prepare, run_block
+    from sim.ensemble import merge, prepare, run_block
     from sim.frames import frames
     from sim.observe import yearly
 
     result = load_result(folder)
     scenario, lost = result.scenario, set(result.lost)
-    blocks = [
-        [number for number in block if number not in lost] for block in gaps(scenario.run.replicates, (), BLOCK_SIZE)
-    ]
-    chosen = [blocks[k] for k in _some(len(blocks), share) if blocks[k]]
+    blocks = _without(lost, scenario.run.replicates)
+    chosen = [blocks[k] for k in _some(len(blocks), share)]
     job = prepare(scenario)
     recording = merge([run_block(job, block) for block in chosen], allow_empty=True)
     replicates = tuple(number for block in chosen for number in block)
@@ -178,20 +176,24 @@ def _of_comparison(folder: Path, share: float) -> _Again:
     """Values of some replicates of some runs of a comparison, as stored and as computed now."""
     from sim.comparison import load_comparison
     from sim.comparison.outcomes import lean_job, run_alone
-    from sim.ensemble import BLOCK_SIZE, Job
+    from sim.ensemble import Job
 
     made = load_comparison(folder)
-    blocks = gaps(made.n_replicates, (), BLOCK_SIZE)
-    places = [(key, block) for key in made.outcomes for block in blocks]
+    places = [
+        (key, block)
+        for key, stored in made.outcomes.items()
+        if len(stored.replicates)
+        for block in _without({each.replicate for each in stored.failures if not each.quarter}, made.n_replicates)
+    ]
     tables = []
     chosen = [places[k] for k in _some(len(places), share)]
     for key, block in chosen:
         job, stored = lean_job(made.runs[key]), made.outcomes[key]
-        if isinstance(job, Job) and len(stored.replicates):
-            name, before, now = made.runs[key].name, stored.only(block), run_alone(job, block)
-            for what in ("values", "adoption"):
-                was = _as_table(before, what)
-                tables.append((f"{name}: {what}", was, _as_table(now, what).reindex(columns=was.columns)))
+        before = stored.only(block)
+        now = run_alone(job, block) if isinstance(job, Job) else job
+        for what in ("values", "adoption"):
+            was = _as_table(before, what)
+            tables.append((f"{made.runs[key].name}: {what}", was, _as_table(now, what).reindex(columns=was.columns)))
     runs = tuple(dict.fromkeys(made.runs[key].name for key, _ in chosen))
     replicates = tuple(sorted({number for _, block in chosen for number in block}))
     return _Again(runs, replicates, tables, made.plugins())
@@ -207,6 +209,15 @@ def _as_table(outcome: Outcome, what: str) -> pd.DataFrame:
         cube, names, times = outcome.adoption, outcome.sectors, [str(k) for k in range(outcome.adoption.shape[1])]
     index = pd.MultiIndex.from_product([outcome.replicates, times], names=["replicate", "quarter"])
     return _flat(pd.DataFrame(cube.reshape(len(index), len(names)), index=index, columns=list(names)))
+
+
+def _without(lost: Collection[int], n_replicates: int) -> list[list[int]]:
+    """Blocks of replicates, but for those that were not computed."""
+    from sim.ensemble import BLOCK_SIZE
+
+    blocks = gaps(n_replicates, (), BLOCK_SIZE)
+    kept = [[number for number in block if number not in lost] for block in blocks]
+    return [block for block in kept if block]
 
 
 def _some(n: int, share: float) -> list[int]:
@@ -235,7 +246,10 @@ def _differences(name: str, stored: pd.DataFrame, computed: pd.DataFrame) -> Ite
     for column in stored.columns:
         a, b = stored[column].to_numpy(), computed[column].to_numpy()
         is_number = a.dtype.kind in "fiub" and b.dtype.kind in "fiub"
-        differs = ~((a == b) | (np.isnan(a) & np.isnan(b))) if is_number else a.astype(str) != b.astype(str)
+        if is_number:  # a zero has a sign
+            differs = ~((a == b) & (np.signbit(a) == np.signbit(b)) | np.isnan(a) & np.isnan(b))
+        else:
+            differs = a.astype(str) != b.astype(str)
         for row in np.flatnonzero(differs):
             place = ", ".join(str(stored[key].iloc[row]) for key in keys)
             distance = _relative(float(a[row]), float(b[row])) if is_number else math.inf
@@ -244,8 +258,17 @@ def _differences(name: str, stored: pd.DataFrame, computed: pd.DataFrame) -> Ite
 
 
 def _relative(a: float, b: float) -> float:
-    larger = max(abs(a), abs(b))
-    return abs(a - b) / larger if math.isfinite(larger) else math.inf
+    """Distance over the larger of two numbers; infinite where one is none.
+
+    Examples
+    --------
+    >>> _relative(4.0, 3.0), _relative(0.0, -0.0), _relative(1.0, math.nan)
+    (0.25, 0.0, inf)
+    """
+    distance, larger = abs(a - b), max(abs(a), abs(b))
+    if not math.isfinite(distance):
+        return math.inf
+    return distance / larger if larger else 0.0
 
 
 def _first_event(stored: pd.DataFrame, computed: pd.DataFrame) -> str:

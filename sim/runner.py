@@ -147,7 +147,7 @@ def _simulate_to_disk(
             result = Result(scenario, actors, catalogue, {}, {"simulate": time.perf_counter() - begin})
             result.lost, result.computed_by = written.lost_replicates, identity
             blocks = store.Blocks(written.rows, lambda: written.tables(shelf, key))
-            folders.save_beside(result, out, lambda folder: result.save(folder, figures=figures, blocks=blocks))
+            folders.save_beside(result, shelf.base, lambda folder: result.save(folder, figures=figures, blocks=blocks))
             if not written.lost:
                 shelf.clear(identity)
     stored = store.read(result.folder or out)

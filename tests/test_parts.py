@@ -1,5 +1,6 @@
 """Finished blocks on disk: whole or not at all, checked, used again, never another's, and no litter."""
 
+import errno
 import json
 import multiprocessing
 import os
@@ -9,6 +10,7 @@ import pytest
 
 import sim
 from sim import ensemble, folders, manifests, runner, table_files
+from sim.comparison import outcomes, storage
 from sim.errors import FailureError, Interrupted, StoreError
 from sim.identity import identity
 from sim.parts import Part, gaps, key_of, packed, unpacked
@@ -179,8 +181,6 @@ def test_a_comparison_and_a_sweep_go_on_too(tmp_path, monkeypatch):
             base, ["world.parameters.flywheel=0.5,1.0"], out=out, figures=False, **more
         ),
     }
-    from sim.comparison import outcomes
-
     run = outcomes.run_branches
     for name, make in todo.items():
         make(tmp_path / f"{name}-whole")
@@ -200,6 +200,56 @@ def test_a_comparison_and_a_sweep_go_on_too(tmp_path, monkeypatch):
         assert made.n_resumed >= 2, name
         assert files(tmp_path / name) == files(tmp_path / f"{name}-whole"), name
         assert not (tmp_path / f"{name}.unfinished").exists()
+
+
+def test_what_is_kept_of_a_comparison_is_told_and_removed_in_the_end_also_when_all_of_it_was_there(
+    tmp_path, monkeypatch
+):
+    base = scenario(name="base")
+    other = scenario(name="other", policies=[{"compute_tax": {"rate": 0.2, "start": "2024Q2"}}])
+
+    def make():
+        return sim.compare(base, [other], out=tmp_path / "run", figures=False, resume=True)
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(storage, "write", stop)
+        for _ in range(2):
+            with pytest.raises(Interrupted, match="6 finished blocks"):
+                make()
+    assert make().n_resumed == 6
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_blocks_of_a_run_that_went_beside_another_are_found_when_that_has_ended(tmp_path, monkeypatch):
+    stopper = Stopper(monkeypatch, after=1)
+    (tmp_path / "run.unfinished").mkdir()
+    with folders.held(tmp_path / "run.unfinished"), pytest.raises(Interrupted, match=r"run-2\.unfinished"):
+        sim.run(scenario(), out=tmp_path / "run", figures=False)
+    (tmp_path / "run.unfinished").rmdir()
+    stopper.after = None
+    assert sim.run(scenario(), out=tmp_path / "run", figures=False, resume=True).n_resumed == 1
+    assert [path.name for path in tmp_path.iterdir()] == ["run"]
+
+
+def test_a_result_goes_where_it_was_wanted_whatever_folder_the_process_goes_to(tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+
+    def away(run):
+        return lambda *args: os.chdir(tmp_path / "elsewhere") or run(*args)
+
+    for module, name in ((ensemble, "run_block"), (outcomes, "run_branches")):
+        monkeypatch.setattr(module, name, away(getattr(module, name)))
+    small = scenario(run={"replicates": 2})
+    for name, make in (
+        ("run", lambda: sim.run(small, out="run", figures=False)),
+        ("compared", lambda: sim.compare(small, [scenario(name="same")], out="compared", figures=False)),
+    ):
+        monkeypatch.chdir(tmp_path)
+        assert make().folder == tmp_path / name
+    assert not list((tmp_path / "elsewhere").iterdir())
 
 
 def test_an_interrupt_ends_the_command_with_130_and_says_how_to_go_on(aipower, tmp_path, monkeypatch):  # noqa: F811
@@ -329,6 +379,21 @@ def test_drafts_of_killed_processes_are_removed_and_those_of_living_ones_are_not
     with folders.held(living):
         folders.write_folder(tmp_path / "run", lambda _: {"format": manifests.RESULT})
     assert sorted(path.name for path in tmp_path.iterdir()) == [living.name, "run"]
+
+
+@pytest.mark.skipif(not folders.HAS_LOCKS, reason="needs locks of POSIX")
+@pytest.mark.parametrize("code", ["EBADF", "ENOLCK", "ENOSYS", "EOPNOTSUPP"])
+def test_a_file_system_without_locks_is_written_to_and_no_draft_there_is_taken_for_a_dead_ones(
+    tmp_path, monkeypatch, code
+):
+    def refuse(*_):
+        raise OSError(getattr(errno, code), code)
+
+    monkeypatch.setattr(folders, "flock", refuse)
+    living = tmp_path / ".run.00000000.partial"
+    living.mkdir()
+    sim.run(scenario(run={"replicates": 2}), out=tmp_path / "run", figures=False)
+    assert living.is_dir() and verify_result(tmp_path / "run").is_complete
 
 
 def test_memory_and_rows_of_a_table_do_not_depend_on_the_pieces_it_comes_in(tmp_path, monkeypatch):

@@ -11,6 +11,7 @@ import pytest
 import sim
 from sim import ensemble, folders, recomputation
 from sim.errors import ResultError
+from sim.pool import Lost, Pool
 from sim.recomputation import recompute
 from tests.policies import plugin
 from tests.test_cli import aipower  # noqa: F401 - a fixture
@@ -114,6 +115,30 @@ def test_a_comparison_is_looked_at_too(compared, tmp_path, aipower):  # noqa: F8
     code, out, _ = aipower("verify", compared)
     assert code == 0 and "the same bits" in out
     assert aipower("verify", compared, "--json")[0] == 0
+
+
+def test_replicates_that_no_worker_survived_are_not_looked_for(tmp_path, monkeypatch):
+    base = scenario(name="base", run={"replicates": N})
+    other = scenario(name="taxed", policies=[{"compute_tax": {"rate": 0.2, "start": "2024Q2"}}])
+    run, first = Pool.run, range(ensemble.BLOCK_SIZE)
+
+    def losing(self, work, tasks):
+        for place, answer in run(self, work, tasks):
+            self.n_lost += tasks[place].needs[1] == first
+            yield place, Lost("not computed, as it was killed") if tasks[place].needs[1] == first else answer
+
+    monkeypatch.setattr(Pool, "run", losing)
+    sim.run(base, out=tmp_path / "run", figures=False)
+    sim.compare(base, [other], out=tmp_path / "compared", figures=False)
+    monkeypatch.setattr(recomputation, "_some", lambda n, _: list(range(n)))
+    for name in ("run", "compared"):
+        found = recompute(tmp_path / name)
+        assert found.is_same and found.n_values and found.replicates == tuple(range(first.stop, N))
+
+
+def test_the_sign_of_a_zero_is_a_bit_too():
+    stored, computed = (pd.DataFrame({"replicate": [0, 1], "x": [zero, math.nan]}) for zero in (0.0, -0.0))
+    assert [row.where for row in recomputation._differences("t", stored, computed)] == ["t.x (0)"]
 
 
 def test_another_plug_in_is_told_and_no_damage(tmp_path, aipower):  # noqa: F811

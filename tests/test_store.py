@@ -2,6 +2,7 @@
 
 import errno
 import json
+import os
 import random
 from pathlib import Path
 
@@ -9,8 +10,8 @@ import pyarrow.parquet as pq
 import pytest
 
 import sim
-from sim import folders, store
-from sim.errors import ResultError, StoreError
+from sim import folders, manifests, store
+from sim.errors import InputError, ResultError, StoreError
 from sim.result import TABLES, Result, load_result, verify_result
 from sim.scenario import load_scenario
 from sim.stored_table import StoredTable
@@ -244,6 +245,25 @@ def test_a_free_name_is_taken_as_it_is(tmp_path):
     assert choice == folders.FolderChoice(tmp_path / "run", is_complete=False)
 
 
+def test_a_name_that_another_takes_at_this_moment_is_not_taken_for_a_result_of_ours(tmp_path, monkeypatch):
+    looks = []
+
+    def is_free(place, look=folders._is_free):
+        looks.append(place)
+        if len(looks) > 1:
+            (tmp_path / "run" / "theirs").mkdir(parents=True, exist_ok=True)
+        return look(place)
+
+    monkeypatch.setattr(folders, "_is_free", is_free)
+    assert not folders.choose_folder(tmp_path / "run", "abc").is_complete
+
+
+@pytest.mark.skipif(os.name == "nt", reason="names there are Unicode")
+def test_a_name_that_is_no_unicode_is_refused_before_the_run(tmp_path):
+    with pytest.raises(InputError, match="--out"):
+        folders.found_complete(tmp_path / os.fsdecode(b"bad\xff") / "run", "abc", load_result)
+
+
 def test_the_same_complete_result_is_found_again(folder, result):
     choice = folders.choose_folder(folder, result.scenario.content_hash())
     assert choice == folders.FolderChoice(folder, is_complete=True)
@@ -294,7 +314,18 @@ def test_damaged_missing_and_extra_files_are_named(folder):
 
 def test_an_edited_manifest_counts_as_damaged(folder):
     path = folder / "manifest.json"
-    path.write_text(path.read_text(encoding="utf-8").replace('"seed": 1', '"seed": 2'))
+    whole = path.read_text(encoding="utf-8")
+    for old, new in (
+        ('"seed": 1', '"seed": 2'),
+        ('"firms.parquet": {', '"firms.parquet": null, "other": {'),
+        ('"n_succeeded": 3', '"n_succeeded": {}'),
+    ):
+        assert old in whole
+        path.write_text(whole.replace(old, new), encoding="utf-8")
+        assert "manifest.json" in verify_result(folder).damaged
+        with pytest.raises(ResultError, match=r"manifest\.json is not as it was written.*aipower verify"):
+            load_result(folder)
+    path.write_bytes(whole.replace("\n", "\r\n").encode())
     assert verify_result(folder).damaged == ("manifest.json",)
 
 
@@ -346,6 +377,9 @@ def test_a_manifest_cannot_reach_outside_its_folder(folder, tmp_path):
         ("{", "unreadable manifest"),
         ("[]", "not the manifest of a result"),
         ('{"format": "something"}', "not the manifest of a result"),
+        ('{"format": []}', "not the manifest of a result"),
+        ('{"format": NaN}', "unreadable manifest"),
+        ("[" * 100_000, "unreadable manifest"),
         ('{"format": "aipower-result", "schema": 99}', "layout version 99"),
     ],
 )
@@ -378,9 +412,10 @@ def test_a_damaged_table_is_refused_when_it_is_asked_for(folder):
 
 def test_a_folder_from_before_the_event_log_lacks_only_that(folder):
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-    (folder / "events.parquet").unlink()
-    del manifest["rows"]["events"], manifest["files"]["events.parquet"]
-    (folder / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    for name in ("events.parquet", "manifest.json"):
+        (folder / name).unlink()
+    del manifest["rows"]["events"], manifest["manifest_sha256"]
+    manifests.sealed(folder, manifest)
     old = load_result(folder)
     assert len(old.measures) > 0 and "events" not in old.table_names
     assert old.equals(load_result(folder)) and not old.equals(made())

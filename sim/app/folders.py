@@ -44,7 +44,7 @@ def verify(
         else:
             terminal.say(f"{folder} is not as it was written; run its scenario again")
     is_sweep = found.format == "aipower-sweep"
-    again = sim.recompute(folder, share) if found.is_complete and share > 0.0 and not is_sweep else None
+    again = sim.recompute(folder, share) if found.is_complete and share != 0.0 and not is_sweep else None
     if as_json:
         facts = {"folder": folder, "is_complete": found.is_complete, "n_files": found.n_files}
         terminal.print_json(facts | problems | {"recomputed": None if again is None else _facts(again)})
@@ -80,7 +80,8 @@ def _say_recomputed(again: Recomputation) -> None:
     if again.largest is not None:
         where, stored, computed, relative = again.largest
         terminal.say(f"largest relative difference: {relative:.3g}, {where}: stored {stored}, computed {computed}")
-    terminal.say(f"first event that differs: {again.event}" if again.event else "no event differs")
+    if not again.runs:  # comparisons hold no events
+        terminal.say(f"first event that differs: {again.event}" if again.event else "no event differs")
     for line in again.machines:
         terminal.say(f"differs from where it was computed: {line}")
     if again.machines:

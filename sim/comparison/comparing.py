@@ -169,7 +169,7 @@ def compare(
         made.robustness = robustness_of(made, variants, outcomes)
         made.timing["simulate"] = time.perf_counter() - begin
         made.content_hash = content_hash
-        settle(made, pool, kept, out, lambda folder: made.save(folder, figures=figures))
+        settle(made, pool, kept, lambda folder: made.save(folder, figures=figures))
     return made
 
 
@@ -186,15 +186,13 @@ def shelved(
         yield Shelved(shelf, keys)
 
 
-def settle(
-    made: Comparison | Sweep, pool: Pool, kept: Shelved | None, out: str | Path | None, save: Callable[[Path], object]
-) -> None:
+def settle(made: Comparison | Sweep, pool: Pool, kept: Shelved | None, save: Callable[[Path], object]) -> None:
     """Store what was made beside what is there already; blocks are kept only where some were lost."""
     made.n_lost, made.computed_by = pool.n_lost, pool.identity()
-    if kept is None or out is None:
+    if kept is None:
         return
     made.n_resumed = kept.shelf.n_found
-    folders.save_beside(made, Path(out), save)
+    folders.save_beside(made, kept.shelf.base, save)
     if not pool.n_lost:
         kept.shelf.clear(pool.identity())
 

@@ -65,9 +65,9 @@ class Outcome:
     adoption: Array
     failures: tuple[Failure, ...] = ()
 
-    def only(self, replicates: range) -> Outcome:
+    def only(self, replicates: Sequence[int]) -> Outcome:
         """The same of some replicates."""
-        chosen = np.isin(self.replicates, np.arange(replicates.start, replicates.stop))
+        chosen = np.isin(self.replicates, replicates)
         return replace(
             self,
             replicates=self.replicates[chosen],
@@ -234,7 +234,7 @@ def _run(needs: _Needs, advance: Advance | None) -> list[Outcome]:
     return [_kept(each, job.world.sector_names) for each, job in zip(recordings, needs.jobs, strict=True)]
 
 
-def run_alone(job: Job, replicates: range) -> Outcome:
+def run_alone(job: Job, replicates: Sequence[int]) -> Outcome:
     """Run a block of one run by itself; whatever goes wrong is an outcome too."""
     try:
         return _kept(run_block(job, replicates), job.world.sector_names)

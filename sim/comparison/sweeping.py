@@ -299,7 +299,7 @@ def sweep(
         made = Sweep(given, axes, against, table, failures, chosen_measures(names, measures), chosen)
         made.timing["simulate"] = time.perf_counter() - begin
         made.content_hash = content_hash
-        settle(made, pool, kept, out, lambda folder: made.save(folder, figures=figures))
+        settle(made, pool, kept, lambda folder: made.save(folder, figures=figures))
     return made
 
 
