@@ -13,7 +13,7 @@ from sim.foresight import TOLERANCE, WINDOW, mean_growth
 from sim.quarters import Quarter
 from sim.stages.demography import firm_value
 from sim.stages.funding import released_compute
-from sim.state import RELEASE_WINDOW
+from sim.state import LAB, RELEASE_WINDOW, SME
 from sim.submodels import allotment, investment, knowledge
 from sim.world.build import Mechanisms
 from tests.worlds import record, run_quarters, small_world, world_with
@@ -185,11 +185,11 @@ def test_an_allotment_adds_nothing_where_it_replaces_what_a_firm_would_have_rent
 def test_a_public_pool_is_bought_paid_for_shared_out_and_wears_out() -> None:
     world = small_world()
     small = (world.initial.firm_class == 2).astype(float)
-    run = run_quarters(world, 6, policies=[constant(public_order=0.1, public_weight=small)])
+    run = run_quarters(world, 6, policies=[constant(public_order=0.001, public_weight=small)])
     p = world.parameters
     for t, flows in enumerate(run.flows):
         inv, pool = flows.investment, run.states[t].public_capacity
-        assert np.allclose(inv.public_chips.sum(-1), 0.1 * inv.shipments.sum(-1), rtol=1e-12)
+        assert np.allclose(inv.public_chips.sum(-1), 0.001 * inv.shipments.sum(-1), rtol=1e-12)
         assert np.allclose(run.states[t + 1].public_capacity, (1 - p.chip_decay) * pool + inv.public_chips.sum(-1))
         given = flows.markets.allotments.public
         assert np.allclose(given.sum(-1), p.utilisation * pool)
@@ -203,16 +203,17 @@ def test_a_public_pool_is_bought_paid_for_shared_out_and_wears_out() -> None:
 
 def test_capacity_set_aside_leaves_the_market_and_is_paid_at_running_cost() -> None:
     world = small_world()
-    small = (world.initial.firm_class == 2).astype(float)
+    small = (world.initial.firm_class == SME).astype(float)
     plain, aside = (
         run_quarters(world, 1, policies=[constant(reserved_capacity=share, reserved_weight=small)]).flows[0]
-        for share in (0.0, 0.05)
+        for share in (0.0, 0.002)
     )
     sellers = world.is_seller
     assert np.allclose(aside.markets.supply, plain.markets.supply)
     withdrawn = aside.markets.allotments.owner_reserved
     assert (
-        np.allclose(withdrawn[:, sellers], 0.05 * plain.markets.supply[:, sellers]) and not withdrawn[:, ~sellers].any()
+        np.allclose(withdrawn[:, sellers], 0.002 * plain.markets.supply[:, sellers])
+        and not withdrawn[:, ~sellers].any()
     )
     assert (aside.markets.rent > plain.markets.rent)[:, sellers].all()
     charge = aside.accounts.allotment_charge.sum(-1)
@@ -221,12 +222,36 @@ def test_capacity_set_aside_leaves_the_market_and_is_paid_at_running_cost() -> N
 
 def test_a_platform_rents_out_idle_chips_beyond_normal_use() -> None:
     world = small_world()
-    small = (world.initial.firm_class == 2).astype(float)
-    flows = run_quarters(world, 1, policies=[constant(pooled_idle=1.0, pooled_fee=0.5, pooled_weight=small)]).flows[0]
+    labs = (world.initial.firm_class == LAB).astype(float)
+    flows = run_quarters(world, 1, policies=[constant(pooled_idle=1.0, pooled_fee=0.5, pooled_weight=labs)]).flows[0]
     sellers = np.where(world.is_seller, world.initial.capacity, 0.0)
     pooled = flows.markets.allotments
     assert np.allclose(pooled.owner_pooled, (1 - world.parameters.utilisation) * sellers)
     assert np.allclose(pooled.charge.sum(-1), 1.5 * flows.markets.floor[:, 0] * pooled.pooled.sum(-1))
+
+
+def test_nobody_takes_more_compute_than_it_can_pay_for() -> None:
+    """A third of capacity set aside, idle chips and a public pool, all for small firms, which live on as they did."""
+    world = small_world()
+    small = (world.initial.firm_class == SME).astype(float)
+    levers = {"reserved_capacity": 0.3, "reserved_weight": small, "pooled_idle": 1.0, "pooled_weight": small}
+    run = run_quarters(world, 8, policies=[constant(**levers, public_order=0.5, public_weight=small)])
+    rate = world.parameters.training_staff_share
+    for state, flows in zip(run.states[:-1], run.flows, strict=True):
+        given, funding = flows.markets.allotments, flows.funding
+        assert np.all(given.charge <= funding.plan * (1 + 1e-12))
+        last_rent = (state.owner_weight * state.rent[:, :, None]).sum(axis=1)
+        outlay = given.charge + rate * last_rent * given.compute
+        assert np.all(outlay <= (1.0 + rate) * funding.plan * (1 + 1e-12))
+        spent = given.charge + flows.markets.user_rent * (flows.markets.training - given.compute)
+        assert np.all(spent <= funding.means * (1 + 1e-9))
+    lone = run_quarters(world, 8)
+    assert [state.is_active.sum() for state in run.states] == [state.is_active.sum() for state in lone.states]
+
+
+def test_nobody_rents_at_a_fee_above_the_market() -> None:
+    run = run_quarters(small_world(), 2, policies=[constant(pooled_idle=1.0, pooled_fee=50.0, pooled_weight=1.0)])
+    assert not any(flows.markets.allotments.pooled.any() for flows in run.flows)
 
 
 def test_an_energy_cap_is_kept_and_raises_rents() -> None:

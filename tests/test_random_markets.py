@@ -147,11 +147,14 @@ def random_cases(n: int, seed: int, most_firms: int | None = None) -> Cases:
         n,
     )
     drivers = drive(world, int(rng.integers(0, 40)))
+    desired = np.where(is_active, plan * drivers.budget.sum() / 500.0, 0.0)
+    means = desired * np.exp(rng.normal(0.5, 1.0, (n, firm)))
     funding = replace(
         fund(state, world, drivers, rules),
         power=np.where(is_active, power, 0.0),
-        desired=np.where(is_active, plan * drivers.budget.sum() / 500.0, 0.0),
-        means=np.where(is_active, plan * drivers.budget.sum() / 500.0 * np.exp(rng.normal(0.5, 1.0, (n, firm))), 0.0),
+        desired=desired,
+        means=means,
+        plan=np.minimum(desired, means),
     )
     with np.errstate(divide="raise", over="raise", invalid="raise", under="ignore"):
         try:
@@ -193,9 +196,9 @@ def clearing_residual(c: Cases) -> np.ndarray:
     weight = loyalty * c.state.owner_weight + (1.0 - loyalty) * pull / pull.sum(axis=1, keepdims=True)
     assert np.allclose(weight.sum(axis=1), 1.0, atol=1e-12)
     rent = np.einsum("roi,ro->ri", weight, m.rent)
-    given, supply, own_chips = outside_the_market(c)
+    given, paid, supply, own_chips = outside_the_market(c)
     dear = rent * (1.0 + rules.compute_tax)
-    spent = np.minimum(np.maximum(c.funding.desired - given * dear, 0.0), c.funding.means)
+    spent = np.minimum(np.maximum(c.funding.desired - given * dear, 0.0), np.maximum(c.funding.means - paid, 0.0))
     training = np.minimum(given + spent / dear, rules.training_cap)
     assert np.allclose(training, m.training, rtol=1e-9, atol=1e-15)
     need = c.world.serving_need_reference * c.funding.power**p.serving_size_elasticity
@@ -208,10 +211,11 @@ def clearing_residual(c: Cases) -> np.ndarray:
     return np.abs(np.minimum(slack_rent, slack_supply)).max(axis=-1)
 
 
-def outside_the_market(c: Cases) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Compute that rules give to firms, what owners have left for the market, and firms' own, case by case."""
+def outside_the_market(c: Cases) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Compute that rules give to firms, what it costs, what owners have left, and firms' own chips, case by case."""
     p, rules, state, world = c.world.parameters, c.rules, c.state, c.world
-    given, supply, own = np.zeros_like(state.cash), np.zeros_like(state.capacity), np.zeros_like(state.cash)
+    given, paid, own = (np.zeros_like(state.cash) for _ in range(3))
+    supply = np.zeros_like(state.capacity)
     for r in range(len(given)):
         claim = {k: getattr(rules, f"{k}_weight")[r] * state.is_active[r] for k in ("public", "pooled", "reserved")}
         sellers = state.capacity[r] * world.is_seller
@@ -225,12 +229,22 @@ def outside_the_market(c: Cases) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         pools = {"public": p.utilisation * public, "pooled": idle.sum(), "reserved": aside.sum()}
         split = {k: cut * pool * claim[k] / max(claim[k].sum(), 1e-300) for k, pool in pools.items()}
         offered = sum(split.values())
-        given[r] = np.minimum(offered, rules.training_cap[r])
-        part = np.divide(given[r], offered, out=np.ones_like(offered), where=offered > 0.0)
+        part = np.ones_like(offered)
+        np.divide(rules.training_cap[r], offered, out=part, where=offered > rules.training_cap[r])
+        floor = c.markets.allotments.reserved_price[r]
+        last = (state.owner_weight[r] * state.rent[r][:, None]).sum(axis=0) * (1.0 + rules.compute_tax[r])
+        split["pooled"] = np.where(floor * (1.0 + rules.pooled_fee[r]) <= last, split["pooled"], 0.0)
+        price = {"public": 0.0, "pooled": floor * (1.0 + rules.pooled_fee[r]), "reserved": floor}
+        for i in range(len(part)):
+            mine = {k: part[i] * amount[i] for k, amount in split.items()}
+            bill = sum((price[k] + p.training_staff_share * last[i]) * mine[k] for k in mine)
+            part[i] *= min(1.0, (1.0 + p.training_staff_share) * c.funding.plan[r, i] / max(bill, 1e-300))
+            given[r, i] = part[i] * sum(amount[i] for amount in split.values())
+            paid[r, i] = part[i] * sum(price[k] * split[k][i] for k in split)
         taken = split["reserved"] @ part / max(aside.sum(), 1e-300)
         supply[r] = cut * p.utilisation * state.capacity[r] - taken * aside
         own[r] = cut * p.utilisation * state.own_chips[r]
-    return given, supply, own
+    return given, paid, supply, own
 
 
 def marginal_profit(c: Cases) -> np.ndarray:

@@ -17,7 +17,7 @@ from sim.policies.schedule import parameter
 class PublicCompute(FirmPolicy):
     """The government buys chips for a public pool, which serves firms at no charge beyond their claim.
 
-    It spends a budget, or takes a share of all shipments at the price of the market.
+    It spends a budget, or takes a share of all shipments at the price of the market. Firms take what they can staff.
     """
 
     uses = ("public_budget", "public_order", "public_weight")

@@ -20,7 +20,7 @@ class ResourceQuota(FirmPolicy):
     """No firm may train with more than a share of the world's compute, or some is set aside for firms that may have it.
 
     The cap is a share of all usable compute of the quarter, before any energy cap; firms of one owner divide it as they
-    last trained. What is set aside is rented at running cost.
+    last trained. What is set aside is rented at running cost, as far as firms' plans pay for it and for the staff.
     """
 
     uses = ("training_cap", "reserved_capacity", "reserved_weight")

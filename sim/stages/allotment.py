@@ -7,18 +7,19 @@ import numpy as np
 from sim import units
 from sim.arrays import Array, shares, total
 from sim.policies.levers import Rulebook
-from sim.state import Allotments, Drivers, State
+from sim.state import Allotments, Drivers, Funding, State
 from sim.submodels import allotment
 from sim.world.build import World
 
 
 def allot(
-    state: State, world: World, drivers: Drivers, rules: Rulebook, floor: Array
+    state: State, world: World, drivers: Drivers, rules: Rulebook, funding: Funding, floor: Array
 ) -> tuple[Array, Array, Allotments]:
     """What owners bring to the market, what firms can use of their own chips, and what they get outside the market.
 
     Chips in use are a share of those in place; where an energy cap binds, everyone uses fewer in the same proportion.
-    Nobody is given more than it may train with: what that leaves stays with owners.
+    Nobody is given more than it may train with, dearer compute than it rented last, or more than it planned to pay for,
+    staff included: what that leaves stays with owners.
 
     Returns
     -------
@@ -46,13 +47,21 @@ def allot(
     reserved = allotment.allotted(total(usable * set_aside), reserved_claim)
     taken = allotment.usable_share(public + pooled + reserved, rules.training_cap)
     public, pooled, reserved = taken * public, taken * pooled, taken * reserved
+    pooled_price = floor * (1.0 + rules.pooled_fee)
+    last_rent = total(state.owner_weight * state.rent[..., None], axis=-2) * (1.0 + rules.compute_tax)
+    pooled = np.where(pooled_price[..., None] <= last_rent, pooled, 0.0)
+    charge = pooled_price[..., None] * pooled + floor[..., None] * reserved
+    staff_share = world.parameters.training_staff_share
+    outlay = charge + staff_share * last_rent * (public + pooled + reserved)
+    affordable = allotment.usable_share(outlay, (1.0 + staff_share) * funding.plan)
+    public, pooled, reserved = affordable * public, affordable * pooled, affordable * reserved
     allotments = Allotments(
         public=public,
         pooled=pooled,
         reserved=reserved,
         owner_pooled=_given(usable * idle, pooled),
         owner_reserved=_given(usable * set_aside, reserved),
-        pooled_price=floor * (1.0 + rules.pooled_fee),
+        pooled_price=pooled_price,
         reserved_price=floor,
     )
     return usable * u * state.capacity - allotments.owner_reserved, usable * u * state.own_chips, allotments

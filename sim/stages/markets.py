@@ -158,7 +158,7 @@ def _pose(
         rules.carbon_price,
         p.owner_floor_operations,
     )
-    supply, own_chips, allotments = allot(state, world, drivers, rules, floor)
+    supply, own_chips, allotments = allot(state, world, drivers, rules, funding, floor)
     need = pricing.serving_need(
         funding.power,
         state.efficiency,
@@ -188,7 +188,7 @@ def _pose(
         last_weight=state.owner_weight,
         loyalty=np.broadcast_to(np.minimum(p.cloud_loyalty * rules.loyalty, 1.0)[..., None], is_active.shape),
         desired_outlay=funding.desired,
-        means=funding.means,
+        means=np.maximum(funding.means - allotments.charge, 0.0),
         allotment=allotments.compute,
         own_chips=own_chips,
         training_cap=rules.training_cap,
