@@ -133,10 +133,12 @@ def dask_executor(address: str) -> Iterator[DaskExecutor]:
     """
     try:
         from distributed import Client
+        from distributed.comm.addressing import resolve_address
     except ImportError as error:
         message = "a Dask cluster needs the library distributed; run `python -m pip install 'aipower[dask]'`"
         raise InputError(message) from error
     try:
+        resolve_address(address)  # a client that cannot read its address takes 40 s to end
         client = Client(  # type: ignore[no-untyped-call]
             address, timeout=CONNECT_SECONDS, set_as_default=False
         )

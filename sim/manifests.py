@@ -161,7 +161,7 @@ def verify(folder: str | Path) -> Verification:
     is_manifest_sound = files == listed and _is_sealed(manifest)
     is_manifest_sound &= (folder / MANIFEST).read_bytes() == _manifest_text(manifest).encode(errors="surrogatepass")
     present = set(names_of_files(folder)) - {MANIFEST}
-    damaged = [name for name, row in files.items() if name in present and sha256(folder / name) != row.get("sha256")]
+    damaged = [name for name, row in files.items() if name in present and _checksum(folder / name) != row.get("sha256")]
     return Verification(
         folder,
         len(files),
@@ -170,6 +170,16 @@ def verify(folder: str | Path) -> Verification:
         tuple(sorted(present - set(files))),
         str(manifest["format"]),
     )
+
+
+def _checksum(path: Path) -> str:
+    """Checksum of a file; none of one that cannot be read, for another reason than that this user may not."""
+    try:
+        return sha256(path)
+    except PermissionError:
+        raise
+    except OSError:
+        return ""
 
 
 def _is_inside(name: str) -> bool:

@@ -190,7 +190,7 @@ class Shelf:
 
     @contextlib.contextmanager
     def kept(self) -> Iterator[None]:
-        """Say what is kept when the user, the workers or a full disk stop the run.
+        """Say what is kept when the user, the workers, a full disk or short memory stop the run.
 
         Raises
         ------
@@ -207,6 +207,9 @@ class Shelf:
                 raise
             message = f"{error}. {self._sentence()}"
             raise type(error)(message) from error
+        except MemoryError as error:
+            message = f"memory is short ({str(error) or 'no more is given'}); try fewer --workers. {self._sentence()}"
+            raise WorkersError(message) from error
 
     def _sentence(self) -> str:
         if not self.n_kept:

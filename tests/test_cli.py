@@ -473,3 +473,20 @@ def test_a_closed_pipe_ends_the_command_without_a_traceback():
     done = subprocess.run(code, shell=True, capture_output=True, text=True, check=False)
     assert done.stdout.startswith("name")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="a folder in use cannot be removed there")
+def test_a_folder_that_is_gone_under_the_command_and_short_memory_are_told_in_a_line(aipower, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "here").mkdir()
+    os.chdir("here")
+    (tmp_path / "here").rmdir()
+    code, _, err = aipower("verify", "run")
+    assert code == 1 and err == "Error: the folder that this command runs in is gone; go to another\n"
+
+    def starve(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(sim, "verify_result", starve)
+    code, _, err = aipower("verify", "run")
+    assert code == 1 and "memory is short" in err and "defect" not in err

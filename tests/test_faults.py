@@ -277,6 +277,11 @@ def test_an_address_without_a_scheduler_and_two_places_at_once_are_the_users_mis
     assert code == 2 and "no Dask scheduler answers at tcp://127.0.0.1:9" in err and "dask scheduler" in err
     code, _, err = aipower("run", "symmetric", "--dask", "tcp://127.0.0.1:9", "--workers", "2")
     assert code == 2 and "leave one out" in err
+    with monkeypatch.context() as patch:
+        patch.setattr("distributed.Client", lambda *_, **__: pytest.fail("a client was made"))
+        for address in ("", "localhost", "foo://x:1", "tcp://127.0.0.1:port"):
+            code, _, err = aipower("run", "symmetric", "--dask", address)
+            assert code == 2 and f"no Dask scheduler answers at {address}" in err
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(InputError, match=r"pip install 'aipower\[dask\]'"), dask_executor("tcp://127.0.0.1:9"):
         pass

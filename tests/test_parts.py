@@ -11,7 +11,7 @@ import pytest
 import sim
 from sim import ensemble, folders, manifests, runner, table_files
 from sim.comparison import outcomes, storage
-from sim.errors import FailureError, Interrupted, StoreError
+from sim.errors import FailureError, Interrupted, StoreError, WorkersError
 from sim.identity import identity
 from sim.parts import Part, gaps, key_of, packed, unpacked
 from sim.pool import Lost, Pool
@@ -290,6 +290,13 @@ def test_blocks_that_no_worker_survives_are_failures_and_tried_again_by_resume(t
     again = load_result("run-2")
     assert again.lost == () and again.equals(sim.run("symmetric", replicates=N, quarters=2))
     assert not (tmp_path / "run.unfinished").exists()
+
+
+@pytest.mark.parametrize("resume", [False, True])
+def test_short_memory_ends_the_run_and_what_is_kept_is_told(tmp_path, monkeypatch, resume):
+    Stopper(monkeypatch, after=1, stop=MemoryError("of 80 GB"))
+    with pytest.raises(WorkersError, match=r"memory is short \(of 80 GB\).*--workers.*1 finished block"):
+        sim.run(scenario(), out=tmp_path / "run", figures=False, resume=resume)
 
 
 def test_a_run_in_which_everything_fails_leaves_nothing(tmp_path, monkeypatch):

@@ -106,7 +106,7 @@ PROTECTIONS = {
     ),
     "damage: a file of a result has a checksum": Protection(
         "manifests.py",
-        'if name in present and sha256(folder / name) != row.get("sha256")',
+        'if name in present and _checksum(folder / name) != row.get("sha256")',
         'if name in present and (folder / name).stat().st_size != row.get("bytes")',
         "test_store.py::test_truncations_and_bit_flips_are_detected_and_named[40-bit flip]",
     ),

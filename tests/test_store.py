@@ -312,6 +312,14 @@ def test_damaged_missing_and_extra_files_are_named(folder):
     assert not found.is_complete
 
 
+@pytest.mark.skipif(os.name == "nt", reason="needs links")
+def test_a_file_that_cannot_be_read_is_damaged_and_the_others_are_looked_at(folder):
+    (folder / "firms.parquet").unlink()
+    (folder / "firms.parquet").symlink_to("nowhere")
+    (folder / "summary.csv").write_text("other")
+    assert verify_result(folder).damaged == ("firms.parquet", "summary.csv")
+
+
 def test_an_edited_manifest_counts_as_damaged(folder):
     path = folder / "manifest.json"
     whole = path.read_text(encoding="utf-8")

@@ -45,6 +45,10 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
         if wants_traceback:
             raise
         _fail(_sentence(error), getattr(error, "exit_code", 1))
+    except MemoryError as error:
+        if wants_traceback:
+            raise
+        _fail(f"memory is short ({str(error) or 'no more is given'}); try less at a time", 1)
     except Exception as error:
         if wants_traceback:
             raise
@@ -78,6 +82,8 @@ def aipower(
 
 
 def _sentence(error: AipowerError | OSError) -> str:
+    if isinstance(error, FileNotFoundError) and error.filename is None:
+        return "the folder that this command runs in is gone; go to another"
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return str(error)

@@ -44,7 +44,7 @@ def verify(
         else:
             terminal.say(f"{folder} is not as it was written; run its scenario again")
     is_sweep = found.format == "aipower-sweep"
-    again = sim.recompute(folder, share) if found.is_complete and share != 0.0 and not is_sweep else None
+    again = sim.recompute(folder, share) if found.is_complete and share > 0.0 and not is_sweep else None
     if as_json:
         facts = {"folder": folder, "is_complete": found.is_complete, "n_files": found.n_files}
         terminal.print_json(facts | problems | {"recomputed": None if again is None else _facts(again)})
