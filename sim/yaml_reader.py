@@ -290,6 +290,8 @@ class _Builder:
             )
         elif not isinstance(self.scalar(event, (*path, event.value)), str):
             what = "is a key that is not text; keys are names; put a name in quotes"
+            if path and _INTEGER.fullmatch(str(event.value)):
+                what += ", or a number without a comma, like 0.63 or 1000"
             self.problem(event, (*path, event.value), what)
         return str(event.value)
 

@@ -131,6 +131,9 @@ def test_a_value_outside_the_range_of_its_row_is_a_warning(folder):
     )
     with pytest.warns(ScenarioWarning, match=where):
         load_scenario(path)
+    write(folder, shipments=SHIPMENTS + "2024Q1,1,M H100e,2,,,\n")
+    with pytest.warns(ScenarioWarning, match="1 is outside the plausible range 2 to anything of its row"):
+        load_scenario(path)
 
 
 def test_facts_not_how_they_are_written_make_the_hash(folder):

@@ -898,6 +898,18 @@ def test_a_class_for_which_all_is_reserved_gets_all_and_the_bound_is_that_of_the
     assert found.certificate.dual == pytest.approx(alone.certificate.dual, rel=1e-4)
 
 
+@pytest.mark.parametrize("function", CONCAVE, **BESIDE)
+@pytest.mark.parametrize("share", [1.0, 0.4])
+def test_where_reserves_take_all_more_goes_to_the_class_that_pays_most(function, share):
+    """Both classes, or one, have all of it by their reserves; the price of the total is that of its best use."""
+    for total in (0.01, 3.0, 1e4):
+        problem = Problem.of(function, np.ones(5), total, classes=list("aabbb"), inherited=[0.0, 0.0, 1.0, 1.0, 1.0])
+        found = solve(problem, Rules(reserve={"a": share, "b": 1.0 - share} if share < 1.0 else {"a": 1.0}))
+        assert found.compute[:2] == pytest.approx(np.full(2, share * total / 2), rel=1e-9)
+        assert found.price == pytest.approx(sim.plan(problem).marginal_power(found.compute).max(), rel=1e-6)
+        assert found.certificate.relative_gap == pytest.approx(0.0, abs=1e-9)
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_one_firm_with_a_reserve_of_its_own_gets_the_total(seed):
     """Rounding of inherited + efficiency x compute must not leave the market without a price."""

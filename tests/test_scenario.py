@@ -94,6 +94,7 @@ MISTAKES = [
     ("run: {replicates: 1e30}", 1, "run.replicates", "1,000,000; try 200"),
     ("world: {parameters: {flywheel: 1e300}}", 1, "world.parameters.flywheel", "plausible 0.5 to 2; try 1"),
     ("run: {replicates: '200'}", 1, "run.replicates", "'200' is text"),
+    ("run: {replicates: 1,000}", 1, "run.000", "or a number without a comma, like 0.63 or 1000"),
     ("run: {replicates: 1_000}", 1, "run.replicates", "write 1000, without quotes"),
     ("run: {replicates: true}", 1, "run.replicates", "true is true or false"),
     ("run: {replicates: [5]}", 1, "run.replicates", "is a list"),

@@ -279,6 +279,22 @@ def test_networks_of_knowledge_have_no_directionless_surprise() -> None:
         assert learns is not None and np.array_equal(learns, learns.T) and not learns.diagonal().any()
 
 
+@pytest.mark.parametrize("kind", ["by_class", "small_world", "scale_free"])
+@pytest.mark.parametrize("n", [1, 2, 3])
+def test_a_network_of_few_firms_links_every_one_to_another(kind: str, n: int) -> None:
+    parameters = {"small_firms_initial": n, "entry_slots": 0}
+    learns = build(WorldSpec(parameters=parameters, knowledge=kind, folders=world_folders("symmetric"))).neighbours
+    assert learns is not None and learns.shape == (n, n)
+    assert ((learns & ~np.eye(n, dtype=bool)).any(axis=1) == (n > 1)).all()
+
+
+@pytest.mark.parametrize("entry_slots", [0, 5])
+def test_a_world_without_firms_is_refused_with_what_to_try(entry_slots: int) -> None:
+    parameters = {"small_firms_initial": 0, "entry_slots": entry_slots}
+    with pytest.raises(WorldError, match="there is no firm; give some in firms, or raise small_firms_initial"):
+        build(WorldSpec(parameters=parameters, folders=world_folders("symmetric")))
+
+
 def test_a_world_of_many_firms_is_built_and_goes_on() -> None:
     """Sizes are those of the quantiles, and nothing takes time or memory in the square of the number of firms."""
     n = 20_000

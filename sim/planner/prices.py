@@ -174,6 +174,8 @@ def _newton(plot: Plot, scarce: Scarce, log_price: Array) -> Array:
         gradient = scarce.gradient(compute)[is_priced]
         change = (gradient * slope) @ gradient.T
         change = change * np.exp(prices[is_priced]) / scarce.stocks[is_priced][:, None]
+        if not np.isfinite(change).all():
+            break
         step = np.linalg.lstsq(change, -miss, rcond=None)[0]
         size = 1.0
         while size > _ACCURACY:

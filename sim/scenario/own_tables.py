@@ -229,7 +229,8 @@ class _Reader:
             text = f"{row['high']} is below low, {row['low']}; allowed: a range from low to high; exchange them"
             self.problem(origin, "high", text)
         elif isinstance(value, int | float) and not ends["low"] <= value <= ends["high"]:
-            text = f"{row['value']} is outside the plausible range {row.get('low')} to {row.get('high')} of its row"
+            low, high = (row.get(column) or "anything" for column in ends)
+            text = f"{row['value']} is outside the plausible range {low} to {high} of its row"
             self.notes.append((replace(origin, column="value"), f"{text}; check the value and unit"))
         return len(self.problems) == before
 

@@ -82,7 +82,7 @@ def _text(path: Path, origin: Origin) -> str:
         origin.refuse("", what, "a file that can be read", "check the permissions")
     if len(data) > MAX_BYTES:
         what = f"is larger than {MAX_BYTES // 1024} KB"
-        origin.refuse("", what, f"up to {MAX_BYTES // 1024} KB", "leave out rows: interpolation joins the others")
+        origin.refuse("", what, f"up to {MAX_BYTES // 1024} KB", "leave out rows")
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:

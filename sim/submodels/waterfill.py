@@ -379,16 +379,21 @@ def fill_groups(
     spent, is_bound, price = _bound_groups(plot, total, groups, demand, start)
     compute, log_price = np.zeros_like(plot.low), np.empty_like(plot.low)
     is_free = np.ones(plot.low.shape, dtype=np.bool_)
+    takers = []
     for group, amount, bound in zip(groups, spent, is_bound, strict=True):
         if bound:
             own = divide(plot.of(group.members), amount)
             compute[group.members], log_price[group.members] = own
             is_free &= ~group.members
+            takers += [own.log_price] if amount < group.most * (1.0 - _ROUNDING) else []
     if is_free.any():
         left = total - float(compute.sum())
         rest = divide(plot.of(is_free), left if left > _ROUNDING * total else 0.0)
-        compute[is_free], log_price[is_free] = rest
-        price = rest.log_price
+        compute[is_free] = rest.compute
+        takers.append(rest.log_price)
+    # More would go to whoever pays most for it, which is a bound group only where the others get nothing.
+    price = max(takers, default=price)
+    log_price[is_free] = price
     return compute, log_price, price
 
 

@@ -40,7 +40,7 @@ def lay_out_firms(table: Actors, shipped: Sequence[str], p: Parameters) -> Firms
     Raises
     ------
     WorldError
-        When an added firm takes the name of a small firm or an entrant.
+        When there is no firm, or an added one takes the name of a small firm or an entrant.
     """
     small = _small_firms(p)
     entrants = [f"Entrant {k + 1}" for k in range(p.entry_slots)]
@@ -50,6 +50,9 @@ def lay_out_firms(table: Actors, shipped: Sequence[str], p: Parameters) -> Firms
         message = f"the name is taken by a generated firm: {', '.join(taken)}"
         raise WorldError(message)
     actors = {**small, **table}
+    if not actors:
+        message = "there is no firm; give some in firms, or raise small_firms_initial"
+        raise WorldError(message)
     names = (*shipped, *small, *entrants, *added)
     is_active = np.array([name in actors for name in names])
     is_small = np.array([name in small for name in names])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from sim.arrays import Flags
 from sim.errors import WorldError
 from sim.world.firms import Firms
@@ -11,6 +13,8 @@ MOST_LINKED = 20_000
 """Slots for firms between which links are held, one byte for each pair: 400 MB."""
 
 _NEIGHBOURS, _REWIRED, _TIES = 8, 0.1, 4
+_FEW = 2
+"""Slots up to which any network links every two."""
 
 
 def knowledge_network(kind: str, firms: Firms) -> Flags | None:
@@ -40,6 +44,8 @@ def knowledge_network(kind: str, firms: Firms) -> Flags | None:
     if kind == "by_class":
         same: Flags = firms.firm_class[:, None] == firms.firm_class
         return same
+    if n_slots <= _FEW:
+        return ~np.eye(n_slots, dtype=np.bool_)
     import networkx as nx
 
     if kind == "small_world":
