@@ -110,7 +110,7 @@ SYMBOLS: dict[str, str] = {
     # funding and training
     "E_eff": "Funding.effective_compute", "P": "Funding.power", "gamma_i": "Funding.power_elasticity",
     "f_i": "Funding.funding_share", "raised": "Funding.raised", "H": "Funding.horizon", "x_i": "Funding.own_plan",
-    "wanted": "Funding.desired", "means": "Funding.means", "plan": "Funding.plan",
+    "wanted": "Funding.desired", "means": "Funding.means", "plan": "Funding.plan", "paid": "Accounts.allotment_charge",
     # markets
     "w": "Markets.rent", "w_i": "Markets.user_rent", "floor": "Markets.floor", "supply": "Markets.supply",
     "a_ij": "Markets.owner_weight", "C": "Markets.training", "serve": "Markets.serving", "rented": "Markets.rented",

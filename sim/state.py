@@ -222,7 +222,7 @@ class Accounts:
     compute_tax: Annotated[Array, Var(_F, "$bn", "on rents, negative for a subsidy")]
     compliance: Annotated[Array, Var(_F, "$bn", "of complying with rules")]
     own_chips_cost: Annotated[Array, Var(_F, "$bn", "of running own chips")]
-    allotment_charge: Annotated[Array, Var(_F, "$bn", "for compute outside the market")]
+    allotment_charge: Annotated[Array, Var(_F, "$bn", "paid for compute outside the market")]
     other_taxes: Annotated[Array, Var(_F, "$bn", "on use, revenue and profit")]
     earnings: Annotated[Array, Var(_F, "$bn", "sales less all costs, interest and taxes")]
     dividends: Annotated[Array, Var(_F, "$bn", "paid to households")]
