@@ -298,6 +298,12 @@ def test_a_new_file_with_all_its_suggestions_taken_up_is_valid(aipower, tmp_path
         assert getattr(made, section) != getattr(baseline, section), section
 
 
+def test_a_new_file_may_be_in_a_new_folder(aipower, tmp_path):
+    assert aipower("new", tmp_path / "mine" / "one")[0] == 0
+    assert aipower("new", "--world", tmp_path / "mine" / "more" / "two")[0] == 0
+    assert (tmp_path / "mine" / "one.yaml").is_file() and (tmp_path / "mine" / "more" / "two.yaml").is_file()
+
+
 def test_new_never_overwrites(aipower, tmp_path):
     file = tmp_path / "mine.yaml"
     file.write_text("precious")

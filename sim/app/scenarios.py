@@ -152,6 +152,7 @@ def new(
         if taken.exists() or taken.is_symlink():
             _refuse_taken(taken)
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         if world:
             write_template(folder)
         with path.open("x", encoding="utf-8") as file:
