@@ -21,7 +21,6 @@ from sim.errors import InputError, StoreError, WorkersError
 from sim.pool import Lost, Pool, Task
 from sim.result import load_result, verify_result
 from tests.dask_cluster import kill, local_cluster
-from tests.test_cli import aipower  # noqa: F401 - a fixture
 from tests.test_parts import files, scenario
 from tests.test_processes import killed
 

@@ -17,7 +17,6 @@ from sim.parts import Part, gaps, key_of, packed, unpacked
 from sim.pool import Lost, Pool
 from sim.result import load_result, verify_result
 from sim.scenario import load_scenario
-from tests.test_cli import aipower  # noqa: F401 - a fixture
 
 B = ensemble.BLOCK_SIZE
 BLOCK = range(B, 2 * B)

@@ -959,3 +959,14 @@ def test_marginal_power_without_compute_is_that_of_the_limit():
     )
     assert made.marginal_power(np.zeros(3)) == pytest.approx([np.inf, 0.5, 0.0])
     assert solve(dozen(CONCAVE[0]), Rules(reserve={"sme": 1.0})).price == np.inf
+
+
+def test_figures_of_a_plan_that_gains_nothing_say_so_and_have_ticks_that_differ():
+    made = sim.plan({"extends": "ten_firm_city", "power": {"family": "linear"}}, rules={"cap": 0.25})
+    assert made.plot().texts[0].get_text().replace("\n", " ").endswith("make the same AI power of it")
+    figure = frontier_figure(made, made.frontier())
+    (axes,) = [axes for axes in figure.axes if axes.get_label() == "frontier"]
+    figure.canvas.draw()
+    ticks = [label.get_text() for label in axes.get_yticklabels()]
+    assert len(ticks) == len(set(ticks)) > 3
+    assert not any("-0.0%" in text.get_text() for text in axes.get_legend().get_texts())

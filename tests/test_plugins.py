@@ -15,7 +15,6 @@ from sim.errors import PolicyError
 from sim.policies import registry
 from sim.scenario import load_scenario
 from tests.policies import every, plugin
-from tests.test_cli import aipower  # noqa: F401 - a fixture
 from tests.worlds import same_bits
 
 ITEM = {"windfall_tax": {"rate": 0.3, "rent": 4.0, "start": "2024Q2"}}

@@ -14,7 +14,6 @@ from sim.errors import ResultError
 from sim.pool import Lost, Pool
 from sim.recomputation import recompute
 from tests.policies import plugin
-from tests.test_cli import aipower  # noqa: F401 - a fixture
 from tests.test_parts import scenario
 
 N = ensemble.BLOCK_SIZE + 5

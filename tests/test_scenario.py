@@ -324,13 +324,18 @@ def test_strange_paths_are_refused(name, tmp_path, monkeypatch):
     assert problems(name)
 
 
-@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
 @pytest.mark.parametrize("given", [None, 3, ["baseline"], SimpleNamespace(scenario=3)])
 def test_what_is_no_scenario_is_refused_with_its_type(given):
     with pytest.raises(ScenarioError, match=f"a scenario is a path.*not of the type {type(given).__name__}"):
         load_scenario(given)
 
 
+def test_an_owner_has_its_article():
+    (line,) = problems({"world": {"owners": [{"name": "Google", "colour": 1}]}})
+    assert "unknown attribute of an owner; allowed: " in line
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no named pipes here")
 def test_a_named_pipe_is_refused_without_waiting(tmp_path):
     os.mkfifo(tmp_path / "x.yaml")
     assert "not an ordinary file" in problems(tmp_path / "x.yaml")[0]

@@ -40,7 +40,7 @@ _Share = Annotated[
         "aipower plan ten_firm_city",
         "aipower plan ten_firm_city --set power.family=linear --cap 0.25",
         "aipower plan baseline --quarter 2030Q4 --reserve sme=0.1 --alpha 1",
-        "aipower plan outputs/baseline --quarter 2030Q4 --max-gini 0.5 --out plan-2030",
+        "aipower plan outputs/baseline --quarter 2027Q4 --max-gini 0.5 --out plan-2027",
     )
 )
 def plan(

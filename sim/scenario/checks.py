@@ -137,6 +137,7 @@ class ActorChecker:
     def __init__(self, population: str, known: list[str], owners: list[str] | None) -> None:
         self.attributes = ATTRIBUTES[population]
         self.noun = population.removesuffix("s")
+        self.one = f"an {self.noun}" if self.noun[0] in "aeiou" else f"a {self.noun}"
         self.known = known
         self.owners = owners
         self.seen: set[str] = set()
@@ -152,7 +153,7 @@ class ActorChecker:
                 yield from self.wrong_value(key, value)
             elif key != "name":
                 known = ["name", *self.attributes]
-                text = f"unknown attribute of a {self.noun}; allowed: {', '.join(known)}"
+                text = f"unknown attribute of {self.one}; allowed: {', '.join(known)}"
                 yield (key,), f"{text}; {meant(key, known)}"
         if isinstance(name, str) and wrong is None and name not in self.known:
             required = [key for key, attribute in self.attributes.items() if attribute.required]
@@ -167,7 +168,7 @@ class ActorChecker:
         """Refuse names that cannot be told apart, stored or shown; remember the others."""
         if not isinstance(name, str):
             what = "has no name" if name is None else f"{quoted(name)} is {kind(name)}, not text"
-            return f"{what}; allowed: the name of a {self.noun}; write `name: {next(iter(self.known), 'NAME')}`"
+            return f"{what}; allowed: the name of {self.one}; write `name: {next(iter(self.known), 'NAME')}`"
         folded = name.casefold()
         if not _ACTOR_NAME.fullmatch(name) or GENERATED_NAME.fullmatch(folded):
             rule = "letters, digits, spaces and .&'()/+- (no `Entrant 1`, which the model names)"

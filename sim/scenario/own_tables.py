@@ -153,6 +153,7 @@ class _Reader:
     def __init__(self, name: str, path: Path, source: str) -> None:
         self.name = name
         self.noun = name.removesuffix("s")
+        self.one = f"an {self.noun}" if self.noun[0] in "aeiou" else f"a {self.noun}"
         self.problems: list[tuple[Origin, str]] = []
         self.notes: list[tuple[Origin, str]] = []
         source = shown(source, MAX_PATH)
@@ -302,7 +303,7 @@ class _Reader:
         is_mapping = declared is not None and declared.kind == "mapping"
         if declared is None or (dot and not is_mapping):
             known = [f"{key}.OWNER" if each.kind == "mapping" else key for key, each in ATTRIBUTES[self.name].items()]
-            text = f"{quoted(row['attribute'])} is an unknown attribute of a {self.noun}; allowed: {', '.join(known)}"
+            text = f"{quoted(row['attribute'])} is an unknown attribute of {self.one}; allowed: {', '.join(known)}"
             self.problem(origin, "attribute", f"{text}; {meant(row['attribute'], known)}")
             return None
         if is_mapping and not entry:

@@ -142,7 +142,8 @@ def frontier_figure(allocation: Allocation, frontier: Frontier) -> Figure:
                 clip_on=False,
             )
         axes.set_xlim(-0.02, max(0.1, 1.06 * max(*(each.gini for each in divisions), float(frontier.gini.max()))))
-        axes.set_ylim(max(0.0, worst - 0.06 * (1.0 - worst) - 0.005), 1.0 + 0.06 * (1.0 - worst) + 0.005)
+        low = min(worst, 0.95)  # so that ticks in whole per cent differ
+        axes.set_ylim(max(0.0, low - 0.06 * (1.0 - low) - 0.005), 1.0 + 0.06 * (1.0 - low) + 0.005)
         axes.yaxis.set_major_formatter(FuncFormatter(lambda value, _: _percent(value)))
         axes.set_xlabel("Gini coefficient of compute (0: equal)")
         axes.set_ylabel(f"Total AI power{', by weights' if is_weighted else ''}, of the optimum")
@@ -163,6 +164,8 @@ def _finding(allocation: Allocation) -> str:
     if moved < _NOTHING:
         return f"{who} would leave compute where it is" if not rest else f"{who} would move no compute{rest}"
     change = f"{_percent(abs(gain))} {'more' if gain >= 0.0 else 'less'} AI power"
+    if abs(gain) < _NOTHING:
+        change = "the same AI power"
     return f"{who} would move {_percent(moved)} of compute and make {change} of it{rest}"
 
 
@@ -195,10 +198,10 @@ def _percent(share: float) -> str:
 
     Examples
     --------
-    >>> _percent(0.321), _percent(0.0068)
-    ('32%', '0.7%')
+    >>> _percent(0.321), _percent(0.0068), _percent(-1e-9)
+    ('32%', '0.7%', '0.0%')
     """
-    return f"{100 * share + 0.0:.1f}%" if abs(share) < _FEW else percent(share)
+    return f"{round(100 * share, 1) + 0.0:.1f}%" if abs(share) < _FEW else percent(share)
 
 
 _FEW = 0.0995
