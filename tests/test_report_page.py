@@ -467,3 +467,7 @@ def test_parameters_of_the_users_own_table_are_said_to_be_theirs(tmp_path):
     assert own["source"] == "the user's own table" and "changed here" in own["why"]
     assert listed.loc["flywheel", "source"] == same.source, "a row that says the same is no change"
     assert assumptions.KINDS.keys() >= set(listed["kind"])
+
+
+def test_a_policy_that_a_scenario_has_twice_is_named_once():
+    assert tables._policies(sim.load_scenario("resource-quota-strong")) == {"resource_quota": 2}

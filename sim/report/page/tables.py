@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from sim.comparison.design import Kind
     from sim.report.page.replays import Yearly
     from sim.result import Result
+    from sim.scenario import Scenario
 
 FEW_FLIPS: Final = 4
 _LEAST_MONEY: Final = 0.005
@@ -429,6 +431,11 @@ def value_text(value: object) -> str:
     return str(value)
 
 
+def _policies(scenario: Scenario) -> Counter[str]:
+    """How often each policy is there."""
+    return Counter(name for item in scenario.policies for name in item)
+
+
 def questions_table(comparison: Comparison) -> Table:
     """Which question each scenario asks."""
     import pandas as pd
@@ -437,7 +444,7 @@ def questions_table(comparison: Comparison) -> Table:
         (
             scenario.name,
             scenario.question or "-",
-            listed([name for item in scenario.policies for name in item]) or "none",
+            listed([f"{name} ({n} times)" if n > 1 else name for name, n in _policies(scenario).items()]) or "none",
         )
         for scenario in (comparison.baseline, *comparison.scenarios.values())
     ]
