@@ -189,7 +189,7 @@ def test_a_disk_that_is_full_at_any_write_is_told_and_nothing_is_half_written(tm
     assert result.n_resumed == 5 and files(out) == files(whole)
 
 
-def test_a_read_only_place_is_told_before_anything_is_computed(tmp_path, aipower, monkeypatch):  # noqa: F811
+def test_a_read_only_place_is_told_before_anything_is_computed(tmp_path, aipower, monkeypatch):
     place = tmp_path / "place"
     place.mkdir()
     for words in (["mount", "--bind", place, place], ["mount", "-o", "remount,ro,bind", place]):
@@ -270,7 +270,7 @@ def test_a_killed_scheduler_ends_the_command_with_1_and_the_run_goes_on_elsewher
     assert resumed_is(whole, out) > 0
 
 
-def test_an_address_without_a_scheduler_and_two_places_at_once_are_the_users_mistakes(aipower, monkeypatch):  # noqa: F811
+def test_an_address_without_a_scheduler_and_two_places_at_once_are_the_users_mistakes(aipower, monkeypatch):
     monkeypatch.setattr("sim.cluster.CONNECT_SECONDS", 0.5)
     code, _, err = aipower("run", "symmetric", "--dask", "tcp://127.0.0.1:9")
     assert code == 2 and "no Dask scheduler answers at tcp://127.0.0.1:9" in err and "dask scheduler" in err
@@ -348,7 +348,7 @@ class Moody(FirmPolicy):
 '''
 
 
-def test_a_policy_that_raises_is_named_and_the_other_replicates_are_kept(tmp_path, aipower):  # noqa: F811
+def test_a_policy_that_raises_is_named_and_the_other_replicates_are_kept(tmp_path, aipower):
     (tmp_path / "moody.py").write_text(RAISING)
     (tmp_path / "moody.yaml").write_text(
         "world: {base: symmetric}\nhorizon: {start: 2024Q1, end: 2024Q2}\npolicies: [moody: {start: 2024Q2}]\n"

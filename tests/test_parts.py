@@ -251,7 +251,7 @@ def test_a_result_goes_where_it_was_wanted_whatever_folder_the_process_goes_to(t
     assert not list((tmp_path / "elsewhere").iterdir())
 
 
-def test_an_interrupt_ends_the_command_with_130_and_says_how_to_go_on(aipower, tmp_path, monkeypatch):  # noqa: F811
+def test_an_interrupt_ends_the_command_with_130_and_says_how_to_go_on(aipower, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     words = ("run", "symmetric", "--replicates", N, "--quarters", 2, "--workers", 1, "--no-figures")
     stopper = Stopper(monkeypatch, after=2)
@@ -265,7 +265,7 @@ def test_an_interrupt_ends_the_command_with_130_and_says_how_to_go_on(aipower, t
 # --- what may go wrong on the way
 
 
-def test_blocks_that_no_worker_survives_are_failures_and_tried_again_by_resume(tmp_path, monkeypatch, aipower):  # noqa: F811
+def test_blocks_that_no_worker_survives_are_failures_and_tried_again_by_resume(tmp_path, monkeypatch, aipower):
     monkeypatch.chdir(tmp_path)
     run = Pool.run
 

@@ -40,7 +40,7 @@ def test_the_example_is_about_twenty_lines() -> None:
     assert len(code) <= 20
 
 
-def test_commands_take_the_example(aipower, file, written, tmp_path):  # noqa: F811
+def test_commands_take_the_example(aipower, file, written, tmp_path):
     assert aipower("validate", written, "--plugin", file) == (0, f"{written}: ok (windfall)\n", "")
     assert "windfall_tax" in aipower("list", "policies", "--plugin", file)[1]
     shown = aipower("show", "policy", "windfall_tax", "--plugin", file)[1]
@@ -113,7 +113,7 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("text", "reason"), WRONG.items(), ids=range(len(WRONG)))
-def test_a_plug_in_that_cannot_be_used_says_why_and_leaves_nothing(aipower, tmp_path, text, reason):  # noqa: F811
+def test_a_plug_in_that_cannot_be_used_says_why_and_leaves_nothing(aipower, tmp_path, text, reason):
     file = tmp_path / "mine.py"
     file.write_text(text)
     before = registry.registered()
@@ -123,7 +123,7 @@ def test_a_plug_in_that_cannot_be_used_says_why_and_leaves_nothing(aipower, tmp_
     assert not [name for name in sys.modules if getattr(sys.modules[name], "__file__", None) == "mine.py"]
 
 
-def test_a_file_that_is_not_there(aipower, tmp_path):  # noqa: F811
+def test_a_file_that_is_not_there(aipower, tmp_path):
     code, _, err = aipower("run", "baseline", "--plugin", tmp_path / "none.py")
     assert code == 2 and "none.py cannot be read: No such file" in err
 
@@ -174,7 +174,7 @@ def test_a_file_that_python_reads_is_read(tmp_path, encoding, head):
     assert subprocess.run(code, capture_output=True, check=False).returncode == 0
 
 
-def test_a_file_that_would_end_the_command_is_refused(aipower, tmp_path):  # noqa: F811
+def test_a_file_that_would_end_the_command_is_refused(aipower, tmp_path):
     path = tmp_path / "mine.py"
     path.write_text("import sys\nsys.exit(0)\n")
     code, out, err = aipower("list", "policies", "--plugin", path)
@@ -187,7 +187,7 @@ def test_every_command_that_reads_a_scenario_or_a_result_takes_plug_ins():
     assert set(commands) - takes == {"calibrate", "scorecard", "schema", "new"}
 
 
-def test_a_plan_of_a_scenario_with_a_policy_of_ones_own(aipower, file, tmp_path):  # noqa: F811
+def test_a_plan_of_a_scenario_with_a_policy_of_ones_own(aipower, file, tmp_path):
     written = tmp_path / "city.yaml"
     written.write_text("extends: ten_firm_city\npolicies:\n  - windfall_tax: {rate: 0.3, rent: 4}\n")
     status, out, _ = aipower("plan", written, "--plugin", file)

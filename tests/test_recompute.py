@@ -82,7 +82,7 @@ def test_a_share_that_is_none_is_refused(folder, share):
         recompute(folder, share)
 
 
-def test_one_bit_is_found_and_told_by_the_command(folder, tmp_path, aipower):  # noqa: F811
+def test_one_bit_is_found_and_told_by_the_command(folder, tmp_path, aipower):
     copy = forged(folder, tmp_path, "measures", up_by_one_bit)
     assert sim.verify_result(copy).is_complete, "checksums say nothing"
     code, out, err = aipower("verify", copy, "--share", 1)
@@ -91,7 +91,7 @@ def test_one_bit_is_found_and_told_by_the_command(folder, tmp_path, aipower):  #
     assert aipower("verify", copy, "--share", 0)[0] == 0
 
 
-def test_on_another_machine_differences_are_told_and_no_failure(folder, tmp_path, aipower):  # noqa: F811
+def test_on_another_machine_differences_are_told_and_no_failure(folder, tmp_path, aipower):
     copy = forged(folder, tmp_path, "events", lambda frame: frame.iloc[1:], cpu_dispatch=["SSE"], python="2.7.18")
     first = pd.read_parquet(folder / "events.parquet").iloc[0]
     code, _, err = aipower("verify", copy, "--share", 1)
@@ -108,7 +108,7 @@ def test_the_first_event_is_the_first_in_time():
     assert recomputation._first_event(stored, stored) == ""
 
 
-def test_a_comparison_is_looked_at_too(compared, tmp_path, aipower):  # noqa: F811
+def test_a_comparison_is_looked_at_too(compared, tmp_path, aipower):
     found = recompute(compared, 1.0)
     assert found.is_same and set(found.runs) == {"base", "taxed"} and found.replicates == (0, 1, 2)
     code, out, _ = aipower("verify", compared)
@@ -140,7 +140,7 @@ def test_the_sign_of_a_zero_is_a_bit_too():
     assert [row.where for row in recomputation._differences("t", stored, computed)] == ["t.x (0)"]
 
 
-def test_another_plug_in_is_told_and_no_damage(tmp_path, aipower):  # noqa: F811
+def test_another_plug_in_is_told_and_no_damage(tmp_path, aipower):
     file, written = tmp_path / "windfall.py", tmp_path / "windfall.yaml"
     file.write_text(plugin(), encoding="utf-8")
     written.write_text("extends: baseline\nhorizon: {end: 2024Q4}\npolicies:\n  - windfall_tax: {rate: 0.3, rent: 4}\n")
@@ -160,7 +160,7 @@ def test_another_plug_in_is_told_and_no_damage(tmp_path, aipower):  # noqa: F811
         assert answer.returncode == code and told in answer.stderr and "np.float64" not in answer.stderr
 
 
-def test_a_sweep_holds_nothing_to_compute_again(tmp_path, aipower):  # noqa: F811
+def test_a_sweep_holds_nothing_to_compute_again(tmp_path, aipower):
     sim.sweep(scenario(run={"replicates": 2}), ["world.parameters.flywheel=0.5,1"], out=tmp_path / "s", figures=False)
     with pytest.raises(ResultError, match="only means are stored"):
         recompute(tmp_path / "s")
@@ -168,7 +168,7 @@ def test_a_sweep_holds_nothing_to_compute_again(tmp_path, aipower):  # noqa: F81
     assert code == 0 and "means, not replicates" in out
 
 
-def test_a_damaged_folder_is_not_computed_again(folder, tmp_path, aipower):  # noqa: F811
+def test_a_damaged_folder_is_not_computed_again(folder, tmp_path, aipower):
     copy = forged(folder, tmp_path, "measures", lambda frame: frame)
     (copy / "summary.csv").write_text("other")
     code, out, err = aipower("verify", copy)
