@@ -6,10 +6,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from sim.arrays import Array
+from sim.arrays import Array, Counts
 
 
-def variance_parts(values: Array, sets: Sequence[int]) -> tuple[Array, Array]:
+def variance_parts(values: Array, sets: Sequence[int] | Counts) -> tuple[Array, Array]:
     """Variance from luck and from parameters, ``[...]``, of values ``[replicate, ...]`` of which ``sets`` says whose.
 
     One-way analysis of variance with random effects: luck is the mean square within sets, parameters what the mean

@@ -86,6 +86,7 @@ def test_a_users_mistake_gives_2_and_no_traceback(aipower, words, tmp_path, monk
 
 def test_a_misspelt_name_brings_the_nearest_one(aipower):
     assert "flywheel" in aipower("show", "parameter", "flywhel")[2]
+    assert "which policy? `aipower list policies` names them" in aipower("show", "policies")[2]
     assert "flywheel" in aipower("run", "baseline", "--set", "world.parameters.flywhel=1")[2]
 
 

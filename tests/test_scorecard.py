@@ -93,6 +93,15 @@ def test_every_target_has_its_row_and_every_miss_its_words(card):
     assert set(scoring.MISSES) <= set(frame.index) and set(subject.UNSHOWN) <= set(PATTERNS)
 
 
+def test_a_forecast_is_of_the_replicates_that_define_it():
+    values = np.array([[np.nan], [1.0], [5.0], [7.0], [9.0]]) + np.zeros(6)
+    sets = [0, 0, 1, 1, 2]
+    row, whole = (forecast_table({"open_lag": v}, s, 2025).iloc[0] for v, s in ((values, sets), (values[1:], sets[1:])))
+    assert row.equals(whole) and row["p50"] == 6.0
+    none = forecast_table({"open_lag": np.full((4, 6), np.nan)}, [0, 0, 1, 1], 2025)
+    assert none[["p5", "p50", "p95", "luck_share_of_variance"]].isna().all(axis=None)
+
+
 def test_forecasts_are_ordered_and_shares_add_up(card, sampled):
     frame = card.forecasts
     assert set(frame["quantity"]) == set(QUANTITIES) and set(frame["year"]) == set(range(2025, 2031))

@@ -57,6 +57,24 @@ def catalogue(kind: Kind) -> Catalogue:
     return readers[kind]()
 
 
+def _kinds() -> dict[str, Kind]:
+    """Kinds by their name in the singular."""
+    return {_singular(member.value): member for member in Kind}
+
+
+def require_name(kind: str) -> None:
+    """Refuse a kind, in the singular or plural, that stands without a name; other words pass.
+
+    Raises
+    ------
+    InputError
+        When the word is a kind.
+    """
+    if (chosen := _kinds().get(_singular(kind))) is not None:
+        message = f"which {_singular(kind)}? `aipower list {chosen}` names them: aipower show {_singular(kind)} NAME"
+        raise InputError(message)
+
+
 def entry(kind: str, name: str) -> dict[str, object]:
     """Everything known about one thing.
 
@@ -72,8 +90,7 @@ def entry(kind: str, name: str) -> dict[str, object]:
     InputError
         When the kind or the name is unknown; near names are offered.
     """
-    kinds = {_singular(member.value): member for member in Kind}
-    single = _singular(kind)
+    kinds, single = _kinds(), _singular(kind)
     if single not in kinds:
         message = f"there is no kind of thing called {kind!r}; allowed: {', '.join(kinds)}"
         raise InputError(message)

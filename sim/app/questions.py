@@ -83,6 +83,8 @@ def show(
         else:
             terminal.print_closing(result)
     else:
+        if not Path(what).exists():
+            catalogues.require_name(what)
         scenario = sim.load_scenario(what)
         if as_json:
             terminal.print_json(scenario.resolved())

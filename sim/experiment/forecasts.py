@@ -91,6 +91,11 @@ def forecast_table(found: dict[str, Array], sets: Sequence[int], first_year: int
         Parameter set of each replicate.
     first_year : int
         Of the arrays.
+
+    Returns
+    -------
+    pandas.DataFrame
+        A row for each quantity and year, over the replicates in which it is defined.
     """
     import pandas as pd
 
@@ -99,13 +104,13 @@ def forecast_table(found: dict[str, Array], sets: Sequence[int], first_year: int
         name, _, who = key.partition("|")
         if name not in QUANTITIES:
             continue
-        luck, parameters = variance_parts(values, sets)
-        spread = luck + parameters
         for year in range(FIRST_YEAR, LAST_YEAR + 1):
-            at = year - first_year
-            share = float(luck[at] / spread[at]) if spread[at] > 0.0 else float("nan")
-            quantiles = [float(q) for q in np.quantile(values[:, at], QUANTILES)]
-            rows.append([name, who, year, QUANTITIES[name].unit, *quantiles, share])
+            is_defined = ~np.isnan(values[:, year - first_year])
+            defined = values[is_defined, year - first_year]
+            luck, parameters = variance_parts(defined, np.asarray(sets)[is_defined])
+            share = float(luck / (luck + parameters)) if luck + parameters > 0.0 else float("nan")
+            quantiles = np.quantile(defined, QUANTILES) if len(defined) else np.full(len(QUANTILES), np.nan)
+            rows.append([name, who, year, QUANTITIES[name].unit, *quantiles.tolist(), share])
     order = {name: place for place, name in enumerate(QUANTITIES)}
     rows.sort(key=lambda row: order[str(row[0])])
     named = [f"p{100 * quantile:g}" for quantile in QUANTILES]
