@@ -6,6 +6,8 @@ dense 8-bit peak adds up to that many times 1,979 TOPS, used for a quarter. One 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 HOURS_PER_QUARTER = 2190.0
 """Hours in a quarter: 8,760 / 4."""
 
@@ -72,3 +74,14 @@ def counted(number: int, one: str, many: str = "") -> str:
     ('1 pair', '1,200 pairs')
     """
     return f"{number:,} {one if number == 1 else many or one + 's'}"
+
+
+def joined(items: Sequence[str]) -> str:
+    """Join items as prose does.
+
+    Examples
+    --------
+    >>> joined(["a"]), joined(["a", "b"]), joined(["a", "b", "c"])
+    ('a', 'a and b', 'a, b and c')
+    """
+    return " and ".join(([", ".join(items[:-1])] if items[:-1] else []) + list(items[-1:]))

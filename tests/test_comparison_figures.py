@@ -2,14 +2,17 @@
 
 import re
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+from matplotlib.text import Text
 
 import sim
 from sim.comparison.bootstrap import FEW_PAIRS
 from sim.errors import InputError, ResultError
 from sim.report import style
 from sim.report.comparison import amount, grids, headline, notes, turning
+from sim.report.figures import effects
 from sim.report.figures.effects import COMPARISON_CAPTIONS, COMPARISON_FIGURES
 from sim.report.figures.sweeps import _tick
 from tests.comparisons import base, pairs_of_numbers, scenario, synthetic
@@ -167,6 +170,25 @@ def test_of_many_points_the_best_and_the_furthest_are_named():
     named = {text.get_text() for text in axes_of(figure)["plane"].texts}
     assert named == {"best", *(f"s{k}" for k in range(26, 41))}
     assert "16 of 41" in figure.texts[1].get_text().replace("\n", " ")
+
+
+def test_names_of_points_cover_neither_points_nor_one_another():
+    """Sixteen points of which many lie together, one at a corner."""
+    figure, axes = plt.subplots(figsize=(9.0, 5.6))
+    rng = np.random.default_rng(5)
+    points = {f"scenario-{k}": place for k, place in enumerate(rng.normal(size=(15, 2)).tolist())}
+    points["at-the-corner"] = [6.0, 6.0]
+    for place in points.values():
+        axes.plot(*place, "o", markersize=5)
+    effects._name_points(axes, points, list(points))
+    figure.canvas.draw()
+    assert {text.get_text() for text in axes.texts} == set(points)
+    plain = [Text.get_window_extent(text) for text in axes.texts]
+    dots = axes.transData.transform(list(points.values()))
+    assert not any(box.contains(*dot) for box in plain for dot in dots)
+    assert not any(box.overlaps(other) for k, box in enumerate(plain) for other in plain[:k])
+    assert all(axes.bbox.contains(*corner) for box in plain for corner in box.corners())
+    plt.close(figure)
 
 
 # --- tables ------------------------------------------------------------------------------------

@@ -8,16 +8,17 @@ import numpy as np
 from matplotlib.ticker import FuncFormatter
 
 from sim.arguments import listed
+from sim.arrays import Array
 from sim.comparison import HEADLINES, label_of
 from sim.errors import InputError
 from sim.report import style
 from sim.report.comparison import amount, pairs_said, records, scaled
 from sim.report.figures.common import WIDTH, lower, set_time_axis, year_of
 from sim.report.tables import shown_by
-from sim.units import counted
+from sim.units import counted, joined
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
     from pathlib import Path
 
     import pandas as pd
@@ -350,7 +351,7 @@ def tradeoff_plot(
         )
         names = [label for label in labels if label in best]
         finding = f"{label_of(x)} against {lower(label_of(y))} in {at}: " + (
-            f"nothing beats {_listed(names)}" if names else "every scenario is dominated"
+            f"nothing beats {_best(names)}" if names else "every scenario is dominated"
         )
         top = style.set_title(figure, finding, remark)
         axes = figure.add_axes((0.1, 0.095, 0.87, top - 0.12), label="plane")
@@ -358,7 +359,7 @@ def tradeoff_plot(
         axes.axvline(0.0, color=style.MUTED, linewidth=0.8)
         for label in labels:
             _draw_point(axes, both[x].loc[label].to_dict(), both[y].loc[label].to_dict(), label, is_best=label in best)
-        _name_points(axes, {name: points[name] for name in _named_points(points, best)})
+        _name_points(axes, points, _named_points(points, best))
         for name, write in ((x, axes.set_xlabel), (y, axes.set_ylabel)):
             unit = scaled(both[name].iloc[0].to_dict(), 1.0)[1] if len(both[name]) else ""
             write(f"Effect on {lower(label_of(name))}" + (f" ({unit})" if unit else ""))
@@ -375,10 +376,9 @@ def _undominated(points: Mapping[str, Sequence[float]], aims: Sequence[int]) -> 
     return {name for name, is_best in zip(["", *points], undominated(gains), strict=True) if is_best and name}
 
 
-def _listed(names: Sequence[str]) -> str:
-    if len(names) > _FEW:
-        return f"{', '.join(names[:_FEW])} and {len(names) - _FEW} more"
-    return " and ".join(names)
+def _best(names: Sequence[str]) -> str:
+    rest = [f"{len(names) - _FEW} more"] if len(names) > _FEW else []
+    return joined([*names[:_FEW], *rest])
 
 
 _FEW = 3
@@ -407,30 +407,54 @@ def _named_points(points: Mapping[str, Sequence[float]], best: Collection[str]) 
     return [name for name, _ in order[:MOST_NAMES]]
 
 
-def _name_points(axes: Axes, points: Mapping[str, Sequence[float]]) -> None:
-    """Write names beside points, moved apart from one another."""
-    if not points:
+def _name_points(axes: Axes, points: Mapping[str, Sequence[float]], named: Sequence[str]) -> None:
+    """Write some points' names where they cover fewest points and other names, near their own."""
+    if not named:
         return
-    low, high = axes.get_ylim()
-    left, right = axes.get_xlim()
-    names = list(points)
-    lift = (high - low) * 0.022
-    heights = style.spread([points[name][1] + lift for name in names], (high - low) * 0.032, low, high)
-    for name, height in zip(names, heights, strict=True):
-        x, y = points[name]
-        is_right = x > left + 0.75 * (right - left)
-        shift = (right - left) * 0.012 * (-1 if is_right else 1)
+    limits = axes.get_xlim(), axes.get_ylim()
+    inches = axes.transData + axes.figure.dpi_scale_trans.inverted()
+    room = inches.transform(np.transpose(limits)).ravel()
+    dots = dict(zip(points, inches.transform(list(points.values())), strict=True))
+    taken = [np.concatenate([dot - _DOT, dot + _DOT]) for dot in dots.values()]
+    for name in named:
+        box = min(_boxes(dots[name], style.inches_of(name, _NAME)), key=lambda box: _covered(box, taken, room))
+        taken.append(box)
+        is_right = box[0] > dots[name][0]
+        x, y = inches.inverted().transform((box[0 if is_right else 2], box[[1, 3]].mean()))
         axes.annotate(
             name,
+            (points[name][0], points[name][1]),
             (x, y),
-            (x + shift, height),
-            size=7.5,
+            size=_NAME,
             va="center",
-            ha="right" if is_right else "left",
+            ha="left" if is_right else "right",
             arrowprops={"arrowstyle": "-", "color": style.LIGHT_GREY, "linewidth": 0.6},
         )
-    axes.set_xlim(left, right)
-    axes.set_ylim(low, high)
+    axes.set_xlim(limits[0])
+    axes.set_ylim(limits[1])
+
+
+_NAME = 7.5
+"""Size of a name, points."""
+_LINE, _DOT, _BESIDE = 0.14, 0.06, 0.08
+"""Height of a name, half of a point, and the distance between both; inches."""
+_LINES = np.array([0.75, -0.75, 1.75, -1.75, 2.75, -2.75, 3.75, -3.75, 4.75, -4.75, 5.75, -5.75])
+"""Lines above a point, and its interval, at which its name may stand."""
+
+
+def _boxes(dot: Array, width: float) -> Iterator[Array]:
+    """Where a name may stand: left, low, right and top in inches; nearest first."""
+    for middle in dot[1] + _LINE * _LINES:
+        for left in (dot[0] + _BESIDE, dot[0] - _BESIDE - width):
+            yield np.array([left, middle - _LINE / 2, left + width, middle + _LINE / 2])
+
+
+def _covered(box: Array, taken: Sequence[Array], room: Array) -> int:
+    """Boxes that this one would cover; more than all outside the room."""
+    is_inside = (box[:2] >= room[:2]).all() and (box[2:] <= room[2:]).all()
+    others = np.array(taken)
+    n = int(((others[:, :2] < box[2:]) & (others[:, 2:] > box[:2])).all(axis=1).sum())
+    return n if is_inside else n + len(taken) + 1
 
 
 def _chosen(comparison: Comparison, measures: Sequence[str] | str | None, usual: Sequence[str]) -> list[str]:

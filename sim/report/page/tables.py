@@ -14,9 +14,10 @@ from sim.report.comparison import LAMBDA, OVERVIEW, SHORT, SIGNS, TURNS, records
 from sim.report.figures.lorenz import LORENZ
 from sim.report.page.sentences import Row, direction, is_undefined, mark
 from sim.report.page.table import Table, printed
-from sim.report.page.words import figure, listed, signed, year_of
+from sim.report.page.words import figure, signed, year_of
 from sim.report.scorecard import number
 from sim.report.tables import capital, significant
+from sim.units import joined
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -444,7 +445,7 @@ def questions_table(comparison: Comparison) -> Table:
         (
             scenario.name,
             scenario.question or "-",
-            listed([f"{name} ({n} times)" if n > 1 else name for name, n in _policies(scenario).items()]) or "none",
+            joined([f"{name} ({n} times)" if n > 1 else name for name, n in _policies(scenario).items()]) or "none",
         )
         for scenario in (comparison.baseline, *comparison.scenarios.values())
     ]

@@ -13,7 +13,7 @@ from sim.report.figures.common import lower
 from sim.report.tables import significant
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 NOUNS = {
     "gini_revenue": "the Gini coefficient of revenue",
@@ -109,17 +109,6 @@ def figure(number: float) -> str:
 
 
 _SMALL, _TENTH, _TEN, _LARGE = 1e-3, 0.1, 10.0, 1e6
-
-
-def listed(items: Sequence[str]) -> str:
-    """Join items as prose does.
-
-    Examples
-    --------
-    >>> listed(["a"]), listed(["a", "b"]), listed(["a", "b", "c"])
-    ('a', 'a and b', 'a, b and c')
-    """
-    return " and ".join(([", ".join(items[:-1])] if items[:-1] else []) + list(items[-1:]))
 
 
 def year_of(horizon: str) -> str:
