@@ -228,12 +228,12 @@ def outside_the_market(c: Cases) -> tuple[np.ndarray, np.ndarray, np.ndarray, np
         cut = min(1.0, rules.energy_cap[r] / used)
         pools = {"public": p.utilisation * public, "pooled": idle.sum(), "reserved": aside.sum()}
         split = {k: cut * pool * claim[k] / max(claim[k].sum(), 1e-300) for k, pool in pools.items()}
-        offered = sum(split.values())
-        part = np.ones_like(offered)
-        np.divide(rules.training_cap[r], offered, out=part, where=offered > rules.training_cap[r])
         floor = c.markets.allotments.reserved_price[r]
         last = (state.owner_weight[r] * state.rent[r][:, None]).sum(axis=0) * (1.0 + rules.compute_tax[r])
         split["pooled"] = np.where(floor * (1.0 + rules.pooled_fee[r]) <= last, split["pooled"], 0.0)
+        offered = sum(split.values())
+        part = np.ones_like(offered)
+        np.divide(rules.training_cap[r], offered, out=part, where=offered > rules.training_cap[r])
         price = {"public": 0.0, "pooled": floor * (1.0 + rules.pooled_fee[r]), "reserved": floor}
         for i in range(len(part)):
             mine = {k: part[i] * amount[i] for k, amount in split.items()}

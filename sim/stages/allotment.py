@@ -42,29 +42,45 @@ def allot(
     in_use = u * (total(state.capacity) + total(state.own_chips) + public_chips) + total(idle)
     usable = allotment.usable_share(in_use, rules.energy_cap, units.energy_twh(1.0, drivers.kilowatt))[..., None]
 
-    public = allotment.allotted(usable[..., 0] * u * public_chips, public_claim)
-    pooled = allotment.allotted(total(usable * idle), pooled_claim)
-    reserved = allotment.allotted(total(usable * set_aside), reserved_claim)
-    taken = allotment.usable_share(public + pooled + reserved, rules.training_cap)
-    public, pooled, reserved = taken * public, taken * pooled, taken * reserved
-    pooled_price = floor * (1.0 + rules.pooled_fee)
-    last_rent = total(state.owner_weight * state.rent[..., None], axis=-2) * (1.0 + rules.compute_tax)
-    pooled = np.where(pooled_price[..., None] <= last_rent, pooled, 0.0)
-    charge = pooled_price[..., None] * pooled + floor[..., None] * reserved
-    staff_share = world.parameters.training_staff_share
-    outlay = charge + staff_share * last_rent * (public + pooled + reserved)
-    affordable = allotment.usable_share(outlay, (1.0 + staff_share) * funding.plan)
-    public, pooled, reserved = affordable * public, affordable * pooled, affordable * reserved
+    public, pooled, reserved = _taken(
+        allotment.allotted(usable[..., 0] * u * public_chips, public_claim),
+        allotment.allotted(total(usable * idle), pooled_claim),
+        allotment.allotted(total(usable * set_aside), reserved_claim),
+        state, world, rules, funding, floor,
+    )  # fmt: skip
     allotments = Allotments(
         public=public,
         pooled=pooled,
         reserved=reserved,
         owner_pooled=_given(usable * idle, pooled),
         owner_reserved=_given(usable * set_aside, reserved),
-        pooled_price=pooled_price,
+        pooled_price=_pooled_price(rules, floor),
         reserved_price=floor,
     )
     return usable * u * state.capacity - allotments.owner_reserved, usable * u * state.own_chips, allotments
+
+
+def _taken(
+    public: Array, pooled: Array, reserved: Array,
+    state: State, world: World, rules: Rulebook, funding: Funding, floor: Array,
+) -> tuple[Array, Array, Array]:  # fmt: skip
+    """What firms take of what they may have: as much as they may train with and plan to pay for, nothing too dear."""
+    if not (public.any() or pooled.any() or reserved.any()):
+        return public, pooled, reserved
+    last_rent = total(state.owner_weight * state.rent[..., None], axis=-2) * (1.0 + rules.compute_tax)
+    price = _pooled_price(rules, floor)[..., None]
+    pooled = np.where(price <= last_rent, pooled, 0.0)
+    everything = public + pooled + reserved
+    trainable = allotment.usable_share(everything, rules.training_cap)
+    staff_share = world.parameters.training_staff_share
+    outlay = price * pooled + floor[..., None] * reserved + staff_share * last_rent * everything
+    part = trainable * allotment.usable_share(trainable * outlay, (1.0 + staff_share) * funding.plan)
+    return part * public, part * pooled, part * reserved
+
+
+def _pooled_price(rules: Rulebook, floor: Array) -> Array:
+    """What the platform charges; ``[replicate]``, $bn per M H100e-quarter."""
+    return floor * (1.0 + rules.pooled_fee)
 
 
 def _given(offered: Array, taken: Array) -> Array:
