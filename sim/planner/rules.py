@@ -306,12 +306,17 @@ def _resources(problem: Problem, rules: Rules, total: float) -> tuple[Array, Arr
 
 def _check_equality(rules: Rules, most_equal: Array, allowing: str) -> None:
     """Refuse a bound below what the most equal allocation within floors, caps and reserves has."""
-    least = {"max_gini": float(indices.gini(most_equal)), "max_hhi": HHI_POINTS * float(indices.hhi(most_equal))}
-    for rule, bound in (("max_gini", rules.max_gini), ("max_hhi", rules.max_hhi)):
-        if bound is not None and bound < least[rule] * (1.0 - _ROUNDING):
+    for rule, bound, index, scale in (
+        ("max_gini", rules.max_gini, indices.gini, 1.0),
+        ("max_hhi", rules.max_hhi, indices.hhi, HHI_POINTS),
+    ):
+        if bound is None:
+            continue
+        least = scale * float(index(most_equal))
+        if bound < least * (1.0 - _ROUNDING):
             _refuse(
                 f"{rule} of {bound:g} cannot be met: the most equal allocation that {allowing} allow has "
-                f"{least[rule]:.6g}; allowed: at least that"
+                f"{least:.6g}; allowed: at least that"
             )
 
 
