@@ -76,12 +76,12 @@ def counted(number: int, one: str, many: str = "") -> str:
     return f"{number:,} {one if number == 1 else many or one + 's'}"
 
 
-def joined(items: Sequence[str]) -> str:
+def in_prose(items: Sequence[str]) -> str:
     """Join items as prose does.
 
     Examples
     --------
-    >>> joined(["a"]), joined(["a", "b"]), joined(["a", "b", "c"])
+    >>> in_prose(["a"]), in_prose(["a", "b"]), in_prose(["a", "b", "c"])
     ('a', 'a and b', 'a, b and c')
     """
     return " and ".join(([", ".join(items[:-1])] if items[:-1] else []) + list(items[-1:]))

@@ -14,7 +14,7 @@ from sim.comparison.sweeping import AS_GIVEN, DRAWN_AXES
 from sim.comparison.worlds import n_sets_of
 from sim.parameter_sets import LUCKS_PER_SET
 from sim.report.tables import Grid, percent, shown_by, significant
-from sim.units import counted, joined
+from sim.units import counted, in_prose
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -149,7 +149,7 @@ def _multiplicity(comparison: Comparison) -> str:
 
 def _robustness(comparison: Comparison) -> str:
     groups = comparison.robustness.groupby("variant", sort=False)
-    tried = joined([f"{variant} {', '.join(dict.fromkeys(rows['value']))}" for variant, rows in groups])
+    tried = in_prose([f"{variant} {', '.join(dict.fromkeys(rows['value']))}" for variant, rows in groups])
     n_turning = len(turning(comparison))
     says = f"{n_turning:,} clear ones clearly change sign there, marked {TURNS}" if n_turning else "none changes sign"
     signs = f"{SIGNS['up']} rises, {SIGNS['down']} falls, {SIGNS['none']} negligible, {SIGNS['unclear']} undecided"
@@ -336,7 +336,7 @@ def _unit(row: Mapping[str, Any]) -> str:
 
 def sweep_headline(made: Sweep) -> str:
     """Say what was swept, and what is shown."""
-    axes = joined([f"{path} ({counted(len(values), 'value')})" for path, values in made.axes.items()])
+    axes = in_prose([f"{path} ({counted(len(values), 'value')})" for path, values in made.axes.items()])
     n = counted(made.scenario.run.replicates, "replicate")
     first, last = made.scenario.horizon.start, made.scenario.horizon.end
     ranges = f"Ranges are 5-95% over replicates: they show {shown_by(made.scenario)}."

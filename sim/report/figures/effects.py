@@ -15,7 +15,7 @@ from sim.report import style
 from sim.report.comparison import amount, pairs_said, records, scaled
 from sim.report.figures.common import WIDTH, lower, set_time_axis, year_of
 from sim.report.tables import shown_by
-from sim.units import counted, joined
+from sim.units import counted, in_prose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -378,7 +378,7 @@ def _undominated(points: Mapping[str, Sequence[float]], aims: Sequence[int]) -> 
 
 def _best(names: Sequence[str]) -> str:
     rest = [f"{len(names) - _FEW} more"] if len(names) > _FEW else []
-    return joined([*names[:_FEW], *rest])
+    return in_prose([*names[:_FEW], *rest])
 
 
 _FEW = 3

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from sim.parameters import parameter_table
 from sim.report.page.table import Table, printed
-from sim.units import joined
+from sim.units import in_prose
 from sim.world.tables import own_rows, world_folders
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _in_scenarios(values: Mapping[str, float]) -> str:
     by_value: dict[float, list[str]] = {}
     for who, value in values.items():
         by_value.setdefault(value, []).append(who)
-    return "; ".join(f"{value:g} in {joined(who)}" for value, who in by_value.items())
+    return "; ".join(f"{value:g} in {in_prose(who)}" for value, who in by_value.items())
 
 
 def _facts(row: ParameterRow, value: float, default: float, in_scenarios: str, why: str) -> dict[str, object]:
@@ -127,8 +127,8 @@ def policies_table(scenarios: Mapping[str, Scenario]) -> Table | None:
     for name, users in used.items():
         cls = find(name)
         meaning = cls.description().partition("\n\n")[0]
-        like = joined(list(cls.resembles))
-        rows.append((name, joined(users), meaning, cls.inputs, cls.outcomes, cls.side_effects, like))
+        like = in_prose(list(cls.resembles))
+        rows.append((name, in_prose(users), meaning, cls.inputs, cls.outcomes, cls.side_effects, like))
     if not rows:
         return None
     columns: tuple[str, ...] = (
@@ -152,6 +152,6 @@ def mechanisms_sentence(scenario: Scenario) -> str:
     on = [name for name, value in given.items() if value is True]
     off = [name for name, value in given.items() if value is False]
     other = [f"{name}: {value}" for name, value in given.items() if not isinstance(value, bool)]
-    parts = [f"on: {joined(on)}"] if on else []
-    parts += [f"off: {joined(off)}"] if off else []
+    parts = [f"on: {in_prose(on)}"] if on else []
+    parts += [f"off: {in_prose(off)}"] if off else []
     return f"Mechanisms {'; '.join([*parts, *other])}. Power function: {scenario.power.family}."

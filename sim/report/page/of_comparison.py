@@ -39,7 +39,7 @@ from sim.report.page.luck import luck_blocks
 from sim.report.page.replays import INDEX
 from sim.report.page.words import end_of, noun, size, year_of
 from sim.report.tables import capital, shown_by
-from sim.units import counted, joined
+from sim.units import counted, in_prose
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -271,7 +271,7 @@ def _tradeoffs(comparison: Comparison, found: _Tables, figures: dict[str, Pictur
         for name, is_in in zip(frame["scenario"], frame["is_pareto"], strict=True)
         if is_in is True or is_in == 1
     ]
-    named = joined(inside[:_MOST_NAMED]) + (
+    named = in_prose(inside[:_MOST_NAMED]) + (
         f" and {len(inside) - _MOST_NAMED} more" if len(inside) > _MOST_NAMED else ""
     )
     said = (
@@ -319,7 +319,7 @@ def _lorenz(comparison: Comparison) -> tuple[list[Block | None], Table | None]:
     failed = [f"{name}: {each}" for name, each in results.items() if isinstance(each, str)]
     done = {name: each for name, each in results.items() if not isinstance(each, str)}
     if comparison.baseline.name not in done:
-        return [Text(f"Lorenz curves could not be drawn. {joined(failed)}")], None
+        return [Text(f"Lorenz curves could not be drawn. {in_prose(failed)}")], None
     quarter = done[comparison.baseline.name].firm_quarters()[-1]
     curves = {name: lorenz_curves(each, quarter) for name, each in done.items()}
     ginis = {name: {key: gini_of_curve(c.mean(axis=0)) for key, c in each.items()} for name, each in curves.items()}
@@ -333,7 +333,7 @@ def _lorenz(comparison: Comparison) -> tuple[list[Block | None], Table | None]:
     )
     about = (
         f"Shares of compute, AI power and revenue among active firms in {comparison.baseline.name} and in "
-        f"{joined(others)}{why}. A comparison keeps no firms, so those of its first replicates were simulated again."
+        f"{in_prose(others)}{why}. A comparison keeps no firms, so those of its first replicates were simulated again."
         if others
         else "A comparison keeps no firms, so those of its first replicates were simulated again."
     )
@@ -367,7 +367,7 @@ def _robustness(comparison: Comparison, found: _Tables) -> list[Block | None]:
         return [Text(words)]
     last = comparison.horizons[-1]
     tried = [
-        f"{variant} {joined([_plain(value) for value in dict.fromkeys(group['value'])])}"
+        f"{variant} {in_prose([_plain(value) for value in dict.fromkeys(group['value'])])}"
         for variant, group in robustness.groupby("variant", sort=False)
     ]
     shown_rows = tables.shown_effects(comparison)
@@ -490,7 +490,7 @@ def _method(comparison: Comparison) -> list[Block | None]:
             "Schuirmann 1987, Lakens 2017), else undecided. Undecided does not mean none. Smallest effects that would "
             "matter were declared before any result was seen:"
         ),
-        Points(tuple(f"{capital(joined(names))}: {what}." for what, names in smallest.items())) if smallest else None,
+        Points(tuple(f"{capital(in_prose(names))}: {what}." for what, names in smallest.items())) if smallest else None,
         Heading("Many questions at once"),
         *map(Text, notes(comparison)[1:]),
         Heading("What the intervals do not show"),

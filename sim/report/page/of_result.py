@@ -16,7 +16,7 @@ from sim.report.page.luck import luck_blocks
 from sim.report.page.table import Table, printed
 from sim.report.page.tables import uncertainty_table, value_text
 from sim.report.tables import capital
-from sim.units import counted, joined
+from sim.units import counted, in_prose
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -191,7 +191,7 @@ def leader_sentences(rows: list[Row]) -> list[str]:
     for column in dict.fromkeys(row.column for row in leading):
         of = sorted((row for row in leading if row.column == column and row.mean > 0.0), key=lambda row: -row.mean)
         if of:
-            named = joined([f"{row.label} in {row.text}" for row in of[:3]])
+            named = in_prose([f"{row.label} in {row.text}" for row in of[:3]])
             said.append(f"{column[3:4].upper()}{column[4:]} in {of[0].year} is led by {named} of replicates.")
     return said
 

@@ -15,7 +15,7 @@ from sim.comparison.statistics import ERROR, Verdict, is_rare
 from sim.report.comparison import UNCERTAIN
 from sim.report.page.words import figure, noun, signed, size, year_of
 from sim.report.tables import capital
-from sim.units import counted, joined
+from sim.units import counted, in_prose
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -151,7 +151,7 @@ def scenario_sentences(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     for sign, verb in ((-1, "lowers"), (1, "raises")):
         parts = [f"{noun(row['measure'])} by {_brief(row)}" for row in rows if direction(row) == sign]
         if parts:
-            said.append(f"{who} {verb} {joined(parts)}.")
+            said.append(f"{who} {verb} {in_prose(parts)}.")
     groups: dict[str, list[str]] = {}
     for row in rows:
         if not direction(row):
@@ -160,11 +160,11 @@ def scenario_sentences(rows: Sequence[Mapping[str, Any]]) -> list[str]:
     if not said:
         said.append(f"{who} has no clear effect on any measure shown.")
     if "negligible" in groups:
-        said.append(f"Less than would matter: {joined(groups['negligible'])}.")
+        said.append(f"Less than would matter: {in_prose(groups['negligible'])}.")
     if "undecided" in groups:
-        said.append(f"Undecided: {joined(groups['undecided'])}.")
+        said.append(f"Undecided: {in_prose(groups['undecided'])}.")
     if "undefined" in groups:
-        said.append(f"Not defined: {joined(groups['undefined'])}.")
+        said.append(f"Not defined: {in_prose(groups['undefined'])}.")
     return said
 
 
@@ -177,10 +177,10 @@ def balance_sentence(rows: Sequence[Mapping[str, Any]]) -> str:
     better = [noun(row["measure"]) + mark(row) for row in rows if direction(row) * _aim(row) > 0]
     worse = [noun(row["measure"]) + mark(row) for row in rows if direction(row) * _aim(row) < 0]
     if better and worse:
-        return f"A trade-off: better in {joined(better)}; worse in {joined(worse)}."
+        return f"A trade-off: better in {in_prose(better)}; worse in {in_prose(worse)}."
     if better:
-        return f"No clear effect on a measure shown is unwanted; better in {joined(better)}."
-    return f"No clear effect on a measure shown is wanted; worse in {joined(worse)}." if worse else ""
+        return f"No clear effect on a measure shown is unwanted; better in {in_prose(better)}."
+    return f"No clear effect on a measure shown is wanted; worse in {in_prose(worse)}." if worse else ""
 
 
 def _aim(row: Mapping[str, Any]) -> int:
@@ -212,7 +212,7 @@ def count_sentence(rows: Sequence[Mapping[str, Any]]) -> str:
     }
     parts = [counted(count, *words) for words, count in counts.items() if count]
     what = capital(noun(rows[0]["measure"]))
-    return f"{what} in {rows[0]['horizon']}: of {len(rows):,} {kind}, {joined(parts)}."
+    return f"{what} in {rows[0]['horizon']}: of {len(rows):,} {kind}, {in_prose(parts)}."
 
 
 def extreme_sentences(
@@ -261,8 +261,8 @@ def flywheel_sentence(rows: Sequence[Mapping[str, Any]], what: str = "", n_pairs
     called = capital(what or noun(rows[0]["measure"]))
     if len(at) == 1:
         ((word, places),) = at.items()
-        return f"{called} {verbs[word]} at each flywheel elasticity tried ({joined(places)})."
-    each = joined([f"{verbs[word]} at {joined(places)}" for word, places in at.items()])
+        return f"{called} {verbs[word]} at each flywheel elasticity tried ({in_prose(places)})."
+    each = in_prose([f"{verbs[word]} at {in_prose(places)}" for word, places in at.items()])
     if {"up", "down"} <= set(at):
         opening = "With the flywheel elasticity the effect changes sign"
     elif "none" in at and len(set(at) - {"unclear"}) > 1:
@@ -274,12 +274,12 @@ def flywheel_sentence(rows: Sequence[Mapping[str, Any]], what: str = "", n_pairs
 
 def turning_sentence(turns: Sequence[tuple[str, str, str, str]], n_clear: int, tried: Sequence[str]) -> str:
     """Say how many clear effects clearly have the other sign at another flywheel elasticity or power family."""
-    where = joined(list(tried))
+    where = in_prose(list(tried))
     if not n_clear:
         return f"No effect is clear, so none can change its sign with {where}."
     if not turns:
         return f"None of the {n_clear:,} clear effects clearly changes its sign with {where}."
-    named = joined([f"{scenario} on {noun(measure)} ({horizon})" for scenario, _, measure, horizon in turns[:_FEW]])
+    named = in_prose([f"{scenario} on {noun(measure)} ({horizon})" for scenario, _, measure, horizon in turns[:_FEW]])
     more = f", and {len(turns) - _FEW:,} more" if len(turns) > _FEW else ""
     return f"{len(turns):,} of {n_clear:,} clear effects clearly change sign with {where}: {named}{more}."
 
@@ -343,9 +343,9 @@ def parties_sentence(rows: Sequence[Mapping[str, Any]], horizon: str) -> str:
             open_.append(str(row["party"]))
     if not defined:
         return "Who gains and who loses is not defined."
-    parts = [f"{word}: {joined(found[sign])}" for sign, word in ((1, "gain"), (-1, "lose")) if found[sign]]
+    parts = [f"{word}: {in_prose(found[sign])}" for sign, word in ((1, "gain"), (-1, "lose")) if found[sign]]
     if open_:
-        parts.append(f"open: {joined(open_)}")
+        parts.append(f"open: {in_prose(open_)}")
     if not parts:
         return f"In {year_of(horizon)} nobody gains or loses anything."
     return f"In {year_of(horizon)}, in $bn with 95% intervals, {'; '.join(parts)}."

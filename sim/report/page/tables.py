@@ -17,7 +17,7 @@ from sim.report.page.table import Table, printed
 from sim.report.page.words import figure, signed, year_of
 from sim.report.scorecard import number
 from sim.report.tables import capital, significant
-from sim.units import joined
+from sim.units import in_prose
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -445,7 +445,7 @@ def questions_table(comparison: Comparison) -> Table:
         (
             scenario.name,
             scenario.question or "-",
-            joined([f"{name} ({n} times)" if n > 1 else name for name, n in _policies(scenario).items()]) or "none",
+            in_prose([f"{name} ({n} times)" if n > 1 else name for name, n in _policies(scenario).items()]) or "none",
         )
         for scenario in (comparison.baseline, *comparison.scenarios.values())
     ]
